@@ -1,0 +1,1 @@
+"""Touchpoint: a contact centre's event streams become its interaction history."""

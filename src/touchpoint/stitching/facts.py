@@ -1,0 +1,54 @@
+"""A fact: one accepted event in compact form. All state is sets of facts (stitching.md, 1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+Micros = int
+"""An instant: microseconds since 1970-01-01T00:00:00Z. A span of them is also in microseconds."""
+
+SECOND: Micros = 1_000_000
+MINUTE: Micros = 60 * SECOND
+HOUR: Micros = 60 * MINUTE
+DAY: Micros = 24 * HOUR
+
+
+class Fact(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One event, deduplicated by (source, id), with what stitching needs of it.
+
+    `data` is the event's validated, normalised data without absent fields; instants in it are `Micros`.
+    `ext` holds unknown attributes and unknown data fields as they came.
+    """
+
+    time: Micros
+    kind: str  # a channel (call, email, fax, chat, ...) or activity, interaction, party, source
+    verb: str  # without the kind: "answered", "recorded", "identified", "heartbeat"
+    source: str
+    id: str
+    subject: str  # the media item id; of party.* the address; "" where absent
+    tenant: str = "default"
+    sequence: str | None = None
+    recorded: Micros | None = None  # recordedtime
+    correlation: str | None = None  # correlationid
+    dialect: str | None = None  # which vendor dialect made it; None: a canonical producer
+    data: dict[str, Any] = {}
+    ext: dict[str, Any] = {}
+
+
+FactKey = tuple[str, str]
+"""(source, id): equal keys are the same event again."""
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(list[Fact])
+
+
+def encode_facts(facts: list[Fact]) -> bytes:
+    """Facts as the compact bytes that changelogs and internal topics carry."""
+    return _encoder.encode(facts)
+
+
+def decode_facts(raw: bytes) -> list[Fact]:
+    """The facts that `encode_facts` wrote. Raises msgspec.DecodeError on anything else."""
+    return _decoder.decode(raw)

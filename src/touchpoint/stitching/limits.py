@@ -1,0 +1,66 @@
+"""The numbers of stitching.md, each configurable, none of them a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from touchpoint.stitching.facts import DAY, HOUR, MINUTE, SECOND, Micros
+
+
+class ChannelLimits(msgspec.Struct, frozen=True):
+    """Time limits of one channel."""
+
+    stitch_gap: Micros  # two items of a party no further apart are one interaction (3.5)
+    age: Micros  # since its last event, after which an item completes (2, completion c)
+    linger: Micros  # how long its interaction waits after its end; the stitch gap but for email
+
+
+class Capabilities(msgspec.Struct, frozen=True):
+    """What a source can report; a dialect declares it, the fold reads it (capture.md)."""
+
+    ring: bool = True
+    hold: bool = True
+    wrapup: bool = True
+    transfer: bool = True
+    order: bool = True
+    replayable: bool = True
+    resolution: Micros = 1
+
+
+CHANNELS: Mapping[str, ChannelLimits] = {
+    "call": ChannelLimits(10 * MINUTE, 4 * HOUR, 10 * MINUTE),
+    "chat": ChannelLimits(10 * MINUTE, 24 * HOUR, 10 * MINUTE),
+    "fax": ChannelLimits(30 * MINUTE, 2 * HOUR, 30 * MINUTE),
+    "email": ChannelLimits(0, 30 * DAY, HOUR),
+}
+
+FULL = Capabilities()
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Everything of stitching that an installation may set."""
+
+    channels: Mapping[str, ChannelLimits] = CHANNELS
+    capabilities: Mapping[str, Capabilities] = {}  # by dialect; a source without one reports everything
+    item_facts: int = 2_000
+    quiet: Micros = 30 * SECOND  # completion (b)
+    wrapup_begins_within: Micros = 2 * MINUTE
+    wrapup_at_most: Micros = 30 * MINUTE
+    chat_idle: Micros = 5 * MINUTE
+    short_abandon: Micros = 5 * SECOND
+    activity_gap: Micros = 10 * MINUTE
+    activity_age: Micros = 24 * HOUR
+    interaction_age: Micros = 30 * DAY
+    disorder: Micros = 60 * SECOND
+    silence: Micros = 5 * MINUTE
+    own_addresses: frozenset[str] = frozenset()  # the organisation's own: never a party
+    unstitched_addresses: frozenset[str] = frozenset()  # switchboards, shared mailboxes: never stitch by (5)
+
+    def capability(self, dialect: str | None) -> Capabilities:
+        return FULL if dialect is None else self.capabilities.get(dialect, FULL)
+
+
+Silences = Mapping[str, tuple[tuple[Micros, Micros], ...]]
+"""By source: spans in which its heartbeat was missing; they do not count towards an item's age (stitching.md, 4)."""
