@@ -1,0 +1,1 @@
+"""The stream worker: Faust underneath, its own transport, pure stages on top."""
