@@ -1,0 +1,24 @@
+"""What every test shares: how properties are searched, and that Kafka's tests run where Kafka can run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs Apache Kafka where Java or Maven is missing; in CI they must be there."""
+    missing = [tool for tool in ("java", "mvn") if shutil.which(tool) is None]
+    if not missing or os.environ.get("CI"):
+        return
+    skip = pytest.mark.skip(reason=f"needs a real Apache Kafka: {' and '.join(missing)} not found")
+    for item in items:
+        if item.get_closest_marker("kafka"):
+            item.add_marker(skip)
