@@ -1,0 +1,5 @@
+"""`python -m touchpoint`."""
+
+from touchpoint.cli import main
+
+main()

@@ -1,0 +1,79 @@
+"""The command `touchpoint`. Only the command that was asked for is imported, so help is quick and `stitch` loads no Faust."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated, NamedTuple
+
+import typer
+
+from touchpoint.cli.errors import guarded
+
+
+class Command(NamedTuple):
+    """A command by name: where its function (or its typer app, for a group) is, and its help's first line."""
+
+    name: str
+    place: str  # module:attribute
+    summary: str
+
+    def load(self) -> Callable[..., None] | typer.Typer:
+        module, _, attribute = self.place.partition(":")
+        return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
+
+
+COMMANDS = (
+    Command("stitch", "touchpoint.cli.stitch:stitch", "Turn files of events into closed interactions."),
+    Command("simulate", "touchpoint.cli.simulate:simulate", "Make a realistic, seeded stream of events."),
+    Command("schema", "touchpoint.cli.schema:schema", "Print the JSON Schema of every event."),
+)
+
+
+def main() -> None:
+    """The console script."""
+    words = [word for word in sys.argv[1:] if not word.startswith("-")]
+    completing = "_TOUCHPOINT_COMPLETE" in os.environ
+    asked = {command.name for command in COMMANDS} if completing else set(words[:1])
+    application(asked)(prog_name="touchpoint")
+
+
+def application(asked: set[str]) -> typer.Typer:
+    """The command line with the commands `asked` for; of the others only what help shows."""
+    app = typer.Typer(name="touchpoint", no_args_is_help=True, pretty_exceptions_enable=False)
+    app.callback()(touchpoint)
+    for command in COMMANDS:
+        mount(app, command, command.load() if command.name in asked else None)
+    return app
+
+
+def mount(app: typer.Typer, command: Command, loaded: Callable[..., None] | typer.Typer | None) -> None:
+    """Add one command to the command line."""
+    if loaded is None:
+        app.command(command.name, help=command.summary)(lambda: None)
+    elif isinstance(loaded, typer.Typer):
+        for member in loaded.registered_commands:
+            member.callback = member.callback and guarded(member.callback)
+        app.add_typer(loaded, name=command.name)
+    else:
+        app.command(command.name)(guarded(loaded))
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"touchpoint {version('touchpoint')}")
+        raise typer.Exit
+
+
+def touchpoint(
+    version: Annotated[bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    """Turn a contact centre's event streams into its interaction history."""
+
+
+if __name__ == "__main__":
+    main()
