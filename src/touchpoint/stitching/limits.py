@@ -42,7 +42,7 @@ FULL = Capabilities()
 class Limits(msgspec.Struct, frozen=True):
     """Everything of stitching that an installation may set."""
 
-    channels: Mapping[str, ChannelLimits] = CHANNELS
+    channels: Mapping[str, ChannelLimits] = msgspec.field(default_factory=lambda: CHANNELS)
     capabilities: Mapping[str, Capabilities] = {}  # by dialect; a source without one reports everything
     item_facts: int = 2_000
     quiet: Micros = 30 * SECOND  # completion (b)
