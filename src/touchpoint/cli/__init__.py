@@ -1,4 +1,4 @@
-"""The command `touchpoint`. Only the command that was asked for is imported, so help is quick and `stitch` loads no Faust."""
+"""The command `touchpoint`. Only the command asked for is imported, so help is quick and `stitch` loads no Faust."""
 
 from __future__ import annotations
 
@@ -69,9 +69,10 @@ def show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def touchpoint(
-    version: Annotated[bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")] = False,
-) -> None:
+Version = Annotated[bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")]
+
+
+def touchpoint(version: Version = False) -> None:
     """Turn a contact centre's event streams into its interaction history."""
 
 
