@@ -1,0 +1,21 @@
+"""The inbound contract: what an event must look like, and what becomes of a record (docs/events.md)."""
+
+from touchpoint.events.addresses import dialed_address, party_address
+from touchpoint.events.catalogue import CHANNELS, event_model, event_types, event_union
+from touchpoint.events.decoder import Decoder
+from touchpoint.events.verdicts import Accepted, Code, DeadLetter, Skipped, Verdict
+
+__all__ = [
+    "CHANNELS",
+    "Accepted",
+    "Code",
+    "DeadLetter",
+    "Decoder",
+    "Skipped",
+    "Verdict",
+    "dialed_address",
+    "event_model",
+    "event_types",
+    "event_union",
+    "party_address",
+]

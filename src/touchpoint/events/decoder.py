@@ -1,0 +1,161 @@
+"""Bytes of a record in, a verdict out: pure, and it never raises, whatever the bytes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import phonenumbers
+from pydantic_core import ValidationError
+
+from touchpoint.events import causes, wire
+from touchpoint.events.addresses import party_address
+from touchpoint.events.catalogue import CHANNELS, Event, check_channels, event_model, event_types
+from touchpoint.events.condense import Fields, condense, message
+from touchpoint.events.instants import micros
+from touchpoint.events.verdicts import TOMBSTONE, Accepted, DeadLetter, Rejected, Verdict
+from touchpoint.stitching.facts import Fact
+
+MAJOR = 1
+"""The major version of the contract that this program reads."""
+
+_version = re.compile(r"(?:/|^urn:.*:)v?([0-9]{1,6})(?:[.][0-9]{1,6}){0,2}(?:[.]json)?/?(?:#.*)?$")
+
+
+class Decoder:
+    """The inbound contract as one function.
+
+    `channels`: further channels beside call, email, fax and chat. `default_region`: ISO 3166 code of the
+    country whose form bare phone numbers have; `regions` overrides it by tenant.
+    Raises ValueError for a channel or a region that cannot be.
+    """
+
+    def __init__(
+        self,
+        channels: Iterable[str] = CHANNELS,
+        default_region: str = "GB",
+        regions: Mapping[str, str] | None = None,
+    ) -> None:
+        self.channels = check_channels(channels)
+        self._region = _check_region(default_region)
+        self._regions = {tenant: _check_region(region) for tenant, region in (regions or {}).items()}
+        self._entries = _Entries(self.channels)
+
+    def decode(self, value: bytes | None, headers: wire.Headers = (), key: bytes | None = None) -> Verdict:
+        """The verdict on one record. `headers` may hold a binary event; `key` is only looked at for being UTF-8."""
+        if value is None:
+            return TOMBSTONE
+        try:
+            if key is not None and not key.isascii():
+                _check_key(key)
+            return Accepted(self._fact(wire.read(value, headers)))
+        except Rejected as fault:
+            return DeadLetter(fault.cause, fault.code)
+        except Exception as fault:  # noqa: BLE001 - no input may stop a worker; the tests hold it never comes here
+            return DeadLetter(f"the record cannot be read: {type(fault).__name__}", "internal")
+
+    def _fact(self, attributes: Fields) -> Fact:
+        """Hot path: one dictionary look-up, one pydantic-core call, one pass over the fields that are there."""
+        try:
+            kind, verb, validate, media = self._entries[attributes["type"]]
+            event = validate(attributes)
+        except ValidationError as error:
+            raise causes.invalid(attributes, error) from None
+        except (KeyError, TypeError):  # no type, or one that is a list or an object
+            raise causes.not_an_event(attributes) from None
+        if event.dataschema:
+            _check_version(event.dataschema)
+        tenant = event.tenant or "default"
+        region = self._regions.get(tenant, self._region)
+        subject, data, ext = event.subject or "", {}, event.__pydantic_extra__ or {}
+        if event.data is not None:
+            unknown: Fields = {}
+            data = condense(event.data, unknown, region)
+            if unknown:
+                ext["data"] = unknown
+        if not media:
+            subject = _subject(kind, verb, subject, data, region)
+        if ext:
+            wire.check(ext)
+        fact = Fact(
+            micros(event.time, "time"),
+            kind,
+            verb,
+            event.source,
+            event.id,
+            subject,
+            tenant,
+            event.sequence or None,
+            micros(event.recordedtime, "recordedtime") if event.recordedtime else None,
+            event.correlationid or None,
+            event.dialect or None,
+            data,
+            ext,
+        )
+        return message(fact) if verb == "message" else fact
+
+
+class _Entry(NamedTuple):
+    kind: str
+    verb: str
+    validate: Callable[[Any], Event]
+    media: bool  # an event of a channel
+
+
+class _Entries(dict[str, _Entry]):
+    """By type; an entry is made when its type is first seen, as a hundred models take a while to build."""
+
+    def __init__(self, channels: tuple[str, ...]) -> None:
+        super().__init__()
+        self._channels = channels
+        self._types = event_types(channels)
+        self._known = frozenset(self._types)
+
+    def __missing__(self, name: str) -> _Entry:
+        if not isinstance(name, str):
+            raise TypeError("type is not text")
+        if name not in self._known:
+            raise Rejected("type", causes.unknown_type(name[:120], self._types))
+        kind, _, verb = name.partition(".")
+        validate = event_model(name).__pydantic_validator__.validate_python
+        entry = self[name] = _Entry(kind, verb, validate, kind in self._channels)
+        return entry
+
+
+def _subject(kind: str, verb: str, subject: str, data: Fields, region: str) -> str:
+    """The subject of an event that is not of a channel; completes its data where subject and data say one thing."""
+    if kind == "activity":  # the media item stands in the subject or in the data; afterwards in both
+        item: str = data.get("media_item") or subject
+        if item:
+            data["media_item"] = item
+        return subject or item
+    if kind != "party":
+        return subject
+    address = party_address(subject, region)
+    if verb == "merged":  # it speaks of party ids, so its subject need not be an address
+        data["from"] = data.pop("from_")
+        return address or subject
+    if address is None:
+        raise Rejected("value", "subject is not an address; of a party event it is one, such as tel:+441632960960")
+    return address
+
+
+def _check_version(dataschema: str) -> None:
+    """A dataschema that ends in a version (`.../1`, `.../v1.2`, `urn:...:1`) claims that version of the contract."""
+    version = _version.search(dataschema)
+    if version is not None and int(version[1]) != MAJOR:
+        raise Rejected("schema", f"dataschema claims version {version[1]}; this program reads version {MAJOR}")
+
+
+def _check_key(key: bytes) -> None:
+    try:
+        key.decode()
+    except UnicodeDecodeError as fault:
+        raise Rejected("key", f"the record's key is not UTF-8: byte {fault.start}") from None
+
+
+def _check_region(region: str) -> str:
+    if region not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError(f"region {region!r}: use an ISO 3166 country code, such as GB")
+    return region

@@ -1,0 +1,56 @@
+"""What became of a record: a verdict is a value, and one place acts on verdicts."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from touchpoint.stitching.facts import Fact
+
+Code = Literal[
+    "key",  # the record's key is not UTF-8
+    "too_large",  # the record, an id, a text, a list or the nesting is over its limit
+    "not_json",  # not UTF-8, not JSON, or JSON that says a thing twice
+    "mode",  # a content mode or a content type that is not used
+    "type",  # an event type that the contract does not have
+    "missing",  # a field that the event needs is not there
+    "time",  # an instant that cannot be placed in time
+    "value",  # a field with a wrong type, or a value that is not allowed
+    "schema",  # an unknown major version in dataschema
+    "internal",  # a fault of this program; report it with the record
+]
+"""Why a record was not accepted: the few words that a metric is labelled with."""
+
+
+class Accepted(msgspec.Struct, frozen=True, gc=False):
+    """The record is an event of the contract; `fact` is all that stitching needs of it."""
+
+    fact: Fact
+
+
+class DeadLetter(msgspec.Struct, frozen=True, gc=False):
+    """The record cannot be accepted. `cause` is for people and never quotes an address or a name."""
+
+    cause: str
+    code: Code
+
+
+class Skipped(msgspec.Struct, frozen=True, gc=False):
+    """The record says nothing by design (contract.md 2: a tombstone); it is counted."""
+
+    reason: str
+
+
+Verdict = Accepted | DeadLetter | Skipped
+
+TOMBSTONE = Skipped("tombstone")
+
+
+class Rejected(Exception):  # noqa: N818 - a verdict on its way, not an error
+    """Raised inside `events` only; the decoder turns it into a `DeadLetter`."""
+
+    def __init__(self, code: Code, cause: str) -> None:
+        super().__init__(cause)
+        self.code: Code = code
+        self.cause = cause
