@@ -1,0 +1,1 @@
+"""A broker and a PostgreSQL from wheels, for the demo and the tests."""

@@ -1,0 +1,77 @@
+"""What a batch says about people: the rows of the identity tables, newest knowledge last, erasures first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from uuid import UUID
+
+import asyncpg
+
+from touchpoint.history.queries import query
+from touchpoint.history.records import Identity, Interaction, Party, PartyChange
+
+Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy  # type: ignore[type-arg]
+_UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Identities:
+    """Collects identity in the order of the batch; `store` writes it. An erasure also drops what was collected before it."""
+
+    def __init__(self, known_agents: dict[tuple[str, str], str]) -> None:
+        """`known_agents`: (tenant, resource_id) -> name, as stored before; those are not written again."""
+        self._known_agents = known_agents
+        self._parties: dict[tuple[str, str], tuple[str | None, str | None, datetime]] = {}
+        self._addresses: dict[UUID, tuple[str, str, str | None, str | None, datetime]] = {}
+        self.agents: dict[tuple[str, str], tuple[str, datetime]] = {}
+        self._erased: set[tuple[str, str]] = set()
+
+    def add(self, source: Interaction | PartyChange) -> None:
+        if isinstance(source, Interaction):
+            party = Party(source.party.address, source.party_id, source.party.name)
+            self._know(source.tenant, party, source.account_id, source.identity, source.ended_at)
+        elif source.erased:
+            self._erase(source)
+        else:
+            self._know(source.tenant, source.party, source.account_id, source.identity, source.time or _UNDATED)
+
+    def _know(self, tenant: str, party: Party, account: str | None, identity: Identity, seen: datetime) -> None:
+        if party.id is not None:
+            old = self._parties.get((tenant, party.id), (None, None, seen))
+            self._parties[tenant, party.id] = (account or old[0], party.name or old[1], max(seen, old[2]))
+        for address_id, address in identity.addresses:
+            # the name of somebody without an id can only stand with the address
+            name = party.name if party.id is None and address == party.address else None
+            before = self._addresses.get(address_id, (tenant, address, None, None, seen))
+            self._addresses[address_id] = (tenant, address, party.id or before[2], name or before[3], max(seen, before[4]))
+        for agent, agent_name in identity.agents:
+            if agent_name is not None and self._known_agents.get((tenant, agent)) != agent_name:
+                self.agents[tenant, agent] = (agent_name, seen)
+
+    def _erase(self, change: PartyChange) -> None:
+        keys = {key for key in (change.party.id, change.party.address) if key is not None}
+        for address_id, address in change.identity.addresses:
+            keys |= {str(address_id), address}
+        self._erased |= {(change.tenant, key) for key in keys}
+        for party_key in [k for k in self._parties if k[0] == change.tenant and k[1] in keys]:
+            del self._parties[party_key]
+        for address_id, row in list(self._addresses.items()):
+            if row[0] == change.tenant and keys & {str(address_id), row[1], row[2]}:
+                del self._addresses[address_id]
+
+    async def store(self, connection: Connection) -> None:
+        """Writes everything, in key order, so that two writers cannot lock each other out."""
+        for name, rows in self._statements():
+            if rows:
+                await connection.execute(query(name), *map(list, zip(*rows, strict=True)))
+
+    def _statements(self) -> Iterator[tuple[str, list[tuple[object, ...]]]]:
+        yield "erase_parties", _sorted(self._erased)
+        yield "erase_addresses", _sorted(self._erased)
+        yield "upsert_parties", _sorted((*key, *row) for key, row in self._parties.items())
+        yield "upsert_addresses", _sorted((key, *row) for key, row in self._addresses.items())
+        yield "upsert_resources", _sorted((*key, *row) for key, row in self.agents.items())
+
+
+def _sorted(rows: Iterable[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    return sorted(rows, key=lambda row: (str(row[0]), str(row[1])))

@@ -1,0 +1,116 @@
+"""Schema migrations: numbered SQL files, applied once each, under an advisory lock."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
+from importlib.resources import files
+
+import asyncpg
+import msgspec
+
+_LOCK = 0x746F756368706F69  # "touchpoi": any fixed number that is ours
+_BOOTSTRAP = """
+CREATE SCHEMA IF NOT EXISTS touchpoint;
+CREATE TABLE IF NOT EXISTS touchpoint.migration (
+    name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())
+"""
+
+
+class MigrationError(Exception):
+    """The database and the migrations of this version contradict each other; the message says how, and the way out."""
+
+
+class Migration(msgspec.Struct, frozen=True):
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def migrations() -> list[Migration]:
+    """All migrations of this version, in order."""
+    folder = files("touchpoint.history").joinpath("migrations")
+    return sorted(
+        (Migration(f.name.removesuffix(".sql"), f.read_text("utf-8")) for f in folder.iterdir() if f.name.endswith(".sql")),
+        key=lambda migration: migration.name,
+    )
+
+
+async def migrate(database: str | asyncpg.Connection, *, months_ahead: int = 12) -> list[str]:  # type: ignore[type-arg]
+    """Brings the schema up to date and makes the partitions of last month to `months_ahead` months from now.
+
+    `database`: a DSN, or a connection without a transaction, of a role that may create schemas and roles. Returns the names
+    of the migrations applied; several may run at once, one does the work. Raises MigrationError if an applied migration
+    differs from that of this version or is not known to it, asyncpg.PostgresError and OSError as they come.
+    """
+    async with _connected(database) as connection:
+        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        try:
+            await connection.execute(_BOOTSTRAP)
+            applied = [one.name for one in await _pending(connection) if await _apply(connection, one)]
+            await make_partitions(connection, months_ahead=months_ahead)
+        finally:
+            if not connection.is_closed():
+                await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+    return applied
+
+
+async def make_partitions(database: str | asyncpg.Connection, *, months_ahead: int = 12) -> int:  # type: ignore[type-arg]
+    """Makes the months from last month to `months_ahead` months from now; returns how many were missing."""
+    today = datetime.now(UTC).date()
+    first = date(today.year - (today.month == 1), (today.month - 2) % 12 + 1, 1)
+    async with _connected(database) as connection:
+        made: int = await connection.fetchval("SELECT touchpoint.ensure_partitions($1, $2)", first, months_ahead + 2)
+    return made
+
+
+async def drop_expired(database: str | asyncpg.Connection, before: date) -> list[date]:  # type: ignore[type-arg]
+    """Drops every month that ended at or before `before` (retention); returns the months dropped."""
+    async with _connected(database) as connection:
+        return [row[0] for row in await connection.fetch("SELECT touchpoint.drop_expired($1)", before)]
+
+
+@asynccontextmanager
+async def _connected(database: str | asyncpg.Connection) -> AsyncIterator[asyncpg.Connection]:  # type: ignore[type-arg]
+    if not isinstance(database, str):
+        yield database
+        return
+    connection = await asyncpg.connect(database)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _pending(connection: asyncpg.Connection) -> list[Migration]:  # type: ignore[type-arg]
+    rows = await connection.fetch("SELECT name, checksum FROM touchpoint.migration")
+    applied = {row["name"]: row["checksum"] for row in rows}
+    known = migrations()
+    for migration in known:
+        if applied.get(migration.name, migration.checksum) != migration.checksum:
+            raise MigrationError(
+                f"migration {migration.name} was applied with another text than this version has "
+                f"(checksum {applied[migration.name][:12]}, now {migration.checksum[:12]}): "
+                "an applied migration never changes; restore the file and add a new migration"
+            )
+    unknown = sorted(applied.keys() - {migration.name for migration in known})
+    if unknown:
+        raise MigrationError(
+            f"the database has migrations that this version does not know ({', '.join(unknown)}): "
+            "it belongs to a newer touchpoint; use that version"
+        )
+    return [migration for migration in known if migration.name not in applied]
+
+
+async def _apply(connection: asyncpg.Connection, migration: Migration) -> bool:  # type: ignore[type-arg]
+    async with connection.transaction():
+        await connection.execute(migration.sql)
+        await connection.execute(
+            "INSERT INTO touchpoint.migration (name, checksum) VALUES ($1, $2)", migration.name, migration.checksum
+        )
+    return True

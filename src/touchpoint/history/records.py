@@ -1,0 +1,212 @@
+"""What the `interactions` topic carries, as typed rows: the fields of each struct are the columns of its table, in order.
+
+`decode` turns one CloudEvent into what is to be stored, or raises `Malformed` with a cause that a person understands.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+FIRST_YEAR, LAST_YEAR = 1970, 2100  # as touchpoint.ensure_partitions
+
+
+class Malformed(Exception):
+    """A record that can never be stored; the message says why."""
+
+
+class Row(msgspec.Struct):
+    """One row of a table. Members that are rows of other tables come last and are named in `NESTED`."""
+
+
+class Segment(Row, kw_only=True, gc=False):
+    segment_id: UUID
+    type: str
+    track: str
+    depth: int
+    parent_segment_id: UUID | None = None
+    started_at: Instant
+    ended_at: Instant
+    duration_ms: int
+    queue: str | None = None
+    resource_id: str | None = None
+    end_reason: str | None = None
+    conference: bool = False
+    transferred_from: str | None = None
+    provenance: str
+    opened_by: str | None = None
+    closed_by: str | None = None
+    opened_rule: int | None = None
+    closed_rule: int | None = None
+
+
+class MediaItem(Row, kw_only=True, gc=False):
+    media_item_id: str
+    channel: str
+    direction: str | None = None
+    party_address_id: UUID | None = None
+    dialed: str | None = None
+    campaign: str | None = None
+    thread_id: str | None = None
+    started_at: Instant
+    ended_at: Instant
+    queue_wait_ms: int
+    ring_ms: int
+    talk_ms: int
+    hold_ms: int
+    acw_ms: int | None = None
+    handle_ms: int
+    speed_of_answer_ms: int | None = None
+    abandoned: str | None = None
+    transferred: bool = False
+    conferenced: bool = False
+    end_reason: str | None = None
+    pages: int | None = None
+    messages_customer: int = 0
+    messages_agent: int = 0
+    first_response_ms: int | None = None
+    flags: list[str] = []
+    segments: list[Segment] = []
+
+
+class Activity(Row, kw_only=True, gc=False):
+    activity_id: str
+    media_item_id: str | None = None
+    action: str | None = None
+    resource_id: str | None = None
+    started_at: Instant
+    ended_at: Instant
+    outcome: str | None = None
+    result: str | None = None
+    reason: str | None = None
+
+
+class TouchedObject(Row, kw_only=True, gc=False):
+    activity_id: str | None = None
+    object_type: str
+    object_id: str
+    object_action: str | None = None
+
+
+class Resource(Row, kw_only=True, gc=False):
+    resource_id: str
+    talk_ms: int
+    hold_ms: int
+    acw_ms: int | None = None
+    handle_ms: int
+
+
+class Amendment(Row, kw_only=True, gc=False):
+    seq: int
+    kind: str
+    payload: msgspec.Raw
+    event_id: str
+
+
+class Party(msgspec.Struct, gc=False):
+    address: str | None = None
+    id: str | None = None
+    name: str | None = None
+
+
+class Identity(msgspec.Struct, gc=False):
+    """Names and addresses: (party_address_id, address) and (resource_id, name)."""
+
+    addresses: list[tuple[UUID, str]] = []
+    agents: list[tuple[str, str | None]] = []
+
+
+class Interaction(Row, kw_only=True, gc=False):
+    interaction_id: UUID
+    tenant: str
+    party_key: str
+    party_id: str | None = None
+    account_id: str | None = None
+    channel: str | None = None
+    channels: list[str] = []
+    direction: str | None = None
+    started_at: Instant
+    ended_at: Instant
+    duration_ms: int
+    resource_id: str | None = None
+    outcome: str | None = None
+    result: str | None = None
+    reason: str | None = None
+    follow_up: str | None = None
+    campaign: str | None = None
+    parent_interaction_id: UUID | None = None
+    closed_by: str
+    flags: list[str] = []
+    content_hash: str
+    media_items: list[MediaItem] = []
+    activities: list[Activity] = []
+    objects: list[TouchedObject] = []
+    resources: list[Resource] = []
+    amendments: list[Amendment] = []
+    party: Party = msgspec.field(default_factory=Party)
+    identity: Identity = msgspec.field(default_factory=Identity)
+
+
+class Amended(Amendment, kw_only=True, gc=False):
+    interaction_id: UUID
+    tenant: str
+    ended_at: Instant  # of the interaction
+
+
+class PartyChange(msgspec.Struct, kw_only=True, gc=False):
+    """`party.known` or `party.erased`: identity only. `time` is that of the event."""
+
+    tenant: str = "default"
+    account_id: str | None = None
+    party: Party = msgspec.field(default_factory=Party)
+    identity: Identity = msgspec.field(default_factory=Identity)
+    time: Instant | None = None
+    erased: bool = False
+
+
+class _Envelope(msgspec.Struct, gc=False):
+    type: str
+    data: msgspec.Raw = msgspec.Raw(b"null")
+    time: Instant | None = None
+
+
+Stored = Interaction | Amended | PartyChange
+
+_envelope = msgspec.json.Decoder(_Envelope)
+_data: dict[str, msgspec.json.Decoder[Any]] = {
+    "interaction.closed": msgspec.json.Decoder(Interaction),
+    "interaction.amended": msgspec.json.Decoder(Amended),
+    "party.known": msgspec.json.Decoder(PartyChange),
+    "party.erased": msgspec.json.Decoder(PartyChange),
+}
+
+
+def decode(value: bytes) -> Stored | None:
+    """What one record of the `interactions` topic says is to be stored; None for a type that the history does not keep.
+
+    Raises Malformed.
+    """
+    try:
+        envelope = _envelope.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Malformed(f"not a CloudEvent: {error}") from None
+    decoder = _data.get(envelope.type)
+    if decoder is None:
+        return None
+    try:
+        stored: Stored = decoder.decode(envelope.data)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Malformed(f"{envelope.type}: data: {error}") from None
+    if isinstance(stored, PartyChange):
+        stored.time = envelope.time
+        stored.erased = envelope.type == "party.erased"
+    elif not FIRST_YEAR <= stored.ended_at.year <= LAST_YEAR:
+        raise Malformed(
+            f"{envelope.type}: ended_at {stored.ended_at.isoformat()} of interaction {stored.interaction_id} "
+            f"is outside of {FIRST_YEAR} to {LAST_YEAR}"
+        )
+    return stored

@@ -1,0 +1,182 @@
+"""The batch writer: the `interactions` topic into Postgres, once, however often it is read (contract.md, 5)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+import asyncpg
+
+from touchpoint.history.identity import Connection, Identities
+from touchpoint.history.queries import query
+from touchpoint.history.records import Amended, Amendment, Interaction, Malformed, Stored, decode
+from touchpoint.history.rows import COLUMNS, table_rows
+
+Entry = tuple[int, Stored]
+"""A decoded record and its place in the batch."""
+
+_DATA_ERRORS = ("22", "23", "54")  # SQLSTATE classes: data, integrity, a limit of the program
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that can never be stored: its place in the batch and why."""
+
+    index: int
+    cause: str
+    conflict: bool = False  # its interaction is stored already, with another content
+
+
+class HistoryWriter:
+    """Stores batches of the `interactions` topic. Two writers may store the same records at the same time."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:  # type: ignore[type-arg]
+        """`pool`: connections of a role that has `touchpoint_writer`."""
+        self._pool = pool
+        self._months: set[tuple[int, int]] = set()
+        self._agents: dict[tuple[str, str], str] = {}
+        self.counts: Counter[str] = Counter()
+        """Totals: stored, repeated, conflicts, amendments, ignored, rejected."""
+
+    async def write_batch(self, values: Sequence[bytes | None]) -> list[Rejected]:
+        """Stores CloudEvents (structured JSON) of the `interactions` topic, in one transaction unless one is at fault.
+
+        Returns what can never be stored, by place. Whatever is stored already adds nothing. Raises
+        asyncpg.PostgresError, asyncpg.InterfaceError or OSError where the database is at fault; then repeat the batch.
+        """
+        entries: list[Entry] = []
+        rejected: list[Rejected] = []
+        for index, value in enumerate(values):
+            try:
+                stored = None if value is None else decode(value)
+            except Malformed as error:
+                rejected.append(Rejected(index, str(error)))
+                continue
+            if stored is None:
+                self.counts["ignored"] += 1
+            else:
+                entries.append((index, stored))
+        rejected += await self._store(entries)
+        self.counts["rejected"] += len(rejected)
+        return sorted(rejected, key=lambda one: one.index)
+
+    async def _store(self, entries: list[Entry]) -> list[Rejected]:
+        """Stores entries together; those that the database refuses are found by halving."""
+        if not entries:
+            return []
+        try:
+            return await self._store_together(entries)
+        except (asyncpg.PostgresError, ValueError, OverflowError) as error:
+            if not _is_data_error(error):
+                raise
+            if len(entries) == 1:
+                return [Rejected(entries[0][0], f"the database refuses it: {error}")]
+        middle = len(entries) // 2
+        return await self._store(entries[:middle]) + await self._store(entries[middle:])
+
+    async def _store_together(self, entries: list[Entry]) -> list[Rejected]:
+        async with self._pool.acquire() as connection:
+            await self._make_months(connection, entries)
+            try:
+                return await self._transaction(connection, entries)
+            except asyncpg.CheckViolationError:  # no partition: a month was dropped since
+                self._months.clear()
+                await self._make_months(connection, entries)
+                return await self._transaction(connection, entries)
+
+    async def _make_months(self, connection: Connection, entries: list[Entry]) -> None:
+        ends = (entry.ended_at for _, entry in entries if isinstance(entry, Interaction | Amended))
+        for month in sorted({_month(end) for end in ends} - self._months):
+            await connection.execute("SELECT touchpoint.ensure_partitions($1)", date(*month, 1))
+            self._months.add(month)
+
+    async def _transaction(self, connection: Connection, entries: list[Entry]) -> list[Rejected]:
+        counts: Counter[str] = Counter()
+        identities = Identities(self._agents)
+        async with connection.transaction(isolation="read_committed"):  # the hashes that a claim waited for must be seen
+            new, conflicts = await _claim(connection, entries, counts)
+            for table, rows in table_rows(new.values()).items():
+                if rows:
+                    await connection.copy_records_to_table(
+                        table, records=rows, columns=COLUMNS[table], schema_name="touchpoint"
+                    )
+            counts["amendments"] = await _insert_amendments(connection, entries, new)
+            for index, entry in entries:
+                if index in new or not isinstance(entry, Interaction | Amended):
+                    identities.add(entry)
+            await identities.store(connection)
+        self.counts += counts
+        self._agents |= {key: name for key, (name, _) in identities.agents.items()}
+        return conflicts
+
+
+async def _claim(
+    connection: Connection, entries: list[Entry], counts: Counter[str]
+) -> tuple[dict[int, Interaction], list[Rejected]]:
+    """Which interactions are this transaction's to store, by place; and which contradict one that is stored."""
+    first: dict[UUID, tuple[int, Interaction]] = {}
+    rest: list[tuple[int, Interaction]] = []
+    for index, entry in entries:
+        if isinstance(entry, Interaction) and first.setdefault(entry.interaction_id, (index, entry))[0] != index:
+            rest.append((index, entry))
+    if not first:
+        return {}, []
+    ids = sorted(first, key=lambda one: one.bytes)  # one order for all writers: no deadlock
+    claims = [first[one][1] for one in ids]
+    claimed = await connection.fetch(
+        query("claim_interactions"), ids, [c.ended_at for c in claims], [c.content_hash for c in claims]
+    )
+    mine = {UUID(bytes=row[0].bytes) for row in claimed}
+    new = dict(first[one] for one in first if one in mine)
+    others = rest + [first[one] for one in first if one not in mine]
+    hashes = {one: first[one][1].content_hash for one in mine} | await _hashes(connection, others)
+    conflicts = [
+        Rejected(index, _conflict(entry, hashes[entry.interaction_id]), conflict=True)
+        for index, entry in others
+        if hashes[entry.interaction_id] != entry.content_hash
+    ]
+    counts.update(stored=len(new), repeated=len(others) - len(conflicts), conflicts=len(conflicts))
+    return new, conflicts
+
+
+async def _hashes(connection: Connection, others: list[tuple[int, Interaction]]) -> dict[UUID, str]:
+    if not others:
+        return {}
+    rows = await connection.fetch(query("stored_hashes"), [entry.interaction_id for _, entry in others])
+    return {UUID(bytes=row[0].bytes): row[1] for row in rows}
+
+
+def _conflict(entry: Interaction, stored: str) -> str:
+    return (
+        f"interaction {entry.interaction_id} is stored already with content_hash {stored}; this record has "
+        f"{entry.content_hash}. The first one stands: a closed interaction does not change"
+    )
+
+
+async def _insert_amendments(connection: Connection, entries: list[Entry], new: dict[int, Interaction]) -> int:
+    rows: list[tuple[UUID, datetime, Amendment]] = [
+        (entry.interaction_id, entry.ended_at, entry) for _, entry in entries if isinstance(entry, Amended)
+    ]
+    for interaction in new.values():
+        rows += [(interaction.interaction_id, interaction.ended_at, one) for one in interaction.amendments]
+    if not rows:
+        return 0
+    rows.sort(key=lambda row: (row[0].bytes, row[2].event_id))  # one order for all writers: no deadlock
+    columns = [(i, end, a.seq, a.kind, bytes(a.payload).decode(), a.event_id) for i, end, a in rows]
+    inserted = await connection.fetch(query("insert_amendments"), *map(list, zip(*columns, strict=True)))
+    return len(inserted)
+
+
+def _month(end: datetime) -> tuple[int, int]:
+    utc = end.utctimetuple()
+    return utc.tm_year, utc.tm_mon
+
+
+def _is_data_error(error: BaseException) -> bool:
+    """Whether the records are at fault, not the database: by SQLSTATE, or found by the driver while it encodes."""
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "").startswith(_DATA_ERRORS)
+    return isinstance(error, ValueError | OverflowError)
