@@ -1,0 +1,43 @@
+"""What could not be accepted, on its way to the dead-letters topic: bytes unchanged, the rest in headers."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from touchpoint.stream.stage import Forward, Record
+
+_VERSION = version("touchpoint").encode()
+
+TOPIC = "dead-letters"
+CAUSE = "touchpoint-cause"  # a sentence a person understands
+ORIGIN = "touchpoint-origin"  # topic/partition/offset
+VERSION = "touchpoint-version"
+TRUNCATED = "touchpoint-truncated"  # the whole value's length in bytes, where even a dead letter cannot hold it
+
+KEPT_OF_TRUNCATED = 1024 * 1024
+
+
+def dead_letter(record: Record, cause: str) -> Forward:
+    """The record as a dead letter; its own headers are kept."""
+    headers = [
+        *record.headers,
+        (CAUSE, cause.encode("utf-8", "replace")),
+        (ORIGIN, f"{record.topic}/{record.partition}/{record.offset}".encode()),
+        (VERSION, _VERSION),
+    ]
+    return Forward(TOPIC, record.key, record.value, headers)
+
+
+def cause_of(forward: Forward) -> str:
+    """The cause in a dead letter's headers, ``unknown`` if it has none."""
+    for name, value in forward.headers:
+        if name == CAUSE:
+            return value.decode("utf-8", "replace")
+    return "unknown"
+
+
+def truncated(forward: Forward) -> Forward:
+    """A dead letter that is too large even for its topic: the beginning of the value, and how long it was."""
+    value = forward.value or b""
+    headers = [*forward.headers, (TRUNCATED, str(len(value)).encode())]
+    return Forward(TOPIC, (forward.key or b"")[:1024], value[:KEPT_OF_TRUNCATED], headers, forward.partition)

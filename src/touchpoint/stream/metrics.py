@@ -1,0 +1,108 @@
+"""Every metric of the worker: name, type, unit, what it means and what to do about it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """One metric as it is documented and exported."""
+
+    name: str
+    kind: Kind
+    unit: str
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric("touchpoint_records", "counter", "records", "Records read from Kafka, by agent.", ("agent",)),
+    Metric(
+        "touchpoint_events", "counter", "events",
+        "Events by verdict (accepted, duplicate, skipped, late, dead letter). Many dead letters: see their causes.",
+        ("agent", "verdict"),
+    ),
+    Metric("touchpoint_batches", "counter", "batches", "Batches finished, by agent.", ("agent",)),
+    Metric(
+        "touchpoint_batch_seconds", "histogram", "seconds",
+        "From taking a batch to its effects being durable. Growing: look at the broker, or at Postgres for history.",
+        ("agent",),
+    ),
+    Metric(
+        "touchpoint_lag_records", "gauge", "records",
+        "Records not yet read of a partition. Growing for minutes: add a worker, or see whether this one is stuck.",
+        ("topic", "partition"),
+    ),
+    Metric(
+        "touchpoint_watermark_delay_seconds", "gauge", "seconds",
+        "How far the event time that closes interactions is behind the clock. Growing while events arrive: a source "
+        "is silent or a producer's clock is wrong.",
+        ("agent", "partition"),
+    ),
+    Metric("touchpoint_forwards", "counter", "records", "Records produced, by topic.", ("topic",)),
+    Metric("touchpoint_closed_interactions", "counter", "interactions", "Records written to the interactions topic."),
+    Metric(
+        "touchpoint_dead_letters", "counter", "records",
+        "Records that could not be accepted, by cause. `touchpoint dead-letters list` shows them.",
+        ("agent", "cause"),
+    ),
+    Metric(
+        "touchpoint_changelog_bytes", "counter", "bytes",
+        "State written to changelogs. Out of proportion to the events: some state is too large.", ("table",),
+    ),
+    Metric("touchpoint_state_keys", "gauge", "keys", "Keys held in memory, by table and partition.", ("table", "partition")),
+    Metric("touchpoint_history_rows", "counter", "records", "Records stored in Postgres."),
+    Metric(
+        "touchpoint_retries", "counter", "attempts",
+        "Attempts repeated because the surroundings failed (produce, postgres). Rising: the broker or Postgres is in "
+        "trouble; nothing is lost, it waits.",
+        ("what",),
+    ),
+    Metric("touchpoint_rebalances", "counter", "rebalances", "Assignments this worker took part in."),
+    Metric("touchpoint_recovery_seconds", "gauge", "seconds", "How long the last reading of the changelogs took."),
+    Metric("touchpoint_ready", "gauge", "boolean", "1 while the worker's partitions are recovered and being worked on."),
+)  # fmt: skip
+
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Metrics:
+    """The metrics of one process. Personal data never becomes a label."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        made = {metric.name: self._make(metric) for metric in METRICS}
+        self._counters = {name: m for name, m in made.items() if isinstance(m, Counter)}
+        self._gauges = {name: m for name, m in made.items() if isinstance(m, Gauge)}
+        self._histograms = {name: m for name, m in made.items() if isinstance(m, Histogram)}
+
+    def _make(self, metric: Metric) -> Counter | Gauge | Histogram:
+        if metric.kind == "counter":
+            return Counter(metric.name, metric.help, metric.labels, registry=self.registry)
+        if metric.kind == "gauge":
+            return Gauge(metric.name, metric.help, metric.labels, registry=self.registry)
+        return Histogram(metric.name, metric.help, metric.labels, registry=self.registry, buckets=_BUCKETS)
+
+    def count(self, name: str, amount: float = 1, *labels: str) -> None:
+        """Add to the counter ``touchpoint_<name>``."""
+        counter = self._counters["touchpoint_" + name]
+        (counter.labels(*labels) if labels else counter).inc(amount)
+
+    def set(self, name: str, value: float, *labels: str) -> None:
+        """Set the gauge ``touchpoint_<name>``."""
+        gauge = self._gauges["touchpoint_" + name]
+        (gauge.labels(*labels) if labels else gauge).set(value)
+
+    def observe(self, name: str, value: float, *labels: str) -> None:
+        """Add an observation to the histogram ``touchpoint_<name>``."""
+        histogram = self._histograms["touchpoint_" + name]
+        (histogram.labels(*labels) if labels else histogram).observe(value)
+
+    def forget(self, name: str) -> None:
+        """Drop every labelled value of a gauge, as when partitions were lost."""
+        self._gauges["touchpoint_" + name].clear()

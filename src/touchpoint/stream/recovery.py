@@ -1,0 +1,144 @@
+"""Bringing the tables of newly assigned partitions up to their changelogs.
+
+Faust's recovery sends changelogs record by record through the group's consumer and a shared queue, races with its own
+seek and hangs where a last record is missing (faust.md 3). Ours reads them in batches with a consumer of its own, up to
+the high watermark that the broker reports with the data, and then lets Faust resume the streams.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from faust.tables.manager import TableManager as FaustTableManager
+from faust.tables.recovery import RebalanceAgain, Recovery, ServiceStopped
+from faust.types import TP
+from mode import Service
+
+from touchpoint.stream.tables import PartitionState, Table
+
+log = logging.getLogger(__name__)
+
+ReaderFactory = Callable[[], AIOKafkaConsumer]
+RETRY_SECONDS = 1.0
+
+
+async def read_changelogs(reader: AIOKafkaConsumer, states: Mapping[TP, PartitionState]) -> int:
+    """Apply the changelogs to their end, from where each state is known to be. Returns the records read.
+
+    Every record acknowledged before the call is applied. Raises ``KafkaError``: progress is kept, so call it again.
+    """
+    waiting = {TopicPartition(*tp): state for tp, state in states.items()}
+    if not waiting:
+        return 0
+    reader.assign(list(waiting))
+    for tp, state in waiting.items():
+        reader.seek(tp, state.next_offset)
+    read = 0
+    while waiting:
+        for tp, records in (await reader.getmany(timeout_ms=200)).items():
+            state = states[TP(tp.topic, tp.partition)]
+            for record in records:
+                if record.key is not None:
+                    state.restore(record.key, record.value)
+            state.recovered(records[-1].offset + 1)
+            read += len(records)
+            await asyncio.sleep(0)
+        for tp in [tp for tp in waiting if await _at_end(reader, tp, waiting[tp])]:
+            del waiting[tp]
+            reader.pause(tp)
+    return read
+
+
+async def _at_end(reader: AIOKafkaConsumer, tp: TopicPartition, state: PartitionState) -> bool:
+    highwater = reader.highwater(tp)
+    if highwater is None:
+        return False  # nothing fetched yet: the broker has not told
+    position = await reader.position(tp)
+    if position < highwater:
+        return False
+    state.recovered(position)
+    return True
+
+
+class ChangelogRecovery(Recovery):
+    """Replaces the two tasks of Faust's recovery; what is around them stays."""
+
+    def __init__(self, app: Any, tables: Any, **kwargs: Any) -> None:
+        super().__init__(app, tables, **kwargs)
+
+    @Service.task
+    async def _slurp_changelogs(self) -> None:
+        """Not needed: changelogs do not come through the group's consumer."""
+
+    @Service.task
+    async def _restart_recovery(self) -> None:
+        while not self.should_stop:
+            if await self.wait_for_stopped(self.signal_recovery_start):
+                return
+            self.signal_recovery_start.clear()
+            try:
+                await self._wait(self._recover())
+                await self._wait(self.on_recovery_completed(self._generation_id))
+            except RebalanceAgain:
+                continue
+            except ServiceStopped:
+                return
+
+    async def _recover(self) -> None:
+        self._set_recovery_started()
+        states: dict[TP, PartitionState] = {}
+        for tp in self.active_tps:
+            states[tp] = self.tables._changelogs[tp.topic].partition(tp.partition)
+        if not states:
+            return
+        log.info("reading %d changelog partitions", len(states))
+        while True:
+            reader = self.app.new_reader()
+            try:
+                await reader.start()
+                read = await read_changelogs(reader, states)
+            except (KafkaError, OSError) as error:
+                log.warning("reading the changelogs failed, trying again: %r", error)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                log.info("read %d changelog records", read)
+                return
+            finally:
+                await reader.stop()
+
+    async def on_recovery_completed(self, generation_id: int = 0) -> None:
+        """Seek and resume; then let the app build what works on the recovered partitions."""
+        self._set_recovery_ended()
+        if self.app.consumer_generation_id == generation_id:
+            self.app.on_recovered(generation_id)
+        await super().on_recovery_completed(generation_id)
+
+
+class TableManager(FaustTableManager):
+    """The setting ``TableManager`` of the app."""
+
+    @property
+    def recovery(self) -> Recovery:
+        if self._recovery is None:
+            self._recovery = ChangelogRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
+        return self._recovery
+
+    async def on_start(self) -> None:
+        """Without Faust's second of sleep."""
+        if not self.should_stop:
+            await self._update_channels()
+            await self.recovery.start()
+
+    async def on_rebalance(
+        self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0
+    ) -> None:
+        for table in self.values():
+            if isinstance(table, Table):
+                topic = table.changelog_topic.get_topic_name()
+                table.keep_only({tp.partition for tp in assigned if tp.topic == topic})
+        await super().on_rebalance(assigned, revoked, newly_assigned, generation_id)

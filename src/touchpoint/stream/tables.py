@@ -1,0 +1,123 @@
+"""Tables that know which partition each key lives in, and write each touched key once per batch.
+
+Faust's own table records the partition of a key only during recovery, drops falsy values, keeps keys of lost
+partitions and sends a changelog record per assignment without waiting for it (faust.md 3). Faust still assigns and
+co-partitions these tables; ``recovery.py`` reads their changelogs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from typing import Any
+
+import faust
+
+
+class PartitionState(MutableMapping[bytes, bytes]):
+    """One partition of a table in memory, its touched keys, and how far into the changelog it is known to be."""
+
+    __slots__ = ("_data", "_log", "_unsettled", "contiguous", "next_offset")
+
+    def __init__(self) -> None:
+        self._data: dict[bytes, bytes] = {}
+        self._log: list[tuple[bytes, bytes | None]] = []  # every change of the batch with the value before, to undo
+        self._unsettled = False
+        self.next_offset = 0  # changelog records before it are in _data
+        self.contiguous = True  # false once somebody else wrote into our changelog
+
+    def __getitem__(self, key: bytes) -> bytes:
+        return self._data[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._data
+
+    def get(self, key: bytes, default: Any = None) -> Any:
+        return self._data.get(key, default)
+
+    def __setitem__(self, key: bytes, value: bytes) -> None:
+        before = self._data.get(key)
+        if before != value:
+            self._data[key] = value
+            self._log.append((key, before))
+
+    def __delitem__(self, key: bytes) -> None:
+        self._log.append((key, self._data[key]))
+        del self._data[key]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._data)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    @property
+    def clean(self) -> bool:
+        """True if the changelog holds everything this mapping holds."""
+        return not self._log and not self._unsettled
+
+    def begin(self) -> None:
+        """A batch starts: until it is settled, memory may be ahead of the changelog."""
+        self._unsettled = True
+
+    def take_changes(self) -> list[tuple[bytes, bytes | None]]:
+        """The touched keys with their values, ``None`` where deleted; each once."""
+        touched = dict.fromkeys(key for key, _ in self._log)
+        self._log.clear()
+        return [(key, self._data.get(key)) for key in touched]
+
+    def mark(self) -> int:
+        """A point of the batch to roll back to."""
+        return len(self._log)
+
+    def roll_back(self, mark: int = 0) -> None:
+        """Undo every change since the mark, or since the batch began."""
+        while len(self._log) > mark:
+            key, before = self._log.pop()
+            self.restore(key, before)
+
+    def settle(self, written: list[tuple[int, int]]) -> None:
+        """All changes taken are acknowledged; ``written``: (base offset, records) of each changelog batch."""
+        self._unsettled = False
+        for base, count in sorted(written):
+            if base == self.next_offset and self.contiguous:
+                self.next_offset = base + count
+            else:
+                self.contiguous = False  # the next recovery reads on from here and sees what the log says
+
+    def restore(self, key: bytes, value: bytes | None) -> None:
+        """Apply one changelog record."""
+        if value is None:
+            self._data.pop(key, None)
+        else:
+            self._data[key] = value
+
+    def recovered(self, next_offset: int) -> None:
+        """The changelog is applied up to, not including, this offset."""
+        self.next_offset = next_offset
+        self.contiguous = True
+
+
+class Table(faust.Table[bytes, bytes]):
+    """A Faust table whose partitions are ``PartitionState``; the setting ``Table`` of the app."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._states: dict[int, PartitionState] = {}
+
+    def partition(self, number: int) -> PartitionState:
+        """The state of one partition; empty until it is recovered."""
+        state = self._states.get(number)
+        if state is None:
+            state = self._states[number] = PartitionState()
+        return state
+
+    def keep_only(self, numbers: set[int]) -> None:
+        """Forget lost partitions, and those whose memory may be ahead of the changelog: they are read afresh."""
+        self._states = {n: s for n, s in self._states.items() if n in numbers and s.clean}
+
+    @property
+    def owned(self) -> list[int]:
+        return sorted(self._states)
+
+    async def on_start(self) -> None:
+        """Faust would declare the changelog here; ``touchpoint topics`` does."""

@@ -1,0 +1,189 @@
+"""The topics of the contract: their names, their settings, making and checking them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from touchpoint.settings import Settings
+from touchpoint.stream.connection import client_options
+
+CHANNEL_TOPICS: Mapping[str, str] = {"call": "calls", "email": "emails", "fax": "faxes", "chat": "chats"}
+TABLES = ("media", "parties")
+DAY_MS = 86_400_000
+MIB = 1024 * 1024
+
+# What a record of each kind may weigh. Inputs take more than the contract's 256 KiB, so that what is too large arrives
+# and becomes a dead letter; dead letters take more than inputs, because they carry them unchanged.
+INPUT_BYTES, INTERNAL_BYTES, DEAD_LETTER_BYTES, STATE_BYTES = 12 * MIB, 8 * MIB, 16 * MIB, 32 * MIB
+
+
+class TopicSpec(msgspec.Struct, frozen=True):
+    """A topic as it should be."""
+
+    name: str  # in full, with the prefix
+    max_bytes: int
+    config: Mapping[str, str]
+
+
+class TopicReport(msgspec.Struct):
+    """What ``create_topics`` found and did."""
+
+    created: list[str] = []
+    existing: list[str] = []
+    mismatching: list[str] = []  # one line each: the topic, what it has, what it should have
+
+
+class TopicsError(Exception):
+    """Topics are missing or do not fit together. ``problems``: one line each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def channel_topics(settings: Settings) -> dict[str, str]:
+    """Channel -> its input topic, without the prefix."""
+    topics = dict(CHANNEL_TOPICS)
+    for name, channel in settings.channels.items():
+        topics[name] = channel.topic or topics.get(name, name)
+    return topics
+
+
+def dialect_topics(settings: Settings) -> dict[str, str]:
+    """Input topic, without the prefix -> the dialect its records are in."""
+    topics = channel_topics(settings)
+    return {topics[name]: channel.dialect for name, channel in settings.channels.items() if channel.dialect}
+
+
+def media_topics(settings: Settings) -> tuple[str, ...]:
+    """What the media agent reads, without the prefix."""
+    return (*dict.fromkeys(channel_topics(settings).values()), "activities", "parties", "links")
+
+
+def changelog(settings: Settings, table: str) -> str:
+    """The full name Faust gives the changelog of a table."""
+    return f"{settings.app_id}-{table}-changelog"
+
+
+def specs(settings: Settings) -> list[TopicSpec]:
+    """Every topic of an installation."""
+    prefix = settings.topic_prefix
+    week, month = _deleted_after(7), _deleted_after(30)
+    found = [
+        TopicSpec(prefix + name, INPUT_BYTES, _COMPACTED if name == "parties" else week)
+        for name in media_topics(settings)
+        if name != "links"
+    ]
+    found += [TopicSpec(prefix + name, INTERNAL_BYTES, week) for name in ("links", "touches")]
+    found.append(TopicSpec(prefix + "interactions", INTERNAL_BYTES, month))
+    found.append(TopicSpec(prefix + "dead-letters", DEAD_LETTER_BYTES, month))
+    found += [TopicSpec(changelog(settings, table), STATE_BYTES, _COMPACTED) for table in TABLES]
+    insync = {"min.insync.replicas": str(settings.min_insync)}
+    return [
+        msgspec.structs.replace(spec, config={**spec.config, **insync, "max.message.bytes": str(spec.max_bytes)})
+        for spec in found
+    ]
+
+
+_COMPACTED = {"cleanup.policy": "compact"}
+
+
+def _deleted_after(days: int) -> dict[str, str]:
+    return {"cleanup.policy": "delete", "retention.ms": str(days * DAY_MS)}
+
+
+def admin_client(settings: Settings) -> AIOKafkaAdminClient:
+    """An admin client of the settings; start and close it."""
+    return AIOKafkaAdminClient(**client_options(settings))
+
+
+async def create_topics(settings: Settings) -> TopicReport:
+    """Create what is missing, with ``settings.partitions`` partitions; change nothing that exists.
+
+    Raises ``KafkaError`` if the broker refuses for another reason than that a topic exists already.
+    """
+    report = TopicReport()
+    admin = admin_client(settings)
+    await admin.start()
+    try:
+        counts = await _partition_counts(admin, (spec.name for spec in specs(settings)))
+        missing = [spec for spec in specs(settings) if spec.name not in counts]
+        await _create(admin, missing, settings)
+        report.created = [spec.name for spec in missing]
+        present = [spec for spec in specs(settings) if spec.name in counts]
+        report.existing = [spec.name for spec in present]
+        for name, count in counts.items():
+            if count != settings.partitions:
+                report.mismatching.append(f"{name} has {count} partitions, not {settings.partitions}")
+        report.mismatching += await _other_config(admin, present)
+    finally:
+        await admin.close()
+    return report
+
+
+async def _create(admin: AIOKafkaAdminClient, missing: list[TopicSpec], settings: Settings) -> None:
+    if not missing:
+        return
+    topics = [
+        NewTopic(spec.name, settings.partitions, settings.replication, topic_configs=dict(spec.config))
+        for spec in missing
+    ]
+    response = await admin.create_topics(topics)
+    for topic, code, *detail in response.topic_errors:
+        error = for_code(code)
+        if code and error is not TopicAlreadyExistsError:
+            raise error(f"{topic}: {detail[0] if detail else error.description}")
+
+
+async def _partition_counts(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, int]:
+    wanted = set(names) & set(await admin.list_topics())
+    if not wanted:
+        return {}
+    described = await admin.describe_topics(sorted(wanted))
+    return {topic["topic"]: len(topic["partitions"]) for topic in described if not topic["error_code"]}
+
+
+async def _other_config(admin: AIOKafkaAdminClient, present: list[TopicSpec]) -> list[str]:
+    if not present:
+        return []
+    resources = [ConfigResource(ConfigResourceType.TOPIC, spec.name) for spec in present]
+    try:
+        responses = await admin.describe_configs(resources)
+    except KafkaError:
+        return []  # not every broker tells, and not everybody may ask
+    actual: dict[str, dict[str, Any]] = {}
+    for response in responses:
+        for _code, _message, _type, name, entries in response.resources:
+            actual[name] = {entry[0]: entry[1] for entry in entries}
+    return [
+        f"{spec.name} has {key}={actual[spec.name][key]}, not {value}"
+        for spec in present
+        for key, value in spec.config.items()
+        if actual.get(spec.name, {}).get(key, value) != value
+    ]
+
+
+async def check_topics(settings: Settings) -> int:
+    """The number of partitions that all topics have. Raises ``TopicsError`` if one is missing or differs."""
+    names = [spec.name for spec in specs(settings)]
+    admin = admin_client(settings)
+    await admin.start()
+    try:
+        counts = await _partition_counts(admin, names)
+    finally:
+        await admin.close()
+    missing = [name for name in names if name not in counts]
+    if missing:
+        raise TopicsError([f"topic {name} does not exist: run `touchpoint topics`" for name in missing])
+    if len(set(counts.values())) > 1:
+        raise TopicsError(
+            ["all topics must have the same number of partitions, so that a media item's events meet; they have:"]
+            + [f"  {name}: {counts[name]}" for name in names]
+        )
+    return counts[names[0]]

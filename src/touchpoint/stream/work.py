@@ -1,0 +1,221 @@
+"""What an agent does with batches: through a stage, or into the history.
+
+The order is what makes it at least once (architecture.md, Delivery): apply, deliver the forwards, write the changelog,
+acknowledge. Forwards go before the changelog, so state that says "seen" implies that what followed from it is out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+import traceback
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Protocol
+
+from touchpoint.stitching.facts import Micros
+from touchpoint.stream import dead_letters
+from touchpoint.stream.metrics import Metrics
+from touchpoint.stream.outbox import Abandoned, Outbound, Outbox, Partitioner
+from touchpoint.stream.stage import Forward, Record, Stage, StageFactory, Writer
+from touchpoint.stream.tables import PartitionState
+
+log = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 30.0
+
+
+class StateTooLarge(Exception):
+    """A key's state is larger than its changelog may hold: the limits of stitching are set too high."""
+
+
+class Work(Protocol):
+    """The work of one agent on one partition; calls never overlap."""
+
+    async def process(self, records: Sequence[Sequence[Record]]) -> None:
+        """Take records of one or more topic partitions; return when everything that follows from them is durable."""
+        ...
+
+    async def tick(self, caught_up: Collection[str]) -> None: ...
+
+
+def now_micros() -> Micros:
+    """The wall clock, UTC."""
+    return time.time_ns() // 1000
+
+
+def _place_of(error: BaseException) -> str:
+    """The error's type and where it came from; never its text, which may hold a person's data."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return type(error).__name__ + where
+
+
+class Delivery:
+    """Forwards on their way: their topics in full, their partitions, their sizes, their counts."""
+
+    def __init__(
+        self, agent: str, partition: int, outbox: Outbox, partitioner: Partitioner, metrics: Metrics,
+        full_name: Callable[[str], str], max_bytes: Callable[[str], int], give_up: Callable[[], bool],
+    ) -> None:  # fmt: skip
+        self.agent = agent
+        self.partition = partition
+        self.metrics = metrics
+        self.give_up = give_up
+        self.outbox = outbox
+        self.max_bytes = max_bytes
+        self._partitioner = partitioner
+        self._full_name = full_name
+
+    async def forward(self, forwards: Sequence[Forward]) -> None:
+        """Deliver them all."""
+        if forwards:
+            await self.outbox.deliver([self._settled(forward) for forward in forwards], self.give_up)
+            self._count(forwards)
+
+    def _settled(self, forward: Forward) -> Outbound:
+        partition = forward.partition
+        if partition is None:
+            partition = self.partition if forward.key is None else self._partitioner(forward.key)
+        name = self._full_name(forward.topic)
+        outbound = Outbound(name, partition, forward.key, forward.value, forward.headers)
+        limit = self.max_bytes(name)
+        if outbound.size <= limit:
+            return outbound
+        if forward.topic == dead_letters.TOPIC:
+            return self._settled(dead_letters.truncated(forward))
+        cause = f"too large for topic {forward.topic}: {outbound.size} bytes, at most {limit}"
+        origin = Record(forward.topic, partition, -1, forward.key, forward.value, forward.headers, 0)
+        return self._settled(dead_letters.dead_letter(origin, cause))
+
+    def _count(self, forwards: Sequence[Forward]) -> None:
+        by_topic: dict[str, int] = {}
+        for forward in forwards:
+            by_topic[forward.topic] = by_topic.get(forward.topic, 0) + 1
+            if forward.topic == dead_letters.TOPIC:
+                cause = dead_letters.cause_of(forward).split(":")[0][:80]
+                self.metrics.count("dead_letters", 1, self.agent, cause)
+        for topic, count in by_topic.items():
+            self.metrics.count("forwards", count, topic)
+        self.metrics.count("closed_interactions", by_topic.get("interactions", 0))
+
+
+class StageWork:
+    """Batches through a stage whose state is a table's partition."""
+
+    def __init__(
+        self, factory: StageFactory, partition: int, partitions: int, state: PartitionState, table: str,
+        changelog: str, delivery: Delivery,
+    ) -> None:  # fmt: skip
+        self._build: Callable[[], Stage] = lambda: factory(partition, partitions, state)
+        self._stage = self._build()
+        self._state = state
+        self._table = table
+        self._changelog = changelog
+        self._delivery = delivery
+
+    async def process(self, records: Sequence[Sequence[Record]]) -> None:
+        now = now_micros()
+        self._state.begin()
+        await self._settle(self._apply(records, now))
+
+    async def tick(self, caught_up: Collection[str]) -> None:
+        self._state.begin()
+        await self._settle(self._stage.tick(now_micros(), caught_up))
+        self._measure()
+
+    def _apply(self, batches: Sequence[Sequence[Record]], now: Micros) -> list[Forward]:
+        forwards: list[Forward] = []
+        try:
+            for records in batches:
+                forwards += self._stage.apply(records, now)
+        except Exception as error:
+            log.error("a batch failed, its records are tried one by one: %s", _place_of(error))
+            return self._apply_singly(batches, now)
+        return forwards
+
+    def _apply_singly(self, batches: Sequence[Sequence[Record]], now: Micros) -> list[Forward]:
+        """No input can stop a worker: what a stage cannot bear becomes a dead letter, the rest is taken."""
+        self._state.roll_back()
+        self._stage = self._build()
+        forwards: list[Forward] = []
+        for record in (record for records in batches for record in records):
+            mark = self._state.mark()
+            try:
+                forwards += self._stage.apply([record], now)
+            except Exception as error:
+                self._state.roll_back(mark)
+                self._stage = self._build()
+                forwards.append(dead_letters.dead_letter(record, f"internal error: {type(error).__name__}: {error}"))
+        return forwards
+
+    async def _settle(self, forwards: Sequence[Forward]) -> None:
+        await self._delivery.forward(forwards)
+        changes = self._state.take_changes()
+        written: list[tuple[int, int]] = []
+        if changes:
+            delivery = self._delivery
+            place = self._changelog, delivery.partition
+            outbound = [Outbound(*place, key, value) for key, value in changes]
+            self._check_sizes(outbound)
+            written = (await delivery.outbox.deliver(outbound, delivery.give_up))[place]
+            delivery.metrics.count("changelog_bytes", sum(o.size for o in outbound), self._table)
+        self._state.settle(written)
+
+    def _check_sizes(self, outbound: list[Outbound]) -> None:
+        limit = self._delivery.max_bytes(self._changelog)
+        for record in outbound:
+            if record.size > limit:
+                raise StateTooLarge(f"{record.size} bytes for one key in {self._changelog}, at most {limit}")
+
+    def _measure(self) -> None:
+        """What a stage says of itself, if it does: ``watermark`` (microseconds), ``verdicts`` (a Counter to empty)."""
+        delivery, stage = self._delivery, self._stage
+        watermark: Micros | None = getattr(stage, "watermark", None)
+        if watermark:
+            delay = (now_micros() - watermark) / 1e6
+            delivery.metrics.set("watermark_delay_seconds", delay, delivery.agent, str(delivery.partition))
+        verdicts: Any = getattr(stage, "verdicts", None)
+        if verdicts:
+            for verdict, count in verdicts.items():
+                delivery.metrics.count("events", count, delivery.agent, verdict)
+            verdicts.clear()
+        delivery.metrics.set("state_keys", len(self._state), self._table, str(delivery.partition))
+
+
+class WriterWork:
+    """Batches into the history, in place until it takes them."""
+
+    def __init__(self, writer: Writer, delivery: Delivery, stopping: asyncio.Event) -> None:
+        self._writer = writer
+        self._delivery = delivery
+        self._stopping = stopping
+
+    async def process(self, records: Sequence[Sequence[Record]]) -> None:
+        flat = [record for batch in records for record in batch]
+        rejected = await self._write(flat)
+        await self._delivery.forward(rejected)
+        self._delivery.metrics.count("history_rows", len(flat) - len(rejected))
+
+    async def tick(self, caught_up: Collection[str]) -> None:
+        """Nothing closes by time here."""
+
+    async def _write(self, records: Sequence[Record]) -> Sequence[Forward]:
+        pause = 0.2
+        while True:
+            try:
+                return await self._writer.write(records)
+            except (OSError, TimeoutError, *self._writer.retriable) as error:
+                self._delivery.metrics.count("retries", 1, "postgres")
+                log.warning("the history is not writable, trying again in %.1f s: %s", pause, type(error).__name__)
+            if await self._stopped_within(pause * random.uniform(0.5, 1.5)):
+                raise Abandoned
+            pause = min(LONGEST_PAUSE, pause * 2)
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
