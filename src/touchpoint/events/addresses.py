@@ -72,7 +72,8 @@ def _e164(text: str, region: str) -> str | None:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return _local(text)
-    if phonenumbers.is_possible_number(number):
+    # not `is_possible_number`, to which an extension is possible because it can be dialed locally
+    if phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE:
         return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return _local(text)
 
