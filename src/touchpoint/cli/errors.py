@@ -7,9 +7,12 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from touchpoint.settings import Settings
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 BROKEN_PIPE = 141  # 128 + SIGPIPE
@@ -49,9 +52,19 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def configuration(**overrides: Any) -> Settings:
+    """The settings of TOUCHPOINT_*; raises CliError with every mistake in them at once."""
+    from touchpoint.settings import SettingsError, load_settings
+
+    try:
+        return load_settings(**overrides)
+    except SettingsError as error:
+        raise CliError("the configuration is wrong:\n  " + "\n  ".join(error.problems), status=2) from None
+
+
 def fail(message: str) -> None:
-    """Show an error; its traceback too where TOUCHPOINT_TRACEBACK is set."""
-    if os.environ.get("TOUCHPOINT_TRACEBACK"):
+    """Show an error; its traceback too in Python's development mode (PYTHONDEVMODE=1)."""
+    if sys.flags.dev_mode:
         traceback.print_exc()
     print(f"touchpoint: {message}", file=sys.stderr)
 

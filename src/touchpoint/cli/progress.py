@@ -1,0 +1,32 @@
+"""Producing with a count that goes up, where somebody looks."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from touchpoint.cli.errors import CliError, configuration
+
+
+def produce_with_progress(
+    events: Iterable[dict[str, Any]], brokers: str, topic_prefix: str, pace: float | None, *, finish: bool
+) -> None:
+    """Send events into Kafka. Raises CliError if it cannot be reached or refuses them."""
+    from aiokafka.errors import KafkaError
+
+    from touchpoint.simulate.produce import produce
+    from touchpoint.stream.connection import client_options
+
+    options = client_options(configuration(brokers=brokers))
+    show = show_count if sys.stderr.isatty() else lambda _: None
+    try:
+        count = asyncio.run(produce(events, options, topic_prefix, pace, finish, show))
+    except KafkaError as error:
+        raise CliError(f"{brokers}: {error}; is the broker there, and are the topics (touchpoint topics)?") from None
+    print(f"\r{count:,} events sent to {brokers}", file=sys.stderr)
+
+
+def show_count(count: int) -> None:
+    print(f"\r{count:,} events sent", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,154 @@
+"""`touchpoint stitch`: files of events in, closed interactions out."""
+
+from __future__ import annotations
+
+import gc
+import gzip
+import io
+import sys
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import Annotated, Any, BinaryIO
+
+import orjson
+import typer
+
+from touchpoint.cli.errors import CliError, configuration
+from touchpoint.events import Accepted, DeadLetter, Decoder
+from touchpoint.stitching.facts import Fact
+from touchpoint.stitching.limits import Limits
+from touchpoint.stitching.offline import fold_all
+
+GZIP = b"\x1f\x8b"
+PROGRESS_EVERY = 16_384  # lines; a power of two
+
+
+class Format(StrEnum):
+    json = "json"
+    table = "table"
+
+
+Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="JSON lines, plain or gzipped; -: standard input.")]
+Shape = Annotated[Format, typer.Option("--format", help="json: a line for each interaction; table: for people.")]
+Open = Annotated[bool, typer.Option("--open", help="Print what was still open at the last event instead.")]
+
+
+def stitch(files: Files, format: Shape = Format.json, open: Open = False) -> None:  # noqa: A002 - the contract's names
+    """Turn files of events into closed interactions.
+
+    Needs no broker and no database. Events may come in any order and more than once. At the end of the input
+    time runs on until every limit is reached, so everything closes. Limits, channels and the secret are those
+    of TOUCHPOINT_*, as for the worker.
+
+    Exit status: 0; 1 if some input was rejected, each with a line on standard error; 2 for wrong usage.
+
+    Examples:
+
+        touchpoint stitch events.jsonl
+
+        touchpoint stitch monday.jsonl.gz tuesday.jsonl.gz | jq .duration_ms
+
+        touchpoint simulate | touchpoint stitch --format table -
+    """
+    gc.disable()  # one pass that keeps what it makes: collecting costs a fifth of the time and frees nothing
+    settings = configuration()
+    decoder = Decoder(settings.stitching_limits().channels, settings.default_region)
+    refused = Refused()
+    facts = read(files, decoder, refused)
+    secret = settings.party_secret.get_secret_value().encode()
+    records = (still_open if open else closed)(facts, settings.stitching_limits(), secret, refused)
+    if format is Format.table:
+        from touchpoint.cli.render import render_table
+
+        render_table(records)
+    else:
+        write(records, sys.stdout.buffer)
+    if refused.count:
+        raise typer.Exit(1)
+
+
+class Refused:
+    """Input that was not accepted, shown as it is found."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, where: str, cause: str) -> None:
+        self.count += 1
+        print(f"{where}: {cause}", file=sys.stderr)
+
+
+def read(files: Iterable[str], decoder: Decoder, refused: Refused) -> Iterator[Fact]:
+    """The facts of every accepted line. Raises CliError for a file that cannot be read."""
+    for name in files:
+        try:
+            with opened(name) as lines:
+                yield from facts_of(name, noted(lines), decoder, refused)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise CliError(f"{name}: the gzip data is damaged ({error}); what it holds cannot be trusted") from None
+        except OSError as error:
+            raise CliError(f"{name}: cannot be read: {error.strerror}", status=2) from None
+
+
+def opened(name: str) -> BinaryIO:
+    """A file, or standard input, unzipped where it is gzipped, whatever its name."""
+    raw = sys.stdin.buffer if name == "-" else open(name, "rb")  # noqa: PTH123, SIM115 - closed by the caller
+    assert isinstance(raw, io.BufferedReader)
+    if raw.peek(2)[:2] == GZIP:
+        return io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 20)
+    return raw
+
+
+def facts_of(name: str, lines: Iterable[bytes], decoder: Decoder, refused: Refused) -> Iterator[Fact]:
+    """The facts of one file's accepted lines. Hot path: a call and a type test for each line."""
+    decode = decoder.decode
+    for number, line in enumerate(lines, 1):
+        verdict = decode(line)
+        if type(verdict) is Accepted:
+            yield verdict.fact
+        elif line.isspace():
+            continue
+        elif type(verdict) is DeadLetter:
+            refused(f"{name}:{number}", verdict.cause)
+
+
+def noted(lines: Iterable[bytes]) -> Iterable[bytes]:
+    """The lines; on a terminal and where there are many, with a count that goes up."""
+    return counted(lines) if sys.stderr.isatty() else lines
+
+
+def counted(lines: Iterable[bytes]) -> Iterator[bytes]:
+    began = time.monotonic()
+    shown = False
+    for number, line in enumerate(lines):
+        if not number % PROGRESS_EVERY and time.monotonic() - began > 1:
+            print(f"\r{number:,} events read", end="", file=sys.stderr, flush=True)
+            shown = True
+        yield line
+    if shown:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def closed(facts: Iterable[Fact], limits: Limits, secret: bytes, refused: Refused) -> list[dict[str, Any]]:
+    """Every interaction, once time has run on to the end."""
+    outcome = fold_all(facts, limits, secret)
+    for orphan in outcome.orphans:
+        refused(f"event {orphan.source} {orphan.id}", f"speaks of media item {orphan.subject!r}, which never came")
+    return outcome.records
+
+
+def still_open(facts: Iterable[Fact], limits: Limits, secret: bytes, _: Refused) -> list[dict[str, Any]]:
+    """What had not closed by the time of the last event, as it would close if nothing more came."""
+    known = list(facts)
+    now = max((fact.time for fact in known), default=0)
+    done = {row["interaction_id"] for row in fold_all(known, limits, secret, now).records}
+    waiting = [row for row in fold_all(known, limits, secret).records if row["interaction_id"] not in done]
+    return [row | {"closed_by": None, "content_hash": None} for row in waiting]
+
+
+def write(records: Iterable[dict[str, Any]], out: BinaryIO) -> None:
+    """Records as JSON lines."""
+    dumps, newline = orjson.dumps, orjson.OPT_APPEND_NEWLINE
+    out.writelines(dumps(record, option=newline) for record in records)
