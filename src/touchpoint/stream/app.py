@@ -27,6 +27,9 @@ class App(faust.App):
     settings: Settings
     on_recovered: Callable[[int], None] = staticmethod(lambda generation: None)  # type: ignore[assignment]
 
+    def _create_directories(self) -> None:
+        """Nothing is kept on disk: tables live in memory and in their changelogs."""
+
     def _new_transport(self) -> TransportT:
         return Transport(self.conf.broker_consumer, self)
 
@@ -67,7 +70,6 @@ def new_app(settings: Settings) -> App:
         topic_disable_leader=True,
         topic_partitions=settings.partitions,
         topic_replication_factor=settings.replication,
-        datadir=settings.state_dir / "faust",
         web_enabled=False,
         loghandlers=[],
         logging_config=None,

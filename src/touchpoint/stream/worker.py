@@ -1,0 +1,231 @@
+"""The worker: the app, the three agents, the watchdog and the health page, from start to end.
+
+Several workers share the partitions; start as many processes as there are cores.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
+
+from touchpoint.settings import Settings
+from touchpoint.stream.agents import Agent, Runtime
+from touchpoint.stream.app import App, new_app
+from touchpoint.stream.health import HealthPage
+from touchpoint.stream.metrics import Metrics
+from touchpoint.stream.outbox import Outbox, Partitioner
+from touchpoint.stream.stage import StageFactory, Writer
+from touchpoint.stream.tables import Table
+from touchpoint.stream.topics import changelog, check_topics, media_topics, specs
+from touchpoint.stream.transport import BatchSchema, Consumer
+from touchpoint.stream.watchdog import Watchdog, end_process
+from touchpoint.stream.work import Delivery, StageWork, Work, WriterWork
+
+log = logging.getLogger(__name__)
+
+EXIT_FAILED = 70
+STALL_OF_SESSION = 0.8  # of the session timeout: a zombie must be gone before its partitions are somebody else's
+
+
+class Stages(msgspec.Struct, frozen=True):
+    """What the agents do: the two stages, and where the history goes."""
+
+    media: StageFactory
+    party: StageFactory
+    writer: Writer
+
+
+def fail(where: str, error: BaseException) -> None:
+    """End the process: what was not finished is read again after the restart."""
+    log.error("%s failed unexpectedly, ending: %s", where, type(error).__name__, exc_info=error)
+    end_process(EXIT_FAILED)
+
+
+class StreamWorker:
+    """One worker in this event loop. Start it, let it run, stop it."""
+
+    def __init__(
+        self, settings: Settings, stages: Stages, metrics: Metrics | None = None,
+        fatal: Callable[[str, BaseException], None] = fail,
+    ) -> None:  # fmt: skip
+        self.settings = settings
+        self.metrics = metrics or Metrics()
+        self._stages = stages
+        self._fatal = fatal
+        self._names = {topic: settings.topic_prefix + topic for topic in _topics(settings)}
+        self._limits = {spec.name: spec.max_bytes for spec in specs(settings)}
+        self._app: App | None = None
+        self._runtime: Runtime | None = None
+        self._lag_task: asyncio.Task[None] | None = None
+
+    @property
+    def ready(self) -> bool:
+        """True while our partitions are recovered and being worked on. A worker without partitions is ready too."""
+        return self._runtime is not None and self._runtime.ready
+
+    @property
+    def crash(self) -> BaseException | None:
+        """Why Faust gave up, if it did."""
+        return self._app.crash_reason if self._app is not None and self._app.crashed else None
+
+    async def start(self) -> None:
+        """Check the topics, join the group. Raises ``TopicsError``, or ``KafkaError`` if no broker answers."""
+        partitions = await check_topics(self.settings)
+        app = self._app = new_app(self.settings)
+        self._partitioner = Partitioner(partitions)
+        self._outbox = Outbox(self._producer, lambda what: self.metrics.count("retries", 1, what))
+        runtime = self._runtime = Runtime(
+            self._agents(app, partitions), self._names, self._consumer, self.metrics, self._fatal
+        )
+        for agent in runtime.agents.values():
+            self._declare(app, runtime, agent)
+        app.on_recovered = self._recovered
+        app.finalize()
+        self._consumer().drain = runtime.drain
+        await app.start()
+        self._lag_task = asyncio.create_task(self._show_lag())
+
+    async def stop(self, seconds: float | None = None) -> None:
+        """Finish the current batches within half of ``seconds``, commit, leave the group."""
+        seconds = self.settings.grace_seconds if seconds is None else seconds
+        if self._lag_task is not None:
+            self._lag_task.cancel()
+        if self._app is None:
+            return
+        consumer = self._consumer()
+        consumer.stop_flow()
+        self._app.flow_control.suspend()
+        await consumer.drain_and_commit(seconds / 2)
+        await self._app.stop()
+
+    def _consumer(self) -> Consumer:
+        assert self._app is not None
+        consumer = self._app.consumer
+        assert isinstance(consumer, Consumer)
+        return consumer
+
+    def _producer(self) -> AIOKafkaProducer:
+        assert self._app is not None
+        return self._app.producer._ensure_producer()  # type: ignore[attr-defined]
+
+    def _agents(self, app: App, partitions: int) -> list[Agent]:
+        tables = {name: app.Table(name, partitions=partitions, key_type=bytes, value_type=bytes)
+                  for name in ("media", "parties")}  # fmt: skip
+        stages = {"media": self._stages.media, "party": self._stages.party}
+
+        def stage_work(agent: str, table: str) -> Callable[[int, asyncio.Event], Work]:
+            def make(partition: int, stopping: asyncio.Event) -> Work:
+                owner = tables[table]
+                assert isinstance(owner, Table)
+                delivery = self._delivery(agent, partition, stopping)
+                return StageWork(
+                    stages[agent], partition, partitions, owner.partition(partition), table,
+                    changelog(self.settings, table), delivery,
+                )  # fmt: skip
+
+            return make
+
+        def history_work(partition: int, stopping: asyncio.Event) -> Work:
+            return WriterWork(self._stages.writer, self._delivery("history", partition, stopping), stopping)
+
+        return [
+            Agent("media", media_topics(self.settings), "media", stage_work("media", "media")),
+            Agent("party", ("touches",), "parties", stage_work("party", "parties")),
+            Agent("history", ("interactions",), None, history_work),
+        ]
+
+    def _delivery(self, agent: str, partition: int, stopping: asyncio.Event) -> Delivery:
+        return Delivery(
+            agent, partition, self._outbox, self._partitioner, self.metrics,
+            self._names.__getitem__, self._limits.__getitem__, stopping.is_set,
+        )  # fmt: skip
+
+    def _declare(self, app: App, runtime: Runtime, agent: Agent) -> None:
+        topic = app.topic(*(self._names[name] for name in agent.topics), schema=BatchSchema())
+
+        async def take(stream: Any) -> None:
+            async for event in stream.noack().events():
+                await runtime.submit(agent.name, event)
+
+        app.agent(topic, name=agent.name, concurrency=1)(take)
+
+    def _recovered(self, generation: int) -> None:
+        assert self._runtime is not None
+        try:
+            self._runtime.assigned(self._consumer().assignment(), lambda table: changelog(self.settings, table))
+        except Exception as error:
+            self._fatal("taking up the assigned partitions", error)
+
+    async def _show_lag(self) -> None:
+        short = {full: name for name, full in self._names.items()}
+        while True:
+            await asyncio.sleep(1.0)
+            if self.ready:
+                for tp, lag in list(self._consumer().lag.items()):
+                    if tp.topic in short:
+                        self.metrics.set("lag_records", lag, short[tp.topic], str(tp.partition))
+
+
+def _topics(settings: Settings) -> list[str]:
+    return [*media_topics(settings), "touches", "interactions", "dead-letters"]
+
+
+async def run_worker(settings: Settings, stages: Stages) -> int:
+    """Run until SIGTERM or SIGINT. Returns the exit status: 0, or 70 if the worker failed.
+
+    Raises ``TopicsError``, and ``KafkaError`` if no broker answered within a minute.
+    """
+    loop = asyncio.get_running_loop()
+    told_to_stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told_to_stop.set)
+    watchdog = Watchdog(settings.session_timeout * STALL_OF_SESSION)
+    watchdog.start()
+    worker = StreamWorker(settings, stages)
+    page = HealthPage(worker.metrics, lambda: watchdog.alive, lambda: worker.ready)
+    if settings.insecure_party_secret:
+        log.warning("TOUCHPOINT_PARTY_SECRET is not set: party keys can be computed by anyone who knows an address")
+    if settings.metrics_port:
+        await page.start(settings.metrics_host, settings.metrics_port)
+    try:
+        await _start(worker, told_to_stop)
+        while not told_to_stop.is_set() and worker.crash is None:
+            await _either(told_to_stop, 0.2)
+        if worker.crash is not None:
+            log.error("the worker failed, ending: %r", worker.crash)
+        watchdog.end_within(settings.grace_seconds)
+        failed = worker.crash is not None
+        if failed:
+            end_process(EXIT_FAILED)
+        await worker.stop()
+        return 0
+    finally:
+        await page.stop()
+        watchdog.stop()
+
+
+async def _start(worker: StreamWorker, told_to_stop: asyncio.Event) -> None:
+    deadline = time.monotonic() + 60
+    while not told_to_stop.is_set():
+        try:
+            return await worker.start()
+        except KafkaConnectionError as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("no broker answers yet: %s", error)
+            await _either(told_to_stop, 2.0)
+
+
+async def _either(event: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        pass

@@ -1,0 +1,115 @@
+"""A worker whose stages only count: what the runtime does to them can be checked by a linear fold.
+
+As a script: ``python counting_worker.py BROKER OUTPUT [FIELD=VALUE ...]``, ended by a signal. What reached the history is
+appended to the file OUTPUT, one value a line; what is logged goes to standard error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Collection, MutableMapping, Sequence
+from pathlib import Path
+
+from touchpoint.settings import Settings
+from touchpoint.stream.dead_letters import dead_letter
+from touchpoint.stream.stage import Forward, Record
+from touchpoint.stream.worker import Stages, run_worker
+
+POISON = b"poison"
+REJECTED = b"rejected"
+
+
+class CountingStage:
+    """Counts the records of each key and sends each on. State of a key: ``count`` and the last offset by topic."""
+
+    def __init__(self, onward: str, state: MutableMapping[bytes, bytes]) -> None:
+        self._onward = onward
+        self._state = state
+        self.ticks = 0
+
+    def apply(self, records: Sequence[Record], now: int) -> Sequence[Forward]:
+        forwards = []
+        for record in records:
+            key = record.key or b""
+            if record.value is None:
+                continue
+            if record.value == POISON:
+                self._state[key] = b"half a change"
+                raise ValueError("a stage that cannot bear its input")
+            if record.value == REJECTED:
+                forwards.append(dead_letter(record, "rejected by the stage"))
+                continue
+            if self._count(key, record):
+                forwards.append(Forward(self._onward, record.key, record.value))
+        return forwards
+
+    def _count(self, key: bytes, record: Record) -> bool:
+        count, last = decode(self._state.get(key, b"0"))
+        if record.offset <= last.get(record.topic, -1):
+            return False
+        last[record.topic] = record.offset
+        self._state[key] = encode(count + 1, last)
+        return True
+
+    def tick(self, now: int, caught_up: Collection[str]) -> Sequence[Forward]:
+        self.ticks += 1
+        return []
+
+
+def encode(count: int, last: dict[str, int]) -> bytes:
+    return " ".join([str(count), *(f"{topic}={offset}" for topic, offset in sorted(last.items()))]).encode()
+
+
+def decode(value: bytes) -> tuple[int, dict[str, int]]:
+    count, *last = value.decode().split()
+    return int(count), {topic: int(offset) for topic, offset in (pair.split("=") for pair in last)}
+
+
+class FileWriter:
+    """A history that is a file."""
+
+    retriable: tuple[type[BaseException], ...] = ()
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def write(self, records: Sequence[Record]) -> Sequence[Forward]:
+        with self._path.open("ab") as out:
+            out.write(b"".join((record.value or b"") + b"\n" for record in records))
+            out.flush()
+            os.fsync(out.fileno())
+        return []
+
+
+def counting_stages(output: Path) -> Stages:
+    return Stages(
+        media=lambda partition, partitions, state: CountingStage("touches", state),
+        party=lambda partition, partitions, state: CountingStage("interactions", state),
+        writer=FileWriter(output),
+    )
+
+
+def test_settings(broker: str, **fields: object) -> Settings:
+    """Small and quick: four partitions, one replica, short sessions."""
+    values: dict[str, object] = {
+        "brokers": (broker,), "partitions": 4, "replication": 1, "min_insync": 1, "session_timeout": 3.0,
+        "rebalance_timeout": 6.0, "grace_seconds": 8.0, "metrics_port": 0, "party_secret": "tests",
+    }  # fmt: skip
+    return Settings(**{**values, **fields})  # type: ignore[arg-type]
+
+
+test_settings.__test__ = False  # type: ignore[attr-defined]
+
+
+def main() -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    broker, output, *pairs = sys.argv[1:]
+    fields = dict(pair.split("=", 1) for pair in pairs)
+    return asyncio.run(run_worker(test_settings(broker, **fields), counting_stages(Path(output))))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
