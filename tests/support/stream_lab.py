@@ -1,0 +1,184 @@
+"""A stream under test: topics of its own on a real Kafka, workers as processes, and what must be true at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from counting_worker import decode, test_settings
+from kafka_broker import KafkaBroker
+
+from touchpoint.settings import Settings
+from touchpoint.stream.topics import changelog, create_topics
+
+SCRIPT = Path(__file__).with_name("counting_worker.py")
+INPUTS = ("calls", "emails", "chats")
+
+
+class WorkerProcess:
+    """One worker process."""
+
+    def __init__(self, lab: Lab, number: int, fields: dict[str, object]) -> None:
+        self.log = lab.directory / f"worker-{number}.log"
+        pairs = [f"{name}={value}" for name, value in fields.items()]
+        command = [sys.executable, str(SCRIPT), lab.broker, str(lab.output), *pairs]
+        with self.log.open("ab") as err:
+            self.process = subprocess.Popen(command, stderr=err)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    async def end(self, seconds: float = 15) -> int:
+        """SIGTERM; the exit status."""
+        self.process.terminate()
+        return await asyncio.to_thread(self.process.wait, seconds)
+
+    @property
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+
+class Lab:
+    """Topics, load, workers and checks of one test."""
+
+    def __init__(self, kafka: KafkaBroker, directory: Path, name: str, **fields: object) -> None:
+        self.broker = kafka.bootstrap
+        self.directory = directory
+        self.output = directory / "history"
+        self.output.touch()
+        self.fields: dict[str, object] = {"app_id": name, "topic_prefix": f"{name}.", **fields}
+        self.settings: Settings = test_settings(kafka.bootstrap, **self.fields)
+        self.workers: list[WorkerProcess] = []
+        self.sent: list[tuple[str, bytes, bytes]] = []
+        self.enough = asyncio.Event()
+
+    async def prepare(self) -> None:
+        await create_topics(self.settings)
+
+    def worker(self, **fields: object) -> WorkerProcess:
+        """Start a worker process."""
+        worker = WorkerProcess(self, len(self.workers), {**self.fields, **fields})
+        self.workers.append(worker)
+        return worker
+
+    async def send(self, count: int, keys: int = 200, rate: float | None = None) -> None:
+        """Produce up to ``count`` events over the input topics, ``rate`` a second if given, until told to stop."""
+        async with self.producer() as producer:
+            began, start = time.monotonic(), len(self.sent)
+            for number in range(start, start + count):
+                if self.enough.is_set():
+                    break
+                topic, key, value = INPUTS[number % 3], b"key-%d" % (number * 7919 % keys), b"event-%d" % number
+                self.sent.append((topic, key, value))
+                await producer.send(self.settings.topic_prefix + topic, value, key)
+                if rate and number % 20 == 0:
+                    await asyncio.sleep(max(0.0, began + (number - start) / rate - time.monotonic()))
+
+    @asynccontextmanager
+    async def producer(self) -> AsyncIterator[AIOKafkaProducer]:
+        producer = AIOKafkaProducer(bootstrap_servers=self.broker, linger_ms=5, max_request_size=20_000_000)
+        await producer.start()
+        try:
+            yield producer
+        finally:
+            await producer.stop()
+
+    def history(self) -> set[bytes]:
+        """What reached the history, without repetitions."""
+        return set(self.output.read_bytes().split(b"\n")) - {b""}
+
+    def history_lines(self) -> int:
+        return self.output.read_bytes().count(b"\n")
+
+    async def until(self, condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+        """Wait for a condition; on failure say what did not happen, with the ends of the workers' logs."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                logs = "\n".join(f"--- {w.log.name}\n{w.log.read_text()[-2000:]}" for w in self.workers)
+                raise AssertionError(f"{what}: not within {seconds} s\n{logs}")
+            await asyncio.sleep(0.05)
+
+    async def until_stored(self, seconds: float = 60) -> None:
+        """Wait until every event sent is in the history."""
+        wanted = {value for _, _, value in self.sent}
+        await self.until(lambda: self.history_lines() >= len(wanted) and wanted <= self.history(), "storing", seconds)
+
+    async def read(self, topic: str) -> list[tuple[int, int, bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]]:
+        """Everything in a topic (in full): (partition, offset, key, value, headers)."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.broker, auto_offset_reset="earliest")
+        await consumer.start()
+        try:
+            tps = [TopicPartition(topic, p) for p in range(self.settings.partitions)]
+            consumer.assign(tps)
+            ends = await consumer.end_offsets(tps)
+            found = []
+            while any([await consumer.position(tp) < ends[tp] for tp in tps]):
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    found += [(r.partition, r.offset, r.key, r.value, tuple(r.headers)) for r in records]
+            return found
+        finally:
+            await consumer.stop()
+
+    async def table(self, name: str) -> dict[tuple[int, bytes], bytes]:
+        """A table rebuilt from its changelog: (partition, key) -> value."""
+        state: dict[tuple[int, bytes], bytes] = {}
+        for partition, _, key, value, _ in await self.read(changelog(self.settings, name)):
+            assert key is not None
+            if value is None:
+                state.pop((partition, key), None)
+            else:
+                state[partition, key] = value
+        return state
+
+    async def committed(self) -> dict[str, int]:
+        """Topic without prefix -> the sum of the group's committed offsets."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.broker, group_id=self.settings.app_id, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            sums = {}
+            for topic in (*INPUTS, "touches", "interactions"):
+                tps = [TopicPartition(self.settings.topic_prefix + topic, p) for p in range(self.settings.partitions)]
+                sums[topic] = sum([await consumer.committed(tp) or 0 for tp in tps])
+            return sums
+        finally:
+            await consumer.stop()
+
+    async def until_committed(self) -> None:
+        """Wait until the group has committed all that was sent."""
+        deadline = time.monotonic() + 10
+        expected = Counter(topic for topic, _, _ in self.sent)
+        while not expected.items() <= (committed := await self.committed()).items():
+            assert time.monotonic() < deadline, f"committed {committed}, sent {expected}"
+            await asyncio.sleep(0.2)
+
+    async def check(self) -> None:
+        """Nothing lost: each event in touches, interactions and the history; the tables equal a linear fold."""
+        events = {value for _, _, value in self.sent}
+        for topic in ("touches", "interactions"):
+            assert events <= {r[3] for r in await self.read(self.settings.topic_prefix + topic)}, topic
+        assert events <= self.history()
+        expected = Counter(key for _, key, _ in self.sent)
+        media = await self.table("media")
+        assert {key: decode(value)[0] for (_, key), value in media.items()} == dict(expected)
+        parties = await self.table("parties")
+        touches = Counter(r[2] for r in await self.read(self.settings.topic_prefix + "touches"))
+        assert {key: decode(value)[0] for (_, key), value in parties.items()} == dict(touches)
+
+    def close(self) -> None:
+        for worker in self.workers:
+            if worker.running:
+                worker.signal(signal.SIGCONT)
+                worker.kill()
