@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -20,12 +21,14 @@ def produce_with_progress(
     from touchpoint.stream.connection import client_options
 
     options = client_options(configuration(brokers=brokers))
-    show = show_count if sys.stderr.isatty() else lambda _: None
+    watched = sys.stderr.isatty()
+    show = show_count if watched else lambda _: None
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would log is said below, once
     try:
         count = asyncio.run(produce(events, options, topic_prefix, pace, finish, show))
     except KafkaError as error:
         raise CliError(f"{brokers}: {error}; is the broker there, and are the topics (touchpoint topics)?") from None
-    print(f"\r{count:,} events sent to {brokers}", file=sys.stderr)
+    print(f"{chr(13) if watched else ''}{count:,} events sent to {brokers}", file=sys.stderr)
 
 
 def show_count(count: int) -> None:

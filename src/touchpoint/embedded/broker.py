@@ -2,23 +2,19 @@
 
 It produces, consumes, commits and rebalances. What it cannot: keep anything over a restart, report right end offsets
 (so tables do not recover from it), idempotent producers, transactions. A real Apache Kafka is for everything else.
-
-A small shell holds the broker and reads a pipe from this process: whatever ends this process closes the pipe, and then
-the shell ends the broker.
 """
 
 from __future__ import annotations
 
 import os
 import socket
-import subprocess
-import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_HOLD = '"$@" & broker=$!; read -r _; kill -KILL "$broker"; wait "$broker"'
+from touchpoint.embedded.held import Held
+
 _PROBE = bytes.fromhex("0000000f 0012 0000 00000001 0005") + b"ready"  # ApiVersions, version 0
 
 
@@ -32,41 +28,26 @@ class EmbeddedBroker:
     def __init__(self, *, keep: bool = False) -> None:
         """`keep`: it goes on after `stop` and after this process; `pid` says what to end."""
         self._keep = keep
-        self._process: subprocess.Popen[bytes] | None = None
-        self._log = Path()
+        self._held: Held | None = None
         self.port = 0
 
     def start(self, timeout: float = 30) -> None:
         """Start it; returns when it answers (about a tenth of a second). Raises EmbeddedBrokerError."""
-        binary = _binary()
         self.port = _free_port()
-        handle, name = tempfile.mkstemp(prefix="touchpoint-broker-", suffix=".log")
-        self._log = Path(name)
         listen = f"tcp://127.0.0.1:{self.port}"
-        command = [binary, "broker", "--storage-engine", "memory://tansu/", "--cluster-id", "touchpoint"]
+        command = [_binary(), "broker", "--storage-engine", "memory://tansu/", "--cluster-id", "touchpoint"]
         command += ["--listener-url", listen, "--advertised-listener-url", listen]
-        holder = command if self._keep else ["/bin/sh", "-c", _HOLD, "hold", *command]
-        stdin = subprocess.DEVNULL if self._keep else subprocess.PIPE
-        with os.fdopen(handle, "wb") as log:  # a session of its own: Ctrl-C is for whoever started it
-            self._process = subprocess.Popen(holder, stdin=stdin, stdout=log, stderr=log, start_new_session=True)
+        self._held = Held(command, keep=self._keep)
         try:
-            self._await_ready(time.monotonic() + timeout)
+            self._await_ready(self._held, time.monotonic() + timeout)
         except BaseException:
-            self._keep = False
-            self.stop()
+            self._held.give_up()
             raise
 
     def stop(self) -> None:
         """End it, unless it was to be kept. A second time does nothing."""
-        if self._process is None or self._keep:
-            return
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        else:
-            self._process.kill()
-        self._process.wait(10)
-        self._process = None
-        self._log.unlink(missing_ok=True)
+        if self._held is not None:
+            self._held.stop()
 
     @property
     def address(self) -> str:
@@ -76,8 +57,8 @@ class EmbeddedBroker:
     @property
     def pid(self) -> int:
         """The process to end when it was kept."""
-        assert self._process is not None, "the broker is not running"
-        return self._process.pid
+        assert self._held is not None, "the broker is not running"
+        return self._held.pid
 
     def __enter__(self) -> Self:
         self.start()
@@ -88,13 +69,11 @@ class EmbeddedBroker:
     ) -> None:
         self.stop()
 
-    def _await_ready(self, deadline: float) -> None:
+    def _await_ready(self, held: Held, deadline: float) -> None:
         """It is ready when it answers a request, not when its port is open."""
-        assert self._process is not None
         while not _answers(self.port):
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                said = self._log.read_text(errors="replace").strip()[-500:]
-                raise EmbeddedBrokerError(f"the broker does not answer on {self.address}: {said or 'no output'}")
+            if not held.running or time.monotonic() > deadline:
+                raise EmbeddedBrokerError(f"the broker does not answer on {self.address}: {held.said()}")
             time.sleep(0.02)
 
 

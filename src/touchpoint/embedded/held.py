@@ -1,0 +1,80 @@
+"""A process that ends with this one: a small shell holds it and reads a pipe that closes when we end, however we do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_HOLD = """
+trap '' INT
+exec 3<&0
+"$@" 3<&- &
+held=$!
+{ read -r _ <&3; kill -s "$HOLD_SIGNAL" "$held"; } 2>/dev/null &
+reader=$!
+wait "$held"
+status=$?
+kill "$reader" 2>/dev/null
+exit $status
+"""
+
+
+class Held:
+    """A running command, its output in a log of its own."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        keep: bool = False,
+        signal: str = "KILL",
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        """Start it. `signal`: what ends it. `keep`: it goes on after `stop` and after this process.
+
+        It has a session of its own, as Ctrl-C at a terminal is for whoever started it.
+        """
+        self._keep = keep
+        handle, name = tempfile.mkstemp(prefix="touchpoint-", suffix=".log")
+        self.log = Path(name)
+        held = list(command) if keep else ["/bin/sh", "-c", _HOLD, "hold", *command]
+        stdin = subprocess.DEVNULL if keep else subprocess.PIPE
+        with os.fdopen(handle, "wb") as log:
+            self._process: subprocess.Popen[bytes] | None = subprocess.Popen(
+                held,
+                stdin=stdin,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env={**environment, "HOLD_SIGNAL": signal},
+            )
+        self.pid = self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def said(self) -> str:
+        """The end of its output."""
+        return self.log.read_text(errors="replace").strip()[-2_000:] or "no output"
+
+    def stop(self, seconds: float = 30) -> None:
+        """End it and await its end, unless it was to be kept. A second time does nothing."""
+        if self._process is None or self._keep:
+            return
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(seconds)
+        self._process = None
+        self.log.unlink(missing_ok=True)
+
+    def give_up(self) -> None:
+        """Kill what was to be kept: its start failed."""
+        if self._process is not None and self._keep:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+        self.stop()
