@@ -108,11 +108,13 @@ def interaction(name: str, media_items: list[dict[str, Any]], start: datetime = 
     return record | {"content_hash": hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()}
 
 
-def call(name: str, start: datetime = START, *, address: str = "tel:+441632960960", agent: str = "john") -> dict[str, Any]:
+def call(
+    name: str, start: datetime = START, *, address: str = "tel:+441632960960", agent: str = "john"
+) -> dict[str, Any]:
     """An answered call: 12 s in the queue, 150 s with an agent, 20 s of it held, 30 s of wrap-up."""
     segments = [
         segment(start, name, "queue", 0, 12, queue="Sales", end_reason="answered", opened_rule=4, closed_rule=8),
-        segment(start, name, "with_agent", 12, 162, resource_id=agent, end_reason="ended", opened_rule=8, closed_rule=20),
+        segment(start, name, "with_agent", 12, 162, resource_id=agent, opened_rule=8, closed_rule=20),
         segment(start, name, "hold", 60, 80, resource_id=agent, depth=1, opened_rule=9, closed_rule=9),
         segment(start, name, "wrap_up", 162, 192, resource_id=agent, opened_rule=21, closed_rule=22),
     ]
@@ -137,12 +139,12 @@ def carried(record: dict[str, Any], *, agents: dict[str, str] | None = None) -> 
     """The record with the identity that the topic carries beside it."""
     address = record["party"]["address"]
     addresses = [[identifier("address", address), address]] if address else []
-    return record | {"identity": {"addresses": addresses, "agents": sorted((agents or {}).items())}}
+    return record | {"identity": {"addresses": addresses, "agents": sorted(map(list, (agents or {}).items()))}}
 
 
 def event(data: dict[str, Any], kind: str = "interaction.closed", time: str = "2026-01-05T10:00:00Z") -> bytes:
     """A CloudEvent, structured, as bytes."""
-    envelope = {"specversion": "1.0", "id": identifier(json.dumps(data)), "source": "/touchpoint", "type": kind, "time": time}
+    envelope = {"specversion": "1.0", "id": identifier(json.dumps(data)), "source": "/test", "type": kind, "time": time}
     return json.dumps(envelope | {"data": data}).encode()
 
 
@@ -163,17 +165,41 @@ def seed_case() -> dict[str, Any]:
     fax_at = START + timedelta(seconds=240)
     pages = segment(fax_at, "seed-fax", "transmission", 0, 45, resource_id=None, end_reason="ok")
     fax = media_item(
-        fax_at, "seed-fax", [pages], channel="fax", direction="outbound", pages=3, end_reason="complete",
+        fax_at,
+        "seed-fax",
+        [pages],
+        channel="fax",
+        direction="outbound",
+        pages=3,
+        end_reason="complete",
         party_address_id=identifier("address", "tel:+441632960960"),
     )
     quote = {
-        "activity_id": "a1", "media_item_id": "seed", "action": "quote", "resource_id": "john",
-        "started_at": instant(START, 100), "ended_at": instant(START, 140), "outcome": None, "result": None, "reason": None,
+        "activity_id": "a1",
+        "media_item_id": "seed",
+        "action": "quote",
+        "resource_id": "john",
+        "started_at": instant(START, 100),
+        "ended_at": instant(START, 140),
+        "outcome": None,
+        "result": None,
+        "reason": None,
     }
     touched = {"activity_id": "a1", "object_type": "opportunity", "object_id": "o1", "object_action": "created"}
     party = {"address": "tel:+441632960960", "id": "P-17", "name": "Mary Jones"}
     return interaction(
-        "seed", first["media_items"] + [fax], resource_id="john", resources=first["resources"], activities=[quote],
-        objects=[touched], party=party, party_id="P-17", account_id="ACME", outcome="quote sent", result="interested",
-        reason="new business", follow_up="call back", duration_ms=285_000,
+        "seed",
+        first["media_items"] + [fax],
+        resource_id="john",
+        resources=first["resources"],
+        activities=[quote],
+        objects=[touched],
+        party=party,
+        party_id="P-17",
+        account_id="ACME",
+        outcome="quote sent",
+        result="interested",
+        reason="new business",
+        follow_up="call back",
+        duration_ms=285_000,
     )

@@ -36,7 +36,7 @@ class TestPostgres:
         return self.dsn(name)
 
     def drop_database(self, dsn: str) -> None:
-        name = dsn.split("?")[0].rpartition("/")[2]
+        name = dsn.partition("?")[0].rpartition("/")[2]
         asyncio.run(self._execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
 
     async def _execute(self, sql: str) -> None:

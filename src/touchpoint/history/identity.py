@@ -11,12 +11,12 @@ import asyncpg
 from touchpoint.history.queries import query
 from touchpoint.history.records import Identity, Interaction, Party, PartyChange
 
-Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy  # type: ignore[type-arg]
+Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 _UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Identities:
-    """Collects identity in the order of the batch; `store` writes it. An erasure also drops what was collected before it."""
+    """Collects identity in the order of the batch; `store` writes it. An erasure also drops what came before it."""
 
     def __init__(self, known_agents: dict[tuple[str, str], str]) -> None:
         """`known_agents`: (tenant, resource_id) -> name, as stored before; those are not written again."""
@@ -43,7 +43,13 @@ class Identities:
             # the name of somebody without an id can only stand with the address
             name = party.name if party.id is None and address == party.address else None
             before = self._addresses.get(address_id, (tenant, address, None, None, seen))
-            self._addresses[address_id] = (tenant, address, party.id or before[2], name or before[3], max(seen, before[4]))
+            self._addresses[address_id] = (
+                tenant,
+                address,
+                party.id or before[2],
+                name or before[3],
+                max(seen, before[4]),
+            )
         for agent, agent_name in identity.agents:
             if agent_name is not None and self._known_agents.get((tenant, agent)) != agent_name:
                 self.agents[tenant, agent] = (agent_name, seen)

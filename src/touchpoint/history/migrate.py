@@ -36,17 +36,21 @@ def migrations() -> list[Migration]:
     """All migrations of this version, in order."""
     folder = files("touchpoint.history").joinpath("migrations")
     return sorted(
-        (Migration(f.name.removesuffix(".sql"), f.read_text("utf-8")) for f in folder.iterdir() if f.name.endswith(".sql")),
+        (
+            Migration(f.name.removesuffix(".sql"), f.read_text("utf-8"))
+            for f in folder.iterdir()
+            if f.name.endswith(".sql")
+        ),
         key=lambda migration: migration.name,
     )
 
 
-async def migrate(database: str | asyncpg.Connection, *, months_ahead: int = 12) -> list[str]:  # type: ignore[type-arg]
+async def migrate(database: str | asyncpg.Connection, *, months_ahead: int = 12) -> list[str]:
     """Brings the schema up to date and makes the partitions of last month to `months_ahead` months from now.
 
-    `database`: a DSN, or a connection without a transaction, of a role that may create schemas and roles. Returns the names
-    of the migrations applied; several may run at once, one does the work. Raises MigrationError if an applied migration
-    differs from that of this version or is not known to it, asyncpg.PostgresError and OSError as they come.
+    `database`: a DSN, or a connection without a transaction, of a role that may create schemas and roles. Returns the
+    names of the migrations applied; several may run at once, one does the work. Raises MigrationError if an applied
+    migration differs from that of this version or is not known to it, asyncpg.PostgresError and OSError as they come.
     """
     async with _connected(database) as connection:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
@@ -60,7 +64,7 @@ async def migrate(database: str | asyncpg.Connection, *, months_ahead: int = 12)
     return applied
 
 
-async def make_partitions(database: str | asyncpg.Connection, *, months_ahead: int = 12) -> int:  # type: ignore[type-arg]
+async def make_partitions(database: str | asyncpg.Connection, *, months_ahead: int = 12) -> int:
     """Makes the months from last month to `months_ahead` months from now; returns how many were missing."""
     today = datetime.now(UTC).date()
     first = date(today.year - (today.month == 1), (today.month - 2) % 12 + 1, 1)
@@ -69,14 +73,14 @@ async def make_partitions(database: str | asyncpg.Connection, *, months_ahead: i
     return made
 
 
-async def drop_expired(database: str | asyncpg.Connection, before: date) -> list[date]:  # type: ignore[type-arg]
+async def drop_expired(database: str | asyncpg.Connection, before: date) -> list[date]:
     """Drops every month that ended at or before `before` (retention); returns the months dropped."""
     async with _connected(database) as connection:
         return [row[0] for row in await connection.fetch("SELECT touchpoint.drop_expired($1)", before)]
 
 
 @asynccontextmanager
-async def _connected(database: str | asyncpg.Connection) -> AsyncIterator[asyncpg.Connection]:  # type: ignore[type-arg]
+async def _connected(database: str | asyncpg.Connection) -> AsyncIterator[asyncpg.Connection]:
     if not isinstance(database, str):
         yield database
         return
@@ -87,7 +91,7 @@ async def _connected(database: str | asyncpg.Connection) -> AsyncIterator[asyncp
         await connection.close()
 
 
-async def _pending(connection: asyncpg.Connection) -> list[Migration]:  # type: ignore[type-arg]
+async def _pending(connection: asyncpg.Connection) -> list[Migration]:
     rows = await connection.fetch("SELECT name, checksum FROM touchpoint.migration")
     applied = {row["name"]: row["checksum"] for row in rows}
     known = migrations()
@@ -107,7 +111,7 @@ async def _pending(connection: asyncpg.Connection) -> list[Migration]:  # type: 
     return [migration for migration in known if migration.name not in applied]
 
 
-async def _apply(connection: asyncpg.Connection, migration: Migration) -> bool:  # type: ignore[type-arg]
+async def _apply(connection: asyncpg.Connection, migration: Migration) -> bool:
     async with connection.transaction():
         await connection.execute(migration.sql)
         await connection.execute(

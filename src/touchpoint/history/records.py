@@ -1,6 +1,6 @@
-"""What the `interactions` topic carries, as typed rows: the fields of each struct are the columns of its table, in order.
+"""What the `interactions` topic carries, as typed rows: a struct's fields are the columns of its table, in order.
 
-`decode` turns one CloudEvent into what is to be stored, or raises `Malformed` with a cause that a person understands.
+`decode` turns one CloudEvent into what is to be stored, or raises `MalformedError` with a cause in plain words.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 FIRST_YEAR, LAST_YEAR = 1970, 2100  # as touchpoint.ensure_partitions
 
 
-class Malformed(Exception):
+class MalformedError(Exception):
     """A record that can never be stored; the message says why."""
 
 
 class Row(msgspec.Struct):
-    """One row of a table. Members that are rows of other tables come last and are named in `NESTED`."""
+    """One row of a table. Members that are rows of other tables come last."""
 
 
 class Segment(Row, kw_only=True, gc=False):
@@ -188,24 +188,24 @@ _data: dict[str, msgspec.json.Decoder[Any]] = {
 def decode(value: bytes) -> Stored | None:
     """What one record of the `interactions` topic says is to be stored; None for a type that the history does not keep.
 
-    Raises Malformed.
+    Raises MalformedError.
     """
     try:
         envelope = _envelope.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Malformed(f"not a CloudEvent: {error}") from None
+        raise MalformedError(f"not a CloudEvent: {error}") from None
     decoder = _data.get(envelope.type)
     if decoder is None:
         return None
     try:
         stored: Stored = decoder.decode(envelope.data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Malformed(f"{envelope.type}: data: {error}") from None
+        raise MalformedError(f"{envelope.type}: data: {error}") from None
     if isinstance(stored, PartyChange):
         stored.time = envelope.time
         stored.erased = envelope.type == "party.erased"
     elif not FIRST_YEAR <= stored.ended_at.year <= LAST_YEAR:
-        raise Malformed(
+        raise MalformedError(
             f"{envelope.type}: ended_at {stored.ended_at.isoformat()} of interaction {stored.interaction_id} "
             f"is outside of {FIRST_YEAR} to {LAST_YEAR}"
         )

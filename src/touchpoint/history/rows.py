@@ -11,7 +11,7 @@ from touchpoint.history.records import Activity, Interaction, MediaItem, Resourc
 
 TableRow = tuple[Any, ...]
 
-_NESTED = frozenset({"segments", "media_items", "activities", "objects", "resources", "amendments", "party", "identity"})
+_NESTED = frozenset("segments media_items activities objects resources amendments party identity".split())
 _OWNER = ("interaction_id", "interaction_ended_at")
 
 

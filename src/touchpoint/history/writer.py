@@ -12,7 +12,7 @@ import asyncpg
 
 from touchpoint.history.identity import Connection, Identities
 from touchpoint.history.queries import query
-from touchpoint.history.records import Amended, Amendment, Interaction, Malformed, Stored, decode
+from touchpoint.history.records import Amended, Amendment, Interaction, MalformedError, PartyChange, Stored, decode
 from touchpoint.history.rows import COLUMNS, table_rows
 
 Entry = tuple[int, Stored]
@@ -33,7 +33,7 @@ class Rejected:
 class HistoryWriter:
     """Stores batches of the `interactions` topic. Two writers may store the same records at the same time."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:  # type: ignore[type-arg]
+    def __init__(self, pool: asyncpg.Pool) -> None:
         """`pool`: connections of a role that has `touchpoint_writer`."""
         self._pool = pool
         self._months: set[tuple[int, int]] = set()
@@ -52,7 +52,7 @@ class HistoryWriter:
         for index, value in enumerate(values):
             try:
                 stored = None if value is None else decode(value)
-            except Malformed as error:
+            except MalformedError as error:
                 rejected.append(Rejected(index, str(error)))
                 continue
             if stored is None:
@@ -96,7 +96,8 @@ class HistoryWriter:
     async def _transaction(self, connection: Connection, entries: list[Entry]) -> list[Rejected]:
         counts: Counter[str] = Counter()
         identities = Identities(self._agents)
-        async with connection.transaction(isolation="read_committed"):  # the hashes that a claim waited for must be seen
+        # read committed: what a claim had to wait for must be seen afterwards
+        async with connection.transaction(isolation="read_committed"):
             new, conflicts = await _claim(connection, entries, counts)
             for table, rows in table_rows(new.values()).items():
                 if rows:
@@ -105,7 +106,7 @@ class HistoryWriter:
                     )
             counts["amendments"] = await _insert_amendments(connection, entries, new)
             for index, entry in entries:
-                if index in new or not isinstance(entry, Interaction | Amended):
+                if isinstance(entry, PartyChange) or (isinstance(entry, Interaction) and index in new):
                     identities.add(entry)
             await identities.store(connection)
         self.counts += counts
@@ -130,8 +131,8 @@ async def _claim(
         query("claim_interactions"), ids, [c.ended_at for c in claims], [c.content_hash for c in claims]
     )
     mine = {UUID(bytes=row[0].bytes) for row in claimed}
-    new = dict(first[one] for one in first if one in mine)
-    others = rest + [first[one] for one in first if one not in mine]
+    new = dict(place for one, place in first.items() if one in mine)
+    others = rest + [place for one, place in first.items() if one not in mine]
     hashes = {one: first[one][1].content_hash for one in mine} | await _hashes(connection, others)
     conflicts = [
         Rejected(index, _conflict(entry, hashes[entry.interaction_id]), conflict=True)

@@ -1,0 +1,62 @@
+"""What the commands that speak to Postgres share: which database, and what to say when it does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Iterator
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
+
+import asyncpg
+import typer
+
+from touchpoint.cli.errors import CliError
+
+Result = TypeVar("Result")
+
+NOT_FOUND = 1
+USAGE = 2
+UNREACHABLE = 3
+
+DatabaseOption = Annotated[
+    str,
+    typer.Option("--database", envvar="TOUCHPOINT_DATABASE_URL", metavar="URL", help="postgresql://user@host/name"),
+]
+TenantOption = Annotated[str, typer.Option("--tenant", help="Whose customers: tenants never mix.")]
+
+
+def ask(database: str, question: Coroutine[Any, Any, Result]) -> Result:
+    """The answer of what speaks to the database. Raises CliError in plain words, with status 3, where it cannot."""
+    with _explained(database):
+        return asyncio.run(question)
+
+
+@contextlib.contextmanager
+def _explained(database: str) -> Iterator[None]:
+    place = _place(database)
+    try:
+        yield
+    except (asyncpg.InvalidSchemaNameError, asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError):
+        raise CliError(f"{place} has no history of this version: run touchpoint migrate", status=UNREACHABLE) from None
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise CliError(
+            f"{place}: {error}; to read takes the role touchpoint_viewer, to migrate the owner of the schema",
+            status=UNREACHABLE,
+        ) from None
+    except TimeoutError:
+        raise CliError(f"{place} does not answer: is PostgreSQL running there?", status=UNREACHABLE) from None
+    except (asyncpg.PostgresError, OSError) as error:
+        raise CliError(f"{place}: {error}; check --database or TOUCHPOINT_DATABASE_URL", status=UNREACHABLE) from None
+    except asyncpg.InterfaceError as error:
+        raise CliError(f"{place}: {error}; a URL looks like postgresql://user@host:5432/name", status=USAGE) from None
+
+
+def _place(database: str) -> str:
+    """The database without its password."""
+    try:
+        url = urlsplit(database)
+        port = f":{url.port}" if url.port else ""
+    except ValueError:
+        return "the database URL"
+    return f"database {url.path.strip('/') or '(unnamed)'} at {(url.hostname or 'the local socket') + port}"

@@ -1,0 +1,73 @@
+"""Reading the history: records as `touchpoint stitch` prints them, with `identity` for the names of agents.
+
+A role that has `touchpoint_viewer` is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import orjson
+
+from touchpoint.history.queries import query
+
+Database = str | asyncpg.Connection
+"""A DSN, or an open connection."""
+
+
+async def party_records(
+    database: Database,
+    party: str,
+    *,
+    tenant: str = "default",
+    limit: int = 20,
+    since: datetime | None = None,
+    region: str = "GB",
+) -> list[dict[str, Any]]:
+    """A party's closed interactions, newest first.
+
+    `party`: an address (`tel:+441632960960`, a bare number of `region`, a mail address) or a party id.
+    `since`: only interactions that ended at that instant or later.
+    """
+    async with _connected(database) as connection:
+        rows = await connection.fetch(query("party_records"), tenant, _spellings(party, region), since, limit)
+    return [orjson.loads(row[0]) for row in rows]
+
+
+async def one_record(database: Database, wanted: str, *, tenant: str = "default") -> dict[str, Any] | None:
+    """The interaction of this id, or to which the media item of this id belongs."""
+    async with _connected(database) as connection:
+        text = await connection.fetchval(query("one_record"), tenant, wanted)
+    return None if text is None else orjson.loads(text)
+
+
+async def queue_report(
+    database: Database, *, tenant: str | None = None, since: datetime | None = None
+) -> list[dict[str, Any]]:
+    """The rows of `queue_interval`, by tenant, queue and time."""
+    async with _connected(database) as connection:
+        return [dict(row) for row in await connection.fetch(query("queue_report"), tenant, since)]
+
+
+def _spellings(party: str, region: str) -> list[str]:
+    """What a person may have meant: the text itself, as a party id, and the address that it spells."""
+    from touchpoint.events.addresses import party_address  # loads the tables of all the world's numbers
+
+    address = party_address(party, region)
+    return [party] if address is None else [party, address]
+
+
+@asynccontextmanager
+async def _connected(database: Database) -> AsyncIterator[asyncpg.Connection]:
+    if not isinstance(database, str):
+        yield database
+        return
+    connection = await asyncpg.connect(database, timeout=10)
+    try:
+        yield connection
+    finally:
+        await connection.close()

@@ -1,0 +1,86 @@
+"""The embedded PostgreSQL: it starts for whoever runs it and leaves nothing behind, whatever ends its owner."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from touchpoint.embedded.postgres import EmbeddedPostgres
+
+pytestmark = pytest.mark.slow
+OWNER = """
+import sys, time
+from touchpoint.embedded.postgres import EmbeddedPostgres
+server = EmbeddedPostgres()
+server.start()
+print(server.pid, server.directory, flush=True)
+sys.stdin.read()
+"""
+
+
+def gone(pid: int, directory: Path, seconds: float = 20) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not directory.exists() and not Path(f"/proc/{pid}").exists():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+async def test_it_serves_until_it_is_stopped_and_removes_its_data() -> None:
+    server = EmbeddedPostgres()
+    server.start()
+    pid, directory = server.pid, server.directory
+    connection = await asyncpg.connect(server.dsn())
+    assert (await connection.fetchval("SHOW listen_addresses"), await connection.fetchval("SHOW timezone")) == (
+        "",
+        "UTC",
+    )
+    await connection.close()
+    server.stop()
+    server.stop()
+    assert gone(pid, directory, 1)
+
+
+def test_only_its_owner_can_enter_the_directory_of_its_socket() -> None:
+    with EmbeddedPostgres() as server:
+        assert server.directory.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_it_ends_with_the_process_that_started_it(how: signal.Signals) -> None:
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert owner.stdout is not None
+    assert owner.stdin is not None
+    pid, directory = owner.stdout.readline().split()
+    owner.send_signal(how)
+    owner.wait(20)
+    owner.stdin.close()
+    owner.stdout.close()
+    assert gone(int(pid), Path(directory))
+
+
+def test_one_that_is_kept_goes_on_until_it_is_ended() -> None:
+    server = EmbeddedPostgres(keep=True)
+    server.start()
+    try:
+        server.stop()
+        assert Path(f"/proc/{server.pid}").exists()
+    finally:
+        pid = server.pid
+        os.kill(pid, signal.SIGINT)
+        subprocess.run(["tail", f"--pid={pid}", "-f", "/dev/null"], check=True, timeout=20)
+        subprocess.run(["rm", "-rf", server.directory], check=True)
