@@ -66,7 +66,7 @@ def _mailto(text: str) -> str | None:
 
 def _e164(text: str, region: str) -> str | None:
     """E.164; for what is too short or too long for it (an extension, a short code) the digits as dialed."""
-    if not _number.fullmatch(text):
+    if not _number.fullmatch(text) or not text.strip("+0 ()./-"):  # nothing but noughts: withheld
         return None
     try:
         number = phonenumbers.parse(text, region)
@@ -88,4 +88,4 @@ def _withheld(address: str) -> bool:
     scheme, _, rest = address.partition(":")
     if scheme in ("sip", "sips"):
         return rest.partition("@")[0].lower() in WITHHELD
-    return scheme in ("tel", "fax") and (rest in SPELLED or not rest.strip("+0"))
+    return scheme in ("tel", "fax") and rest in SPELLED

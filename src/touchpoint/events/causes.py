@@ -21,13 +21,15 @@ _WANTED = {
     "dict_type": "an object",
     "list_type": "a list",
 }
-_UNION_TAGS = ("int", "str", "constrained-")
+_UNION_TAGS = frozenset(
+    ["int", "str", "constrained-int", "constrained-str"]
+)  # pydantic's names for the sides of a union
 
 
 def invalid(event: dict[str, Any], error: ValidationError) -> Rejected:
     """The first thing that is wrong with an event of a known type."""
     first = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"] if not str(part).startswith(_UNION_TAGS))
+    field = ".".join(str(part) for part in first["loc"] if part not in _UNION_TAGS)
     return _special(first, field, str(event.get("type"))) or Rejected("value", _wrong(first, field))
 
 

@@ -10,7 +10,7 @@ from touchpoint.stitching.facts import SECOND, Micros
 
 INSTANT_PATTERN = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,32})?"
-    r"([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+    r"([Zz]|[+-][0-2][0-9]:[0-5][0-9])$"
 )
 """RFC 3339, 5.6 `date-time`: an offset is part of it."""
 

@@ -1,0 +1,193 @@
+"""JSON Schema and AsyncAPI say what the decoder does, and every reference in them leads somewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from touchpoint.events import event_types
+from touchpoint.events.record_schema import InteractionClosed, InteractionRecord
+from touchpoint.events.schema import asyncapi, json_schema
+
+UUID = "3b241101-e2bb-4255-8caf-4136c566a962"
+AT = "2026-01-01T00:00:00Z"
+LATER = "2026-01-01T00:01:00.500000Z"
+
+
+def references(tree: Any) -> Iterator[str]:
+    """Every $ref in a document."""
+    if isinstance(tree, dict):
+        if "$ref" in tree:
+            yield tree["$ref"]
+        for value in tree.values():
+            yield from references(value)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from references(value)
+
+
+def lookup(document: dict[str, Any], reference: str) -> Any:
+    """What a reference inside the document leads to; KeyError if nowhere."""
+    found: Any = document
+    for part in reference.removeprefix("#/").split("/"):
+        found = found[part]
+    return found
+
+
+def test_the_schema_has_every_event_under_its_type_and_the_closed_interaction() -> None:
+    schema = json_schema()
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    for name in (*event_types(), "interaction.closed", "interaction.amended"):
+        assert schema["$defs"][name]["properties"]["type"]["const"] == name
+        assert {"$ref": f"#/$defs/{name}"} in schema["oneOf"]
+
+
+@pytest.mark.parametrize("document", [json_schema(), asyncapi("tp."), *map(json_schema, event_types()[::7])])
+def test_every_reference_leads_somewhere_and_the_document_is_json(document: dict[str, Any]) -> None:
+    assert json.loads(json.dumps(document)) == document
+    for reference in references(document):
+        assert lookup(document, reference)
+
+
+def test_one_type_s_schema_says_what_is_required_listed_and_limited() -> None:
+    schema = json_schema("call.answered")
+    assert schema["$id"] == "urn:touchpoint:call.answered:1"
+    assert set(schema["required"]) == {"specversion", "id", "source", "type", "time", "subject", "data"}
+    assert schema["properties"]["id"] == {"maxLength": 200, "minLength": 1, "title": "Id", "type": "string"}
+    assert schema["$defs"]["ToAgent"]["required"] == ["resource"]
+    assert schema["$defs"]["Resource"]["properties"]["kind"]["anyOf"][0]["enum"] == ["agent", "bot", "system"]
+    assert schema["additionalProperties"] is True
+    assert "from" in json_schema("party.merged")["$defs"]["Merged"]["required"]
+
+
+def test_the_pattern_of_a_time_is_one_that_any_schema_tool_understands() -> None:
+    pattern = json_schema("call.ended")["properties"]["time"]["pattern"]
+    assert re.search(pattern, "2026-01-05T09:00:00.5+01:00")
+    assert not re.search(pattern, "2026-01-05T09:00:00")
+
+
+def test_an_unknown_type_has_no_schema_and_configured_channels_have_theirs() -> None:
+    with pytest.raises(ValueError, match=r"'call.foo' is not an event type"):
+        json_schema("call.foo")
+    with pytest.raises(ValueError, match=r"'sms.message' is not an event type"):
+        json_schema("sms.message")
+    assert json_schema("sms.message", ["sms"])["properties"]["type"]["const"] == "sms.message"
+
+
+def test_asyncapi_has_the_contract_s_topics_with_their_keys_and_messages() -> None:
+    document = asyncapi("tp.", {"sms": "texts"})
+    assert document["asyncapi"] == "3.0.0"
+    topics = {name: channel["address"] for name, channel in document["channels"].items()}
+    names = "calls emails faxes chats texts activities parties interactions dead-letters".split()
+    assert topics == {name: f"tp.{name}" for name in names}
+    sent = {name for name, operation in document["operations"].items() if operation["action"] == "send"}
+    assert sent == {"interactions", "dead-letters"}
+    messages = document["components"]["messages"]
+    assert "sms.message" in document["channels"]["texts"]["messages"]
+    assert "source.heartbeat" in document["channels"]["calls"]["messages"]
+    keys = {name: message["bindings"]["kafka"]["key"]["description"] for name, message in messages.items()}
+    assert keys["call.offered"] == keys["interaction.wrapped_up"] == "media item id"
+    assert (keys["party.merged"], keys["interaction.closed"]) == ("party address", "party key")
+
+
+def closed_record() -> dict[str, Any]:
+    """The record of docs/architecture.md with every member."""
+    segment = {
+        **dict.fromkeys(["parent_segment_id", "resource_id", "transferred_from"]),
+        "segment_id": UUID,
+        "type": "queue",
+        "track": "customer",
+        "depth": 0,
+        "started_at": AT,
+        "ended_at": LATER,
+        "duration_ms": 60_500,
+        "queue": "Q1",
+        "end_reason": "answered",
+        "conference": False,
+        "provenance": "observed",
+        "opened_by": "e1",
+        "closed_by": "e2",
+        "opened_rule": 4,
+        "closed_rule": 8,
+    }
+    figures: dict[str, Any] = {"talk_ms": 0, "hold_ms": 0, "acw_ms": None, "handle_ms": 0}
+    item = {
+        **dict.fromkeys(["party_address_id", "dialed", "campaign", "thread_id", "abandoned", "end_reason", "pages"]),
+        "media_item_id": "c1",
+        "channel": "call",
+        "direction": "inbound",
+        "started_at": AT,
+        "ended_at": LATER,
+        "queue_wait_ms": 60_500,
+        "ring_ms": 0,
+        **figures,
+        "speed_of_answer_ms": None,
+        "transferred": False,
+        "conferenced": False,
+        "messages_customer": 0,
+        "messages_agent": 0,
+        "first_response_ms": None,
+        "flags": [],
+        "segments": [segment],
+    }
+    return {
+        **dict.fromkeys(["party_id", "account_id", "outcome", "result", "reason", "follow_up", "campaign"]),
+        "interaction_id": UUID,
+        "tenant": "default",
+        "party_key": "0" * 64,
+        "channel": "call",
+        "channels": ["call"],
+        "direction": "inbound",
+        "started_at": AT,
+        "ended_at": LATER,
+        "duration_ms": 60_500,
+        "resource_id": "john",
+        "parent_interaction_id": None,
+        "closed_by": "quiet",
+        "flags": [],
+        "content_hash": "0" * 64,
+        "party": {"address": "tel:+441632960960", "id": None, "name": None},
+        "media_items": [item],
+        "activities": [
+            {
+                **dict.fromkeys(["media_item_id", "outcome", "result", "reason", "resource_id"]),
+                "activity_id": "a1",
+                "action": "quote",
+                "started_at": AT,
+                "ended_at": LATER,
+            }
+        ],
+        "objects": [{"activity_id": "a1", "object_type": "order", "object_id": "o", "object_action": "created"}],
+        "resources": [{"resource_id": "john", **figures}],
+        "amendments": [{"seq": 1, "kind": "late_event", "payload": {}, "event_id": "e9"}],
+    }
+
+
+def test_a_record_as_stitch_prints_it_and_as_the_topic_carries_it_fits_the_models() -> None:
+    record = closed_record()
+    assert InteractionRecord.model_validate(record).model_dump() == record
+    envelope = {"specversion": "1.0", "id": "i", "source": "touchpoint", "type": "interaction.closed", "time": AT}
+    identity = {"addresses": [[UUID, "tel:+441632960960"]], "agents": [["john", "John Doe"]]}
+    InteractionClosed.model_validate_json(json.dumps(envelope | {"data": record | {"identity": identity}}))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"duration_ms": -1},
+        {"started_at": "2026-01-01T00:00:00+00:00"},
+        {"ended_at": "2026-01-01T00:00:00.5Z"},
+        {"closed_by": "whim"},
+        {"interaction_id": "1"},
+        {"recorded": 1},
+        {"flags": None},
+    ],
+)
+def test_a_record_that_is_not_as_the_contract_says_does_not_fit(fault: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        InteractionRecord.model_validate(closed_record() | fault)
