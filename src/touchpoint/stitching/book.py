@@ -1,0 +1,87 @@
+"""Every fact of an input, as sets: by media item, activity and party."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from touchpoint.stitching.facts import Fact, FactKey, Micros
+from touchpoint.stitching.interactions import aliases
+from touchpoint.stitching.interactions.advance import Advance, advance
+from touchpoint.stitching.interactions.model import precedence
+from touchpoint.stitching.limits import Limits, Silences
+from touchpoint.stitching.parties import ItemKey, Parties
+from touchpoint.stitching.silence import signs_of_life, silences
+
+Facts = dict[FactKey, Fact]
+
+
+class Book:
+    """Facts are entered in any order and any number of times; then time passes."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._items: dict[ItemKey, Facts] = {}
+        self._controls: dict[ItemKey, Facts] = {}
+        self._activities: dict[ItemKey, Facts] = {}
+        self._identity: Facts = {}
+        self._heartbeats: dict[str, set[Micros]] = {}
+        self.latest: Micros = 0
+        """The greatest event time entered."""
+
+    def enter(self, fact: Fact) -> None:
+        """Hot path: add one fact to the set it belongs to."""
+        kind = fact.kind
+        if kind == "source":
+            self._heartbeats.setdefault(fact.source, set()).add(fact.time)
+            return
+        if kind == "party":
+            home = self._identity
+        elif kind == "interaction":
+            home = self._controls.setdefault((fact.tenant, fact.subject), {})
+        elif kind == "activity":
+            home = self._activities.setdefault((fact.tenant, fact.data["activity"]), {})
+        else:
+            home = self._items.setdefault((fact.tenant, fact.subject), {})
+        key = (fact.source, fact.id)
+        known = home.get(key)
+        if known is None or (known != fact and precedence(fact) > precedence(known)):
+            home[key] = fact
+            self.latest = max(self.latest, fact.time)
+
+    def advance(self, horizon: Micros) -> Iterator[Advance]:
+        """Let time pass for every party up to the horizon."""
+        silent = self._silences()
+        for party in self._parties().all():
+            yield advance(party, horizon, self._limits, silent)
+
+    def _silences(self) -> Silences:
+        spans = {}
+        for source, beats in self._heartbeats.items():
+            events = (f.time for facts in self._items.values() for f in facts.values() if f.source == source)
+            spans[source] = silences(signs_of_life(beats, events, self._limits), self._limits)
+        return spans
+
+    def _parties(self) -> Parties:
+        maps = self._aliases()
+
+        def root_of(tenant: str, item: str) -> str:
+            return aliases.root(item, maps[tenant]) if tenant in maps else item
+
+        items, controls = _rooted(self._items, root_of), _rooted(self._controls, root_of)
+        activities = {key: list(facts.values()) for key, facts in self._activities.items()}
+        return Parties(items, controls, activities, list(self._identity.values()), self._limits, root_of)
+
+    def _aliases(self) -> dict[str, dict[str, str]]:
+        """Which items are others', by tenant."""
+        told: dict[str, list[Fact]] = {}
+        for (tenant, _), facts in self._items.items():
+            told.setdefault(tenant, []).extend(fact for fact in facts.values() if fact.verb == "alias")
+        return {tenant: aliases.alias_map(facts) for tenant, facts in told.items() if facts}
+
+
+def _rooted(homes: Mapping[ItemKey, Facts], root_of: Callable[[str, str], str]) -> dict[ItemKey, list[Fact]]:
+    """By root: an alias's facts are its root's."""
+    rooted: dict[ItemKey, list[Fact]] = {}
+    for (tenant, item), facts in homes.items():
+        rooted.setdefault((tenant, root_of(tenant, item)), []).extend(facts.values())
+    return rooted

@@ -1,0 +1,202 @@
+"""Let event time pass for one party: what closes, what came too late, what stays open (stitching.md, 3).
+
+The walk is the definition: facts in event time, and before each instant whatever closes before it is closed.
+Most parties have nothing that could tell the walk from one look at the whole, and for them one look is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+import msgspec
+
+from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.interactions import late
+from touchpoint.stitching.interactions.entities import Entity
+from touchpoint.stitching.interactions.grouping import Component, closing
+from touchpoint.stitching.interactions.late import Amendment
+from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
+from touchpoint.stitching.interactions.present import ACTIVITY, CONTROL, IDENTITY, ITEM, Placed, Present, placed
+from touchpoint.stitching.limits import Limits, Silences
+
+END_OF_TIME: Micros = 2**62
+MOST_TOMBSTONES = 1_000
+"""Of one party; the oldest go first, then by age."""
+
+
+class ClosedInteraction(msgspec.Struct, frozen=True):
+    """An interaction at its closing instant, with all that its record needs."""
+
+    interaction_id: str
+    key: PartyKey
+    entities: tuple[Entity, ...]  # in order
+    closed_by: str
+    instant: Micros
+    parent: str | None
+    account: str | None
+    name: str | None
+
+
+class Advance(msgspec.Struct, frozen=True):
+    """What the passing of time did."""
+
+    closed: list[ClosedInteraction]
+    amendments: list[Amendment]
+    orphans: list[Fact]  # they spoke of a media item that never came
+    rest: PartyFacts
+    due: Micros | None  # when to look again if nothing comes; None: nothing is open
+
+
+def advance(party: PartyFacts, horizon: Micros, limits: Limits, silences: Silences | None = None) -> Advance:
+    """Close every interaction of `party` whose closing instant is before `horizon`.
+
+    All facts with a time before the horizon must be there. `party` itself is not changed.
+    """
+    return _Walk(party, horizon, limits, silences or {}).run()
+
+
+class _Walk:
+    def __init__(self, party: PartyFacts, horizon: Micros, limits: Limits, silences: Silences) -> None:
+        self.party, self.horizon, self.limits = party, horizon, limits
+        self.present = Present(limits, silences)
+        self.tombstones = party.closed
+        self.closed: list[ClosedInteraction] = []
+        self.amendments: list[Amendment] = []
+        self.ahead: list[Placed] = []
+
+    def run(self) -> Advance:
+        """Burst by burst: within one there is no pause in which anything could close."""
+        for burst in self._bursts():
+            self._close_before(burst[0].fact.time)
+            if not self._at_a_glance(burst):
+                self._step_by_step(burst)
+        self._close_before(self.horizon)
+        return self._result()
+
+    def _bursts(self) -> Iterator[list[Placed]]:
+        """Facts before the horizon in order of time, cut at every pause that is long enough for a close."""
+        pause = shortest_wait(self.limits)
+        burst: list[Placed] = []
+        for new in sorted(placed(self.party), key=_in_order):
+            if new.fact.time >= self.horizon:
+                self.ahead.append(new)
+            elif burst and new.fact.time - burst[-1].fact.time > pause:
+                yield burst
+                burst = [new]
+            else:
+                burst.append(new)
+        if burst:
+            yield burst
+
+    def _at_a_glance(self, burst: list[Placed]) -> bool:
+        """Take a burst whole, if no step through it could have closed anything before its last fact."""
+        if self._asks_for_steps(burst):
+            return False
+        before = self.present.snapshot()
+        self.present.take(burst)
+        last = burst[-1].fact.time
+        for component in self.present.components():
+            if closing(component, self.limits)[0] < last or _pauses(component, self.limits):
+                self.present.restore(before)
+                return False
+        return True
+
+    def _asks_for_steps(self, burst: list[Placed]) -> bool:
+        """Requests, identifications and facts of closed interactions mean different things at different instants."""
+        start = burst[0].fact.time
+        if any(new.kind == CONTROL or (new.kind == IDENTITY and new.fact.time > start) for new in burst):
+            return True
+        names = {name for closed in self.tombstones for name in closed.names}
+        return bool(names) and any(not names.isdisjoint(late.names_of(new)) for new in burst)
+
+    def _step_by_step(self, burst: list[Placed]) -> None:
+        """Before each instant that brings facts, close what closes before it."""
+        for time, facts in groupby(burst, key=lambda new: new.fact.time):
+            self._close_before(time)
+            joining = [new for new in facts if self._receive(new)]
+            self.present.take(joining)
+
+    def _receive(self, new: Placed) -> bool:
+        """Whether a fact joins what is open; of a closed interaction it is an amendment, or nothing if known."""
+        self.tombstones, news, joins = late.receive(new, self.tombstones)
+        self.amendments += news
+        return joins
+
+    def _close_before(self, time: Micros) -> None:
+        due = [(closing(c, self.limits), c) for c in self.present.components()]
+        for (instant, why), component in sorted(due, key=lambda d: (d[0][0], d[1].first.order)):
+            if instant < time:
+                self._close(component, instant, why)
+
+    def _close(self, component: Component, instant: Micros, why: str) -> None:
+        key = component.key
+        known = self.present.identity.latest(key.value) if key.kind == "id" else None
+        entities = tuple(sorted(component.entities, key=lambda e: (e.item is None, e.order)))
+        identifier = late.identify(component)
+        parent = self._parent(component)
+        account, name = (known.account, known.name) if known else (None, None)
+        self.closed.append(ClosedInteraction(identifier, key, entities, why, instant, parent, account, name))
+        self.present.drop(component)
+        self.tombstones = [*self.tombstones[1 - MOST_TOMBSTONES :], late.tombstone(component, identifier, instant)]
+
+    def _parent(self, component: Component) -> str | None:
+        """The interaction that it refers to but could not join: closed, asked to close, or another party's."""
+        wanted = late.references(component)
+        if wanted:
+            for closed in reversed(self.tombstones):
+                if not wanted.isdisjoint(closed.names):
+                    return closed.interaction_id
+            for other in self.present.components():
+                if other.first.order < component.first.order and not wanted.isdisjoint(late.referred(other)):
+                    return late.identify(other)
+        return next((self.party.parents[e.id] for e in component.entities if e.id in self.party.parents), None)
+
+    def _result(self) -> Advance:
+        oldest = self.horizon - self.limits.interaction_age
+        orphans = self.present.forget_before(oldest)
+        due = [closing(c, self.limits)[0] for c in self.present.components()]
+        rest = PartyFacts(closed=[c for c in self.tombstones if c.instant >= oldest])
+        rest.parents = self.party.parents if due or self.ahead else {}
+        for kind, home, fact in (*self.present.every(), *self.ahead):
+            if kind != IDENTITY:
+                getattr(rest, _HOMES[kind]).setdefault(home, []).append(fact)
+            elif due or self.ahead:  # with nothing open, whoever routes the next item here sends its identity along
+                rest.identity.append(fact)
+        if self.ahead:
+            due.append(self.ahead[0].fact.time + shortest_wait(self.limits))
+        return Advance(self.closed, self.amendments, orphans, rest, min(due, default=None))
+
+
+_HOMES = {ITEM: "items", CONTROL: "controls", ACTIVITY: "activities"}
+
+
+def _in_order(new: Placed) -> tuple[Micros, bool, str, str]:
+    """By time; of equal times identity first, so that it holds for what begins at that instant."""
+    return (new.fact.time, new.kind != IDENTITY, new.fact.source, new.fact.id)
+
+
+def shortest_wait(limits: Limits) -> Micros:
+    """No interaction closes sooner after its last sign of life, unless it was asked to."""
+    return min(limits.activity_gap, *(channel.linger for channel in limits.channels.values()))
+
+
+def _pauses(component: Component, limits: Limits) -> bool:
+    """Whether some step of the walk might have found this component complete before its last fact."""
+    shortest = shortest_wait(limits)
+    until = min(e.started_at for e in component.entities)
+    for start, end in sorted(span for e in component.entities for span in _observed(e)):
+        if start - until > shortest or end - start > shortest * 6:
+            return True
+        until = max(until, end)
+    return max(f.time for e in component.entities for f in e.facts) - until > shortest
+
+
+def _observed(entity: Entity) -> Iterator[tuple[Micros, Micros]]:
+    """Spans in which it was plainly not over."""
+    if entity.item is None:
+        yield entity.started_at, entity.ended_at
+        return
+    for segment in entity.item.segments:
+        if segment.provenance == "observed" and segment.type not in ("routing", "wrap_up", "gap"):
+            yield segment.started_at, segment.ended_at

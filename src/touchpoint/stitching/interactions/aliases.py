@@ -1,0 +1,28 @@
+"""Which media item an id stands for (stitching.md, 1, alias)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from touchpoint.stitching.facts import Fact
+
+
+def alias_map(facts: Iterable[Fact]) -> dict[str, str]:
+    """Item -> what it is the same thing as, by the last alias event of each."""
+    last: dict[str, Fact] = {}
+    for fact in facts:
+        if fact.verb == "alias" and fact.data["to"] != fact.subject:
+            known = last.get(fact.subject)
+            if known is None or (known.time, known.source, known.id) < (fact.time, fact.source, fact.id):
+                last[fact.subject] = fact
+    return {subject: fact.data["to"] for subject, fact in last.items()}
+
+
+def root(item_id: str, aliases: Mapping[str, str]) -> str:
+    """The end of the chain of aliases that begins at an item; of a cycle its smallest id."""
+    path = [item_id]
+    while (following := aliases.get(path[-1])) is not None:
+        if following in path:
+            return min(path[path.index(following) :])
+        path.append(following)
+    return path[-1]

@@ -1,0 +1,171 @@
+"""The things that an interaction is made of, media items and activities, with what links them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+import msgspec
+
+from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.interactions.identity import Claim, Identity, claim
+from touchpoint.stitching.interactions.model import Activity, PartyKey
+from touchpoint.stitching.limits import Limits, Silences
+from touchpoint.stitching.media import fold
+from touchpoint.stitching.media.model import MediaItem
+
+REQUESTS = frozenset({"wrapped_up", "close_requested"})
+NOTHING: frozenset[str] = frozenset()
+
+
+class Entity(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """A media item or an activity on its party's time line."""
+
+    id: str
+    tenant: str
+    facts: tuple[Fact, ...]
+    item: MediaItem | None
+    activity: Activity | None
+    claim: Claim
+    started_at: Micros
+    ended_at: Micros
+    latest: Micros  # with wrap-ups
+    complete_at: Micros
+    reach: Micros  # the last instant at which another may still begin and be linked by time (3.5)
+    by_time: bool  # email is not
+    correlations: frozenset[str]
+    names: frozenset[str]  # what others may refer to it by
+    refs: frozenset[str]  # what it refers to
+    controls: tuple[Fact, ...] = ()
+    request: Micros | None = None  # the first close_requested or wrapped_up
+
+    @property
+    def order(self) -> tuple[Micros, bool, str]:
+        """Earliest first; items before activities; ties by id."""
+        return (self.started_at, self.item is None, self.id)
+
+
+def item_entity(
+    item_id: str, facts: Collection[Fact], controls: Collection[Fact], limits: Limits, silences: Silences
+) -> Entity:
+    """A media item: its fold, and the links that its facts carry."""
+    item = fold(item_id, facts, limits, silences)
+    channel = limits.channels[item.channel]
+    names, refs, correlations = _links(item_id, facts, item.channel == "email")
+    email = channel.stitch_gap == 0
+    requests = [control.time for control in controls if control.verb in REQUESTS]
+    reach = item.complete_at + channel.linger if email else max(item.ended_at + channel.stitch_gap, item.latest)
+    own = [fact for fact in facts if fact.subject == item_id]
+    return Entity(
+        item_id,
+        own[0].tenant,
+        tuple(facts),
+        item,
+        None,
+        claim(own, limits),
+        item.started_at,
+        item.ended_at,
+        item.latest,
+        item.complete_at,
+        reach,
+        not email,
+        correlations,
+        names,
+        refs,
+        tuple(controls),
+        min(requests, default=None),
+    )
+
+
+def _links(item_id: str, facts: Collection[Fact], email: bool) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    names, refs, correlations = {item_id, *(f.subject for f in facts)}, item_refs(facts), set()
+    for fact in facts:
+        if fact.correlation is not None:
+            correlations.add(fact.correlation)
+        if "related" in fact.data and fact.data["related"].get("thread"):
+            names.add(f"thread:{fact.data['related']['thread']}")
+        if email:
+            refs.update(f"mail:{message_id}" for message_id in _replied_to(fact))
+            if fact.data.get("message_id"):
+                names.add(f"mail:{fact.data['message_id']}")
+    return frozenset(names), frozenset(refs) - names, frozenset(correlations) if correlations else NOTHING
+
+
+def item_refs(facts: Collection[Fact]) -> set[str]:
+    """The media items that an item's events refer to: parent, previous, resumes."""
+    related = (fact.data["related"] for fact in facts if "related" in fact.data)
+    return {every[kind] for every in related for kind in ("parent", "previous", "resumes") if every.get(kind)}
+
+
+def _replied_to(fact: Fact) -> Iterator[str]:
+    if fact.data.get("in_reply_to"):
+        yield fact.data["in_reply_to"]
+    yield from fact.data.get("references") or ()
+
+
+def fold_activity(activity_id: str, facts: Collection[Fact], limits: Limits) -> Activity:
+    """An activity recorded twice has the later's fields; an unended one is over after `limits.activity_age`."""
+    merged: dict[str, object] = {}
+    inner = sorted(facts, key=lambda f: (f.time, f.source, f.id))
+    for fact in inner:
+        merged |= fact.data
+    started = min([f.time for f in inner] + [f.data["started"] for f in inner if "started" in f.data])
+    ended = max([f.time for f in inner] + [f.data["ended"] for f in inner if "ended" in f.data])
+    is_open = inner[-1].verb == "started" or all(f.verb == "started" for f in inner)
+    return Activity(
+        activity_id,
+        merged.get("media_item") or next((f.subject for f in inner if f.subject), None),  # type: ignore[arg-type]
+        merged.get("action"),  # type: ignore[arg-type]
+        (merged.get("resource") or {}).get("id"),  # type: ignore[attr-defined]
+        started,
+        ended,
+        started + limits.activity_age if is_open else ended,
+        merged.get("outcome"),  # type: ignore[arg-type]
+        merged.get("result"),  # type: ignore[arg-type]
+        merged.get("reason"),  # type: ignore[arg-type]
+        tuple((o["type"], o["id"], o["action"]) for o in merged.get("objects") or ()),  # type: ignore[attr-defined]
+    )
+
+
+def activity_entity(activity_id: str, facts: Collection[Fact], limits: Limits) -> Entity:
+    """An activity: linked to its media item, else by time."""
+    activity = fold_activity(activity_id, facts, limits)
+    correlations = frozenset(fact.correlation for fact in facts if fact.correlation is not None)
+    return Entity(
+        activity_id,
+        next(iter(facts)).tenant,
+        tuple(facts),
+        None,
+        activity,
+        claim(facts, limits),
+        activity.started_at,
+        activity.ended_at,
+        activity.ended_at,
+        activity.complete_at,
+        max(activity.ended_at + limits.activity_gap, activity.ended_at),
+        True,
+        correlations,
+        frozenset({f"activity:{activity_id}"}),
+        frozenset({activity.media_item}) if activity.media_item else NOTHING,
+    )
+
+
+def party_key(entity: Entity, identity: Identity, items: dict[str, Entity]) -> PartyKey:
+    """Tenant and party id once identified, else the address, else the parent's, else anonymous (stitching.md, 3)."""
+    seen = {entity.id}
+    while True:
+        key = _own_key(entity, identity)
+        if key is not None:
+            return key
+        parents = sorted(ref for ref in entity.refs if ref in items and ref not in seen)
+        if not parents:
+            return PartyKey(entity.tenant, "anon", entity.id)
+        entity = items[parents[0]]
+        seen.add(entity.id)
+
+
+def _own_key(entity: Entity, identity: Identity) -> PartyKey | None:
+    who = entity.claim
+    party_id = who.id or (who.address and identity.party_of(who.address, entity.started_at))
+    if party_id:
+        return PartyKey(entity.tenant, "id", identity.root(party_id))
+    return PartyKey(entity.tenant, "address", who.address) if who.address else None

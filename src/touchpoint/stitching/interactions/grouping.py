@@ -1,0 +1,105 @@
+"""Interactions as connected components of links between a party's items and activities (stitching.md, 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from touchpoint.stitching.facts import Micros
+from touchpoint.stitching.interactions.entities import Entity
+from touchpoint.stitching.interactions.model import PartyKey
+from touchpoint.stitching.limits import Limits
+
+
+class Component:
+    """Entities that belong together, in order; `request` is when its close was asked for."""
+
+    __slots__ = ("_reaches", "correlations", "entities", "key", "names", "refs", "request")
+
+    def __init__(self, key: PartyKey) -> None:
+        self.key = key
+        self.entities: list[Entity] = []
+        self.request: Micros | None = None
+        self.names: set[str] = set()
+        self.refs: set[str] = set()
+        self.correlations: set[str] = set()
+        self._reaches: dict[frozenset[str], Micros] = {}  # how far in time, by correlationids
+
+    @property
+    def first(self) -> Entity:
+        """The earliest item, else the earliest activity."""
+        return min(self.entities, key=lambda e: (e.item is None, e.order))
+
+    def add(self, entity: Entity) -> None:
+        self.entities.append(entity)
+        self.names |= entity.names
+        self.refs |= entity.refs
+        self.correlations |= entity.correlations
+        if entity.request is not None:
+            self.request = entity.request if self.request is None else min(self.request, entity.request)
+        if entity.by_time:
+            self._reach(entity.correlations, entity.reach)
+
+    def _reach(self, correlations: frozenset[str], until: Micros) -> None:
+        known = self._reaches.get(correlations)
+        self._reaches[correlations] = until if known is None else max(known, until)
+
+    def absorb(self, other: Component) -> None:
+        for entity in other.entities:
+            self.add(entity)
+
+    def links(self, entity: Entity, stitches: bool) -> bool:
+        """Whether a later entity belongs here: by correlationid, reference, thread, or time."""
+        return (
+            not self.correlations.isdisjoint(entity.correlations)
+            or not self.names.isdisjoint(entity.refs)
+            or not self.refs.isdisjoint(entity.names)
+            or not self.names.isdisjoint(entity.names)
+            or (stitches and entity.by_time and self._near(entity))
+        )
+
+    def _near(self, entity: Entity) -> bool:
+        """Items with different correlationids are never linked by time."""
+        return any(
+            until >= entity.started_at
+            and (not correlations or not entity.correlations or not correlations.isdisjoint(entity.correlations))
+            for correlations, until in self._reaches.items()
+        )
+
+
+def components(entities: Iterable[Entity], key_of: Callable[[Entity], PartyKey], limits: Limits) -> list[Component]:
+    """Group entities, earliest first. After a request no later item joins."""
+    found: list[Component] = []
+    for entity in sorted(entities, key=lambda e: e.order):
+        key = key_of(entity)
+        home = Component(key)
+        joined = [
+            c
+            for c in found
+            if c.key == key
+            and not (c.request is not None and c.request < entity.started_at)
+            and c.links(entity, stitches(key, entity, limits))
+        ]
+        for component in joined:
+            home.absorb(component)
+        home.add(entity)
+        found = [c for c in found if c not in joined]
+        found.append(home)
+    return found
+
+
+def stitches(key: PartyKey, entity: Entity, limits: Limits) -> bool:
+    """Withheld numbers, switchboards and shared mailboxes are never linked by time."""
+    return key.kind != "anon" and (
+        entity.claim.address is None or entity.claim.address not in limits.unstitched_addresses
+    )
+
+
+def closing(component: Component, limits: Limits) -> tuple[Micros, str]:
+    """The instant in event time at which an interaction closes, and why: quiet, requested or limit."""
+    complete = max(entity.complete_at for entity in component.entities)
+    if component.request is not None:
+        instant, why = max(component.request, complete), "requested"
+    else:
+        instant, why = max(complete, *(entity.reach for entity in component.entities)), "quiet"
+    limit = min(entity.started_at for entity in component.entities) + limits.interaction_age
+    return (limit, "limit") if limit < instant else (instant, why)

@@ -1,0 +1,117 @@
+"""After the close nothing changes: repeats are dropped, news is an amendment, references make children."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.ids import interaction_id
+from touchpoint.stitching.interactions.grouping import Component
+from touchpoint.stitching.interactions.model import Closed, fact_digest
+from touchpoint.stitching.interactions.present import ACTIVITY, IDENTITY, Placed
+
+MOST_AMENDMENTS = 1_000
+"""Of one interaction; a producer that repeats itself in new words for ever must not grow our state."""
+
+_PERSONAL = frozenset({"address", "name", "dialed"})
+
+
+class Amendment(msgspec.Struct, frozen=True):
+    """A fact that came after the close (contract.md, 5)."""
+
+    interaction_id: str
+    tenant: str
+    ended_at: Micros
+    seq: int
+    kind: str  # the event's type
+    time: Micros
+    payload: dict[str, Any]  # its data without personal data
+    event_id: str
+
+
+def identify(component: Component) -> str:
+    """The interaction's id: of its earliest item, else activity."""
+    first = component.first
+    return interaction_id(first.tenant, first.item is not None, first.id)
+
+
+def correlated(component: Component) -> frozenset[str]:
+    return frozenset(f"corr:{correlation}" for correlation in component.correlations)
+
+
+def referred(component: Component) -> frozenset[str]:
+    """All names by which another may refer to it."""
+    return frozenset(component.names | correlated(component))
+
+
+def references(component: Component) -> frozenset[str]:
+    """All names by which it may know a parent."""
+    shared = {name for name in component.names if name.startswith(("thread:", "mail:"))}
+    return frozenset(component.refs | shared | correlated(component))
+
+
+def tombstone(component: Component, identifier: str, instant: Micros) -> Closed:
+    """What is remembered of a closed interaction."""
+    names = set(referred(component))
+    for entity in component.entities:
+        if component.key.kind == "address" and entity.claim.address:
+            names.add(_address_name(entity.claim.address))
+    facts = b"".join(fact_digest(f) for e in component.entities for f in (*e.facts, *e.controls))
+    ended_at = max(entity.latest for entity in component.entities)
+    return Closed(identifier, instant, ended_at, tuple(sorted(names)), facts)
+
+
+def _address_name(address: str) -> str:
+    """A closed interaction remembers an address only as a digest."""
+    return "address:" + blake2b(address.encode(), digest_size=8).hexdigest()
+
+
+def receive(new: Placed, tombstones: list[Closed]) -> tuple[list[Closed], list[Amendment], bool]:
+    """(tombstones, amendments, whether the fact joins what is open) for one fact at its instant."""
+    names = names_of(new)
+    amendments: list[Amendment] = []
+    hit = False
+    for index, closed in enumerate(tombstones):
+        if names.isdisjoint(closed.names):
+            continue
+        hit = True
+        if new.fact.verb == "opened" or closed.knows(new.fact) or closed.amended >= MOST_AMENDMENTS:
+            continue
+        amended = closed.amended + 1
+        amendments.append(_amendment(new.fact, closed, amended))
+        known = closed.facts + fact_digest(new.fact)
+        replaced = msgspec.structs.replace(closed, facts=known, amended=amended)
+        tombstones = [*tombstones[:index], replaced, *tombstones[index + 1 :]]
+    return tombstones, amendments, not hit or new.kind == IDENTITY
+
+
+def names_of(new: Placed) -> set[str]:
+    """The names by which a closed interaction would know what a fact belongs to."""
+    if new.kind == IDENTITY:
+        return {_address_name(new.fact.subject)} if new.fact.verb == "identified" else set()
+    if new.kind == ACTIVITY:
+        return {f"activity:{new.home}", new.fact.data.get("media_item") or new.fact.subject} - {""}
+    return {new.home}
+
+
+def _amendment(fact: Fact, closed: Closed, seq: int) -> Amendment:
+    return Amendment(
+        closed.interaction_id,
+        fact.tenant,
+        closed.ended_at,
+        seq,
+        f"{fact.kind}.{fact.verb}",
+        fact.time,
+        scrub(fact.data),
+        fact.id,
+    )
+
+
+def scrub(value: Any) -> Any:
+    """Data without a person's names, numbers and addresses: those stand in the identity tables alone."""
+    if isinstance(value, dict):
+        return {key: scrub(inner) for key, inner in value.items() if key not in _PERSONAL}
+    return [scrub(inner) for inner in value] if isinstance(value, list) else value

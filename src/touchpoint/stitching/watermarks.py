@@ -1,0 +1,68 @@
+"""Event time as partitions see it: watermarks of inputs, and progress that travels with the data (stitching.md, 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import msgspec
+
+from touchpoint.stitching.facts import Micros
+
+EMPTY: Micros = 2**62
+"""The watermark of an input that never had an event and is read to its end: it holds nothing back."""
+
+
+class Input(msgspec.Struct, array_like=True):
+    """One input partition: Flink's watermark, and the pace of the wall clock while it is idle."""
+
+    latest: Micros | None = None  # the greatest event time seen
+    idle: Micros = 0  # for how long time has run on since, at the pace of the wall clock
+    reached: bool = False  # read to its end at least once
+
+    def saw(self, time: Micros) -> None:
+        """An event: time is at least there, and no longer runs on by itself."""
+        if self.latest is None or time > self.latest:
+            self.idle = max(0, self.idle - (time - self.latest)) if self.latest is not None else 0
+            self.latest = time
+
+    def passes(self, elapsed: Micros, caught_up: bool) -> None:
+        """Wall clock time went by: it counts only where everything has been read."""
+        if caught_up:
+            self.reached = True
+            if self.latest is not None:
+                self.idle += elapsed
+
+    def watermark(self, disorder: Micros) -> Micros | None:
+        """No event before it is expected; None: nothing is known yet, so time stands still."""
+        if self.latest is None:
+            return EMPTY if self.reached else None
+        return self.latest - disorder + self.idle
+
+
+def least(watermarks: Collection[Micros | None]) -> Micros | None:
+    """Time is where the slowest is; unknown if any is unknown or none is there."""
+    known = [w for w in watermarks if w is not None]
+    return min(known) if known and len(known) == len(watermarks) else None
+
+
+class Progress(msgspec.Struct, array_like=True):
+    """What every sending partition has told of its progress, by hop.
+
+    A record may hop from partition to partition. What a partition has received of all senders at hop n is
+    what it has passed on at hop n + 1; whoever acts, acts on the last hop: nothing older can still be under way.
+    """
+
+    hops: int
+    senders: int
+    told: dict[int, list[Micros]] = {}  # by sender: its watermarks by hop
+
+    def hear(self, sender: int, watermarks: list[Micros]) -> None:
+        """A sender's watermarks never go back."""
+        known = self.told.get(sender)
+        self.told[sender] = [max(a, b) for a, b in zip(known, watermarks, strict=True)] if known else watermarks
+
+    def at(self, hop: int) -> Micros | None:
+        """How far everything of a hop has arrived here."""
+        if len(self.told) < self.senders:
+            return None
+        return min(watermarks[hop] for watermarks in self.told.values())

@@ -1,0 +1,104 @@
+"""Event time of one partition of the media agent: its inputs, its links, the heartbeats that it has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import msgspec
+
+from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.limits import Limits
+from touchpoint.stitching.watermarks import EMPTY, Input, Progress, least
+from touchpoint.stream.stage import Forward, State
+from touchpoint.stream.timers import stamped, unstamped
+from touchpoint.stream.touches import LINKS, TOUCHES, Told, told
+
+OURS = b"\0"
+_KEY = OURS + b"progress"
+UNKNOWN: Micros = -EMPTY
+LINK_HOPS = 2
+BROADCAST_EVERY: Micros = 100_000
+_BEATS_KEPT = 16
+
+
+class MediaTime(msgspec.Struct, array_like=True):
+    """What of time must outlive a restart."""
+
+    inputs: dict[str, Input]
+    links: Progress
+    beats: dict[str, list[Micros]] = {}
+
+
+_decode = msgspec.msgpack.Decoder(MediaTime).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class MediaClock:
+    """Reads and keeps the time of one media partition; tells it to everyone who waits for it."""
+
+    def __init__(self, partition: int, partitions: int, state: State, holding: Collection[str], limits: Limits) -> None:
+        self._partition, self._partitions, self._state, self._limits = partition, partitions, state, limits
+        raw = state.get(_KEY)
+        fresh = MediaTime({}, Progress(LINK_HOPS, partitions))
+        self.time = _decode(unstamped(raw)) if raw is not None else fresh
+        for topic in holding:
+            self.time.inputs.setdefault(topic, Input())
+        self._ticked: Micros | None = None
+        self._told_at: Micros = 0
+        self._said: tuple[list[Micros], Micros] | None = None
+
+    @property
+    def watermark(self) -> Micros | None:
+        """How far everything that concerns this partition's media items has come."""
+        return self.time.links.at(LINK_HOPS - 1)
+
+    def save(self) -> None:
+        """Into the state."""
+        self._state[_KEY] = stamped(None, _encode(self.time))
+
+    def saw(self, topic: str, fact: Fact) -> Micros | None:
+        """An event of an input; returns its time if it is a sign of life of a source with a heartbeat."""
+        if (known := self.time.inputs.get(topic)) is not None:
+            known.saw(fact.time)
+        beats = self.time.beats.get(fact.source)
+        if fact.kind == "source":
+            self.time.beats[fact.source] = sorted({*(beats or ()), fact.time})[-_BEATS_KEPT:]
+            return fact.time
+        if beats is None:
+            return None
+        before = max((beat for beat in beats if beat <= fact.time), default=None)
+        return fact.time if before is not None and fact.time - before > self._limits.silence else None
+
+    def signs(self, signs: dict[str, list[Micros]]) -> list[Forward]:
+        """Signs of life, told at once: they must be durable with the events that gave them."""
+        if not signs:
+            return []
+        return told(TOUCHES, Told("media", self._partition, [UNKNOWN], signs), self._partitions)
+
+    def passes(self, now: Micros, caught_up: Collection[str]) -> None:
+        """The wall clock: an input that is read to its end runs on at its pace."""
+        elapsed = 0 if self._ticked is None else max(0, now - self._ticked)
+        self._ticked = now
+        for topic, known in self.time.inputs.items():
+            known.passes(elapsed, topic in caught_up)
+
+    def broadcast(self, now: Micros) -> list[Forward]:
+        """Our progress, if there is any and not too often."""
+        if now - self._told_at < BROADCAST_EVERY:
+            return []
+        own = least([known.watermark(self._limits.disorder) for known in self.time.inputs.values()])
+        if own is None:
+            return []
+        hops = [own, *(_known(self.time.links.at(hop)) for hop in range(LINK_HOPS - 1))]
+        final = _known(self.watermark)
+        if (hops, final) == self._said:
+            return []
+        self._told_at, self._said = now, (hops, final)
+        return [
+            *told(LINKS, Told("media", self._partition, hops), self._partitions),
+            *told(TOUCHES, Told("media", self._partition, [final]), self._partitions),
+        ]
+
+
+def _known(watermark: Micros | None) -> Micros:
+    return UNKNOWN if watermark is None else watermark

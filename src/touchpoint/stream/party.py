@@ -1,0 +1,175 @@
+"""The party agent's stage: facts of parties in, closed interactions out (docs/architecture.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+import orjson
+
+from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.interactions.advance import Advance, advance, shortest_wait
+from touchpoint.stitching.interactions.late import Amendment
+from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, merged
+from touchpoint.stitching.limits import Limits
+from touchpoint.stitching.record import Json, amendment, identity, instant, record
+from touchpoint.stream.clock import OURS
+from touchpoint.stream.dead_letters import CAUSE, TOPIC, dead_letter
+from touchpoint.stream.directory import Directory
+from touchpoint.stream.party_clock import PartyClock
+from touchpoint.stream.stage import Forward, Record, State
+from touchpoint.stream.timers import Timers, stamped, unstamped
+from touchpoint.stream.touches import Told, Touch, party_bytes, read, touch
+
+MOST_DUE = 2_000
+"""Parties looked at in one call: a long queue of them must not keep the partition from its ticks."""
+
+
+class PartyState(msgspec.Struct, array_like=True):
+    """What is open of one party, and where its things went that turned out to be another's."""
+
+    key: PartyKey
+    facts: PartyFacts
+    directory: Directory
+
+
+_decode = msgspec.msgpack.Decoder(PartyState).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class PartyStage:
+    """One partition of the party agent."""
+
+    def __init__(self, partition: int, partitions: int, state: State, limits: Limits, secret: bytes) -> None:
+        self._state, self._limits, self._secret = state, limits, secret
+        self._clock = PartyClock(partition, partitions, state, limits)
+        self._timers = Timers(state, OURS)
+        self._wait = shortest_wait(limits)
+
+    @property
+    def watermark(self) -> Micros | None:
+        """Event time here, for the metric."""
+        return self._clock.watermark
+
+    def apply(self, records: Sequence[Record], now: Micros) -> list[Forward]:
+        """Take touches; send on what is another party's; close what the watermark has passed."""
+        out: list[Forward] = []
+        arrived: dict[bytes, list[Touch]] = {}
+        for rec in records:
+            try:
+                message = read(rec)
+            except msgspec.DecodeError as error:
+                out.append(dead_letter(rec, f"not a touch of this version: {error}"))
+                continue
+            if isinstance(message, Told):
+                self._clock.hear(message)
+            elif isinstance(message, Touch):
+                arrived.setdefault(rec.key or party_bytes(message.key, self._secret), []).append(message)
+        for key, touches in arrived.items():
+            self._take(key, touches, out)
+        self._close_due(out)
+        self._clock.save()
+        out += self._clock.broadcast(now)
+        return out
+
+    def tick(self, now: Micros, caught_up: Collection[str]) -> list[Forward]:  # noqa: ARG002 - the inputs' clocks tell
+        """Time passes."""
+        out: list[Forward] = []
+        self._close_due(out)
+        told = self._clock.broadcast(now)
+        if told:
+            self._clock.save()
+        return out + told
+
+    # --- touches in -----------------------------------------------------------------------------------------
+
+    def _take(self, key: bytes, touches: list[Touch], out: list[Forward]) -> None:
+        raw = self._state.get(key)
+        state = _decode(unstamped(raw)) if raw is not None else PartyState(touches[0].key, PartyFacts(), Directory())
+        facts, hop = state.facts, max(each.hop for each in touches)
+        for each in touches:
+            facts = merged(facts, each.facts, each.gone)
+        gone = [item for each in touches for item in each.gone]
+        state.facts, leaving = state.directory.part(state.key, facts, gone, hop)
+        out += [touch(Touch(away.key, hop + 1, away.facts, away.gone), self._secret) for away in leaving]
+        self._put(key, state, self._first_look(state.facts))
+
+    def _first_look(self, facts: PartyFacts) -> Micros | None:
+        """When something may have closed: not before this, and to look late changes nothing."""
+        times = [
+            f.time for homes in (facts.items, facts.activities, facts.controls) for fs in homes.values() for f in fs
+        ]
+        if facts.identity and facts.closed:
+            times += [fact.time for fact in facts.identity]
+        if not times:
+            return self._oldest(facts)
+        return max(times) + (1 if facts.controls or facts.closed else self._wait)
+
+    def _oldest(self, facts: PartyFacts) -> Micros | None:
+        """When the oldest closed interaction may be forgotten."""
+        return min((c.instant + self._limits.interaction_age + 1 for c in facts.closed), default=None)
+
+    def _put(self, key: bytes, state: PartyState, due: Micros | None) -> None:
+        if due is None and not state.facts.identity and not state.directory.moved:
+            self._state.pop(key, None)
+            return
+        self._state[key] = stamped(due, _encode(state))
+        self._timers.set(key, due)
+
+    # --- closed interactions out ------------------------------------------------------------------------------
+
+    def _close_due(self, out: list[Forward]) -> None:
+        watermark = self._clock.watermark
+        if watermark is None:
+            return
+        for key in self._timers.pop_due(watermark, MOST_DUE):
+            state = _decode(unstamped(self._state[key]))
+            step = advance(state.facts, watermark, self._limits, self._clock.silences(watermark))
+            self._tell(step, state.key, out)
+            state.facts = step.rest
+            self._put(key, state, self._next_look(step, watermark))
+
+    def _next_look(self, step: Advance, watermark: Micros) -> Micros | None:
+        looks = [time for time in (step.due, self._oldest(step.rest)) if time is not None]
+        if step.due is not None and self._clock.someone_is_silent(watermark):
+            looks.append(watermark + self._limits.silence)
+        return min(looks, default=None)
+
+    def _tell(self, step: Advance, key: PartyKey, out: list[Forward]) -> None:
+        for closed in step.closed:
+            row = record(closed, self._secret)
+            data = {**row, "identity": identity(closed, self._secret)}
+            out.append(
+                _event("interaction.closed", row["interaction_id"], instant(closed.instant), row["party_key"], data)
+            )
+        out += [_amended(late, party_bytes(key, self._secret).decode()) for late in step.amendments]
+        out += [_orphaned(orphan) for orphan in step.orphans]
+
+
+def _event(kind: str, event_id: str, time: str, key: str, data: Json) -> Forward:
+    event = {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": "touchpoint",
+        "type": kind,
+        "time": time,
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+    return Forward("interactions", key.encode(), orjson.dumps(event))
+
+
+def _amended(late: Amendment, key: str) -> Forward:
+    data = {
+        "interaction_id": late.interaction_id,
+        "tenant": late.tenant,
+        "ended_at": instant(late.ended_at),
+        **amendment(late),
+    }
+    return _event("interaction.amended", f"{late.interaction_id}/{late.seq}", instant(late.time), key, data)
+
+
+def _orphaned(fact: Fact) -> Forward:
+    """A fact of a media item that never came; its own bytes are gone, what was understood of them is not."""
+    cause = f"{fact.kind}.{fact.verb} speaks of media item {fact.subject!r}, of which no event of a channel ever came"
+    return Forward(TOPIC, fact.subject.encode(), msgspec.json.encode(fact), [(CAUSE, cause.encode())])

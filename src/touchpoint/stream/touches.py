@@ -1,0 +1,77 @@
+"""What travels on the internal topics: facts on their way to a media item or a party, and progress."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.ids import opaque
+from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
+from touchpoint.stream.stage import Forward, Record
+
+LINKS, TOUCHES = "links", "touches"
+KIND = "kind"
+PROGRESS = (KIND, b"progress")
+
+
+class Link(msgspec.Struct, array_like=True, frozen=True):
+    """Facts on their way to another media item's partition: aliases to their root, the partyless to their parent."""
+
+    tenant: str
+    item: str  # where they go
+    hop: int
+    facts: list[Fact]
+    passenger: str | None = None  # the item that travels with `item` because it has no party of its own
+
+
+class Touch(msgspec.Struct, array_like=True, frozen=True):
+    """Facts on their way to their party."""
+
+    key: PartyKey
+    hop: int
+    facts: PartyFacts
+    gone: list[str] = []  # media items that turned out to be another party's
+
+
+class Told(msgspec.Struct, array_like=True, frozen=True):
+    """One partition's progress."""
+
+    stage: str  # media or party
+    sender: int
+    watermarks: list[Micros]  # by hop
+    signs: dict[str, list[Micros]] = {}  # by source: signs of life that are new
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_link, _touch, _told = (msgspec.msgpack.Decoder(each).decode for each in (Link, Touch, Told))
+
+
+def link(message: Link) -> Forward:
+    """To the partition of the media item."""
+    return Forward(LINKS, message.item.encode(), _encode(message))
+
+
+def touch(message: Touch, secret: bytes) -> Forward:
+    """To the partition of the party; the key is opaque."""
+    return Forward(TOUCHES, party_bytes(message.key, secret), _encode(message))
+
+
+def party_bytes(key: PartyKey, secret: bytes) -> bytes:
+    """The opaque key of a party in topics and tables."""
+    return opaque(secret, key.tenant, key.kind, key.value).encode()
+
+
+def told(topic: str, message: Told, partitions: int) -> list[Forward]:
+    """To every partition of a topic."""
+    value = _encode(message)
+    return [Forward(topic, None, value, (PROGRESS,), partition) for partition in range(partitions)]
+
+
+def read(record: Record) -> Link | Touch | Told:
+    """The message in a record of `links` or `touches`. Raises msgspec.DecodeError on what is none of ours."""
+    value: Any = record.value or b""
+    if any(name == KIND for name, _ in record.headers):
+        return _told(value)
+    return _link(value) if record.topic == LINKS else _touch(value)
