@@ -98,9 +98,11 @@ async def test_the_partition_of_a_backfilled_month_is_protected_too(pool: asyncp
 
 async def test_a_partition_that_was_made_by_hand_keeps_its_rows(stored: asyncpg.Pool) -> None:
     await stored.execute(
-        "CREATE TABLE touchpoint.by_hand PARTITION OF touchpoint.segment FOR VALUES FROM ('1980-01-01') TO ('1980-02-01');"
-        'INSERT INTO touchpoint.by_hand SELECT (jsonb_populate_record(s, \'{"interaction_ended_at": "1980-01-05"}\')).* '
-        "FROM touchpoint.segment AS s LIMIT 1"
+        "CREATE TABLE touchpoint.by_hand PARTITION OF touchpoint.segment"
+        " FOR VALUES FROM ('1980-01-01') TO ('1980-02-01');"
+        "INSERT INTO touchpoint.by_hand"
+        " SELECT (jsonb_populate_record(s, jsonb_build_object('interaction_ended_at', '1980-01-05'))).*"
+        " FROM touchpoint.segment AS s LIMIT 1"
     )
     for change in ("UPDATE", "DELETE"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from touchpoint.stitching.media.row import Row
 
 
 def flag_meaning(flag: str) -> str:
@@ -15,12 +14,13 @@ def flag_meaning(flag: str) -> str:
 
 def rule_text(number: int) -> str:
     """What the rows of the rule table (stitching.md 2) with this number say."""
-    rules: tuple[Any, ...] = import_module("touchpoint.stitching.media.rules").RULES
-    said = [_row(row) for row in rules if row.number == number]
+    from touchpoint.stitching.media.rules import RULES
+
+    said = [_row(row) for row in RULES if row.number == number]
     return "; ".join(said) or "not a row of this version"
 
 
-def _row(row: Any) -> str:
+def _row(row: Row) -> str:
     what = f"{row.verb} ({row.case})" if row.case else row.verb
     closes = ", ".join(f"{kind} ({str(reason).replace('`', '')})" for kind, reason in row.closes.items())
-    return ", ".join(filter(None, (what, closes and f"closes {closes}", row.opens and f"opens {row.opens}")))
+    return ", ".join(filter(None, (what, closes and f"closes {closes}", row.opens.strip("-") and f"opens {row.opens}")))
