@@ -238,3 +238,14 @@ async def test_an_erasure_in_the_batch_of_the_contact_wins_over_what_came_before
     await HistoryWriter(pool).write_batch([closed(seed_case()), event(erased, "party.erased")])
     counts = await table_counts(pool)
     assert (counts["party"], counts["party_address"], counts["interaction"]) == (0, 0, 1)
+
+
+async def test_ids_and_addresses_at_their_limits_are_stored_and_found(pool: asyncpg.Pool) -> None:
+    letters = "".join(random.Random(1).choices([chr(n) for n in range(0x4E00, 0x9FFF)], k=1000))  # 3 bytes each
+    name = letters[:200]
+    record = call(name, address=f"chat:{letters[:995]}", agent=name) | {"party_id": name, "tenant": name[:100]}
+    touched = {"activity_id": None, "object_type": name, "object_id": name, "object_action": name}
+    record |= {"objects": [touched], "outcome": letters}
+    assert await HistoryWriter(pool).write_batch([closed(record), amended(record, name)]) == []
+    [found] = await pool.fetch("SELECT * FROM touchpoint.find_interactions($1, $2, NULL, 9)", name[:100], [name])
+    assert str(found["interaction_id"]) == record["interaction_id"]

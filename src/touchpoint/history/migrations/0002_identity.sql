@@ -18,7 +18,7 @@ CREATE TABLE touchpoint.party_address (
     name             text,       -- of a party that has no id
     seen_at          timestamptz NOT NULL
 );
-CREATE INDEX ON touchpoint.party_address (tenant, address);
+CREATE INDEX ON touchpoint.party_address USING hash (address);  -- an address may be longer than a b-tree entry
 CREATE INDEX ON touchpoint.party_address (tenant, party_id) WHERE party_id IS NOT NULL;
 
 CREATE TABLE touchpoint.resource (
