@@ -20,6 +20,8 @@ from touchpoint.stitching.media.model import MediaItem, Segment
 
 Json = dict[str, Any]
 _UNHASHED = frozenset({"recorded_at", "party_key", "party", "content_hash"})
+_VERSION_BITS = 0xF << 76 | 0x3 << 62
+_VERSION_8 = 0x8 << 76 | 0x2 << 62  # RFC 9562; the `version` of `uuid.UUID` knows of 8 from Python 3.14 on only
 _OUTCOME = ("outcome", "result", "reason", "follow_up")
 
 
@@ -89,7 +91,8 @@ def identity(closed: ClosedInteraction, secret: bytes) -> Json:
 
 def address_id(secret: bytes, tenant: str, address: str) -> str:
     """The opaque id of an address: a UUID of its HMAC."""
-    return str(UUID(bytes=bytes.fromhex(opaque(secret, "address", tenant, address))[:16], version=8))
+    digest = int(opaque(secret, "address", tenant, address)[:32], 16)
+    return str(UUID(int=digest & ~_VERSION_BITS | _VERSION_8))
 
 
 @lru_cache(maxsize=65_536)
