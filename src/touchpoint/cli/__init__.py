@@ -26,8 +26,21 @@ class Command(NamedTuple):
 
 
 COMMANDS = (
+    Command("demo", "touchpoint.cli.demo:demo", "See an hour of calls, emails, faxes and chats become interactions."),
     Command("stitch", "touchpoint.cli.stitch:stitch", "Turn files of events into closed interactions."),
     Command("simulate", "touchpoint.cli.simulate:simulate", "Make a realistic, seeded stream of events."),
+    Command("worker", "touchpoint.cli.worker:worker", "Run a stream worker until SIGTERM."),
+    Command("topics", "touchpoint.cli.topics:topics", "Create the topics that are missing."),
+    Command("migrate", "touchpoint.cli.migrate:migrate", "Bring the database's schema up to date."),
+    Command(
+        "partitions", "touchpoint.cli.migrate:partitions", "Make the coming months' partitions; drop expired ones."
+    ),
+    Command("history", "touchpoint.cli.history:history", "Show a party's interaction history."),
+    Command(
+        "explain",
+        "touchpoint.cli.explain:explain",
+        "Show each segment of an interaction with the events and the rules that made it.",
+    ),
     Command("schema", "touchpoint.cli.schema:schema", "Print the JSON Schema of every event."),
 )
 

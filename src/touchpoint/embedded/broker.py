@@ -26,14 +26,14 @@ class EmbeddedBroker:
     """One broker on a free port of 127.0.0.1, empty at its start."""
 
     def __init__(self, *, keep: bool = False) -> None:
-        """`keep`: it goes on after `stop` and after this process; `pid` says what to end."""
+        """`keep`: it goes on after `stop` and after this process; `end`, or ending `pid`, is the end then."""
         self._keep = keep
         self._held: Held | None = None
         self.port = 0
 
     def start(self, timeout: float = 30) -> None:
         """Start it; returns when it answers (about a tenth of a second). Raises EmbeddedBrokerError."""
-        self.port = _free_port()
+        self.port = free_port()
         listen = f"tcp://127.0.0.1:{self.port}"
         command = [_binary(), "broker", "--storage-engine", "memory://tansu/", "--cluster-id", "touchpoint"]
         command += ["--listener-url", listen, "--advertised-listener-url", listen]
@@ -41,11 +41,16 @@ class EmbeddedBroker:
         try:
             self._await_ready(self._held, time.monotonic() + timeout)
         except BaseException:
-            self._held.give_up()
+            self.end()
             raise
 
     def stop(self) -> None:
         """End it, unless it was to be kept. A second time does nothing."""
+        if not self._keep:
+            self.end()
+
+    def end(self) -> None:
+        """End it, even if it was to be kept."""
         if self._held is not None:
             self._held.stop()
 
@@ -92,7 +97,8 @@ def _binary() -> str:
         raise EmbeddedBrokerError(f"the embedded broker cannot run here: {error}") from None
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody uses right now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

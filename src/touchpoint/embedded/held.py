@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from signal import Signals
 
 _HOLD = """
 trap '' INT
@@ -30,14 +31,14 @@ class Held:
         command: Sequence[str],
         *,
         keep: bool = False,
-        signal: str = "KILL",
+        signal: Signals = Signals.SIGKILL,
         environment: Mapping[str, str] = os.environ,
     ) -> None:
-        """Start it. `signal`: what ends it. `keep`: it goes on after `stop` and after this process.
+        """Start it. `signal`: what ends it. `keep`: it goes on after this process unless `stop` was called.
 
         It has a session of its own, as Ctrl-C at a terminal is for whoever started it.
         """
-        self._keep = keep
+        self._signal = signal
         handle, name = tempfile.mkstemp(prefix="touchpoint-", suffix=".log")
         self.log = Path(name)
         held = list(command) if keep else ["/bin/sh", "-c", _HOLD, "hold", *command]
@@ -49,7 +50,7 @@ class Held:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env={**environment, "HOLD_SIGNAL": signal},
+                env={**environment, "HOLD_SIGNAL": str(int(signal))},
             )
         self.pid = self._process.pid
 
@@ -62,19 +63,13 @@ class Held:
         return self.log.read_text(errors="replace").strip()[-2_000:] or "no output"
 
     def stop(self, seconds: float = 30) -> None:
-        """End it and await its end, unless it was to be kept. A second time does nothing."""
-        if self._process is None or self._keep:
+        """End it and await its end. A second time does nothing."""
+        if self._process is None:
             return
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        elif self.running:
+            self._process.send_signal(self._signal)
         self._process.wait(seconds)
         self._process = None
         self.log.unlink(missing_ok=True)
-
-    def give_up(self) -> None:
-        """Kill what was to be kept: its start failed."""
-        if self._process is not None and self._keep:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-        self.stop()

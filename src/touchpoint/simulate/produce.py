@@ -47,8 +47,8 @@ async def produce(
     beyond all limits goes to every partition, so that everything closes. Raises KafkaError.
     """
     producer = AIOKafkaProducer(linger_ms=5, max_batch_size=256 * 1024, **client)
-    await producer.start()
     try:
+        await producer.start()
         count, last = 0, None
         clock = Clock(pace)
         for count, last in enumerate(events, 1):

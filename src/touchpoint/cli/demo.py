@@ -1,0 +1,161 @@
+"""`touchpoint demo`: everything on this machine, with nothing installed or running beforehand."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from types import FrameType
+from typing import Annotated
+
+import asyncpg
+import orjson
+import typer
+
+from touchpoint.cli.demo_report import Screen, Stored
+from touchpoint.cli.demo_services import Services
+from touchpoint.cli.errors import CliError
+from touchpoint.events import Accepted, Decoder
+from touchpoint.history.reader import one_record, queue_report
+from touchpoint.settings import FIXED_PARTY_SECRET
+from touchpoint.simulate import simulate
+from touchpoint.simulate.produce import produce
+from touchpoint.stitching.limits import Limits
+from touchpoint.stitching.offline import stitch
+from touchpoint.stitching.record import Json
+
+START = datetime(2026, 1, 5, 9, tzinfo=UTC)
+PLAYED_WITHIN = 8.0  # seconds, so that there is something to see
+STALLED_AFTER = 40.0  # seconds without anything closed
+SHOWN = 14  # interactions in the table
+PROGRESS = "SELECT (SELECT count(*) FROM touchpoint.media_item), (SELECT count(*) FROM touchpoint.interaction_index)"
+
+Seed = Annotated[int, typer.Option(help="Another seed is another hour.")]
+Volume = Annotated[float, typer.Option(min=20, max=100_000, help="Contacts in the hour.")]
+Keep = Annotated[bool, typer.Option("--keep", help="Leave all running at the end, and say how to connect and end it.")]
+
+
+def demo(seed: Seed = 1, volume: Volume = 300.0, keep: Keep = False) -> None:
+    """See an hour of calls, emails, faxes and chats become interactions.
+
+    Starts an embedded Kafka-compatible broker, an embedded PostgreSQL and a worker; plays a simulated hour through
+    them; checks the stored interactions against the same events folded offline, hash by hash; shows some of them.
+    Ends cleanly and leaves nothing running.
+
+    Examples:
+
+        touchpoint demo
+
+        touchpoint demo --seed 7 --keep
+    """
+    screen = Screen()
+    with ending_on_terminate():
+        events = list(simulate(seed, START, 1.0, volume))
+        expected = offline(events)
+        with Services(keep=keep) as services:
+            screen.starting("PostgreSQL, a broker and a worker")
+            services.start()
+            stored = asyncio.run(play(services, screen, events, expected))
+            verdict(screen, stored, expected)
+            asyncio.run(show(services, screen, expected))
+            if keep:
+                services.keep()
+                screen.kept(services)
+
+
+@contextmanager
+def ending_on_terminate() -> Iterator[None]:
+    """SIGTERM unwinds as Ctrl-C does, so that everything that was started ends."""
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def offline(events: list[Json]) -> list[Json]:
+    """What must come out: the same events through the pure fold, as `touchpoint stitch` does it."""
+    decoder = Decoder()
+    verdicts = (decoder.decode(orjson.dumps(event)) for event in events)
+    facts = (verdict.fact for verdict in verdicts if isinstance(verdict, Accepted))
+    return list(stitch(facts, Limits(), FIXED_PARTY_SECRET.encode()))
+
+
+async def play(services: Services, screen: Screen, events: list[Json], expected: list[Json]) -> dict[str, str]:
+    """Send the hour and wait until everything is closed; the hash of each stored interaction by its id."""
+    pace = max(len(events) / PLAYED_WITHIN, 400)
+    items = sum(len(record["media_items"]) for record in expected)
+    connection = await asyncpg.connect(services.database_url)
+    try:
+        with screen.progress(len(events), items, len(expected)) as bars:
+            sending = asyncio.create_task(
+                produce(events, services.client, services.topic_prefix, pace, finish=True, sent=bars.sent)
+            )
+            try:
+                await all_closed(services, connection, bars.stored, len(expected), sending)
+                await sending
+            finally:
+                sending.cancel()
+        rows = await connection.fetch("SELECT interaction_id::text AS interaction_id, content_hash FROM touchpoint.interaction_index")
+    finally:
+        await connection.close()
+    return {row["interaction_id"]: row["content_hash"] for row in rows}
+
+
+async def all_closed(
+    services: Services, connection: asyncpg.Connection, stored: Stored, count: int, sending: asyncio.Task[int]
+) -> None:
+    """Until so many interactions are stored. Raises CliError if the worker ends or nothing moves any more."""
+    best, moved = -1, time.monotonic()
+    while best < count:
+        if sending.done():
+            sending.result()  # raises what kept it from sending
+        services.check()
+        [(items, closed)] = await connection.fetch(PROGRESS)
+        stored(items, closed)
+        if closed > best or not sending.done():
+            best, moved = closed, time.monotonic()
+        elif time.monotonic() - moved > STALLED_AFTER:
+            raise CliError(f"{closed} of {count} interactions closed, then nothing more did; {services.said()}")
+        await asyncio.sleep(0.1)
+
+
+def verdict(screen: Screen, stored: dict[str, str], expected: list[Json]) -> None:
+    """Compare what the worker stored with what the fold says. Raises CliError if they differ."""
+    wanted = {record["interaction_id"]: record["content_hash"] for record in expected}
+    if stored != wanted:
+        missing, more = len(wanted.keys() - stored.keys()), len(stored.keys() - wanted.keys())
+        other = sum(stored[id_] != wanted[id_] for id_ in stored.keys() & wanted.keys())
+        differences = f"{missing} missing, {more} more, {other} different"
+        raise CliError(f"the stored interactions are not those of the offline fold: {differences}")
+    screen.identical(len(stored))
+
+
+async def show(services: Services, screen: Screen, expected: list[Json]) -> None:
+    """Some interactions as a table, the seed's case in full, and the queues' hour."""
+    screen.table(expected, SHOWN)
+    connection = await asyncpg.connect(services.database_url)
+    try:
+        case = await one_record(connection, the_case(expected)["interaction_id"])
+        assert case is not None
+        screen.case(case)
+        screen.queues(await queue_report(connection))
+    finally:
+        await connection.close()
+
+
+def the_case(records: list[Json]) -> Json:
+    """A call, a quote while they talked, a fax of it, and an outcome; of several the one with most in it."""
+
+    def worth(record: Json) -> tuple[bool, bool, int]:
+        quoted = any(activity["action"] == "quote" for activity in record["activities"])
+        return quoted and record["channels"] == ["call", "fax"], record["follow_up"] is not None, -record["duration_ms"]
+
+    return max(records, key=worth)

@@ -1,0 +1,137 @@
+"""What the demo starts: a broker, a PostgreSQL and a worker, each ending with this process whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+import time
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+from shutil import rmtree
+from types import TracebackType
+from typing import Any, Self
+
+from touchpoint.cli.errors import CliError
+from touchpoint.embedded.broker import EmbeddedBroker, EmbeddedBrokerError, free_port
+from touchpoint.embedded.held import Held
+from touchpoint.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresError
+from touchpoint.history.migrate import migrate
+from touchpoint.settings import PREFIX, load_settings
+from touchpoint.stream.topics import create_topics
+
+READY_WITHIN = 60.0  # seconds
+
+
+class Services:
+    """The demo's installation. With `keep` it goes on after `keep()` was called, that is once all went well."""
+
+    topic_prefix = "touchpoint."
+
+    def __init__(self, *, keep: bool) -> None:
+        self.broker = EmbeddedBroker(keep=keep)
+        self.postgres = EmbeddedPostgres(keep=keep)
+        self.directory = Path(tempfile.mkdtemp(prefix="touchpoint-demo-"))
+        self.worker: Held | None = None
+        self._keeping = keep
+        self._kept = False
+
+    def start(self) -> None:
+        """Start all of it; returns when the worker is ready. Raises CliError."""
+        try:
+            self.broker.start()
+            self.postgres.start()
+        except (EmbeddedBrokerError, EmbeddedPostgresError) as error:
+            raise CliError(str(error)) from None
+        asyncio.run(self._prepare())
+        port = free_port()
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+        environment |= {PREFIX + name.upper(): str(value) for name, value in self._settings(port).items()}
+        command = [sys.executable, "-m", "touchpoint", "worker"]
+        self.worker = Held(command, keep=self._keeping, signal=signal.SIGTERM, environment=environment)
+        self._await_ready(port)
+
+    def _settings(self, port: int) -> dict[str, Any]:
+        return {
+            "brokers": self.broker.address,
+            "database_url": self.database_url,
+            "partitions": 4,
+            "replication": 1,
+            "min_insync": 1,
+            "idempotence": False,
+            "session_timeout": 6,
+            "state_dir": self.directory,
+            "metrics_port": port,
+        }
+
+    async def _prepare(self) -> None:
+        await migrate(self.database_url)
+        await create_topics(load_settings({}, **self._settings(0)))
+
+    def _await_ready(self, port: int) -> None:
+        deadline = time.monotonic() + READY_WITHIN
+        while not self._ready(port):
+            self.check()
+            if time.monotonic() > deadline:
+                raise CliError(f"the worker was not ready within {READY_WITHIN:.0f} s; {self.said()}")
+            time.sleep(0.1)
+
+    @staticmethod
+    def _ready(port: int) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def check(self) -> None:
+        """Raises CliError if the worker has ended."""
+        if self.worker is None or not self.worker.running:
+            raise CliError(f"the worker ended; {self.said()}")
+
+    def said(self) -> str:
+        """The end of the worker's log."""
+        return f"the worker said:\n{self.worker.said()}" if self.worker is not None else "it was never started"
+
+    @property
+    def database_url(self) -> str:
+        return self.postgres.dsn()
+
+    @property
+    def client(self) -> dict[str, Any]:
+        """Options for a Kafka client."""
+        return {"bootstrap_servers": self.broker.address}
+
+    def keep(self) -> None:
+        """From now on nothing is ended."""
+        self._kept = self._keeping
+
+    def pids(self) -> list[int]:
+        """What to end by hand when it was kept: the worker first."""
+        assert self.worker is not None
+        return [self.worker.pid, self.broker.pid, self.postgres.pid]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._kept:
+            return
+        if self.worker is not None:
+            self.worker.stop()
+        self.broker.end()
+        self._end_postgres()
+        rmtree(self.directory, ignore_errors=True)
+
+    def _end_postgres(self) -> None:
+        """End it even if it was to be kept: something failed before there was anything to keep."""
+        if self._keeping and self.postgres.directory != Path():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                os.kill(self.postgres.pid, signal.SIGINT)
+            rmtree(self.postgres.directory, ignore_errors=True)
+        self.postgres.stop()
