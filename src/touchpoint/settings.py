@@ -65,7 +65,7 @@ class ChannelSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    topic: str | None = None  # its input topic without the prefix; the channel's name with an s by default
+    topic: str | None = None  # its input topic without the prefix; the channel's name by default
     dialect: str | None = None  # the vendor's own JSON is translated on the way in
     stitch_gap: Span = 10 * MINUTE
     age: Span = 24 * HOUR
@@ -141,11 +141,11 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic passes all by name
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings
 
@@ -242,7 +242,7 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
             del values[name]
         settings = Settings(**{**values, **overrides})
     except ValidationError as error:
-        problems += [_plain(e) for e in error.errors()]
+        raise SettingsError(problems + [_plain(e) for e in error.errors()]) from None
     if problems:
         raise SettingsError(problems)
     return settings

@@ -17,8 +17,7 @@ async def test_ten_kills_at_random_lose_nothing(lab: Lab) -> None:
     sending = asyncio.create_task(lab.send(200_000, rate=900))
     for _ in range(10):
         worker = lab.worker()
-        before = lab.history_lines()
-        await lab.until(lambda before=before: lab.history_lines() > before, "the first events after a start")
+        await lab.until_more("the first events after a start")
         await asyncio.sleep(chance.uniform(0.0, 1.2))
         worker.kill()
     lab.enough.set()

@@ -1,7 +1,7 @@
 """A worker whose stages only count: what the runtime does to them can be checked by a linear fold.
 
-As a script: ``python counting_worker.py BROKER OUTPUT [FIELD=VALUE ...]``, ended by a signal. What reached the history is
-appended to the file OUTPUT, one value a line; what is logged goes to standard error.
+As a script: ``python counting_worker.py BROKER OUTPUT [FIELD=VALUE ...]``, ended by a signal. What reached the history
+is appended to the file OUTPUT, one value a line; what is logged goes to standard error.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class CountingStage:
         self._state = state
         self.ticks = 0
 
-    def apply(self, records: Sequence[Record], now: int) -> Sequence[Forward]:
+    def apply(self, records: Sequence[Record], now: int) -> Sequence[Forward]:  # noqa: ARG002
         forwards = []
         for record in records:
             key = record.key or b""
@@ -54,7 +54,7 @@ class CountingStage:
         self._state[key] = encode(count + 1, last)
         return True
 
-    def tick(self, now: int, caught_up: Collection[str]) -> Sequence[Forward]:
+    def tick(self, now: int, caught_up: Collection[str]) -> Sequence[Forward]:  # noqa: ARG002
         self.ticks += 1
         return []
 
@@ -86,8 +86,8 @@ class FileWriter:
 
 def counting_stages(output: Path) -> Stages:
     return Stages(
-        media=lambda partition, partitions, state: CountingStage("touches", state),
-        party=lambda partition, partitions, state: CountingStage("interactions", state),
+        media=lambda _partition, _partitions, state: CountingStage("touches", state),
+        party=lambda _partition, _partitions, state: CountingStage("interactions", state),
         writer=FileWriter(output),
     )
 

@@ -18,21 +18,21 @@ CLUSTER = "dG91Y2hwb2ludC10ZXN0cw"
 START_SECONDS = 60
 
 
-class KafkaMissing(Exception):
+class KafkaMissingError(Exception):
     """Java or Maven is not there, or Maven could not fetch Kafka."""
 
 
 def libraries() -> Path:
-    """The directory of Kafka's jars, fetched once. Raises ``KafkaMissing``."""
+    """The directory of Kafka's jars, fetched once. Raises ``KafkaMissingError``."""
     for tool in ("java", "mvn"):
         if shutil.which(tool) is None:
-            raise KafkaMissing(f"{tool} is not installed")
+            raise KafkaMissingError(f"{tool} is not installed")
     if not (LIBRARIES / "complete").exists():
         LIBRARIES.mkdir(parents=True, exist_ok=True)
         fetch = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={LIBRARIES}"]
         done = subprocess.run(fetch, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise KafkaMissing(f"Maven could not fetch Kafka {VERSION}: {done.stdout[-2000:]}")
+            raise KafkaMissingError(f"Maven could not fetch Kafka {VERSION}: {done.stdout[-2000:]}")
         (LIBRARIES / "complete").touch()
     return LIBRARIES
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kafka_broker import KafkaBroker, KafkaMissing, must_have_kafka
+from kafka_broker import KafkaBroker, KafkaMissingError, must_have_kafka
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +17,7 @@ def kafka() -> Iterator[KafkaBroker]:
         broker = KafkaBroker(Path(directory) / "kafka")
         try:
             broker.prepare()
-        except KafkaMissing as error:
+        except KafkaMissingError as error:
             if must_have_kafka():
                 raise
             pytest.skip(str(error))

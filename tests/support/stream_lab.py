@@ -19,6 +19,7 @@ from kafka_broker import KafkaBroker
 from touchpoint.settings import Settings
 from touchpoint.stream.topics import changelog, create_topics
 
+Read = tuple[int, int, bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]
 SCRIPT = Path(__file__).with_name("counting_worker.py")
 INPUTS = ("calls", "emails", "chats")
 
@@ -111,12 +112,17 @@ class Lab:
                 raise AssertionError(f"{what}: not within {seconds} s\n{logs}")
             await asyncio.sleep(0.05)
 
+    async def until_more(self, what: str, seconds: float = 60) -> None:
+        """Wait until the history grows."""
+        before = self.history_lines()
+        await self.until(lambda: self.history_lines() > before, what, seconds)
+
     async def until_stored(self, seconds: float = 60) -> None:
         """Wait until every event sent is in the history."""
         wanted = {value for _, _, value in self.sent}
         await self.until(lambda: self.history_lines() >= len(wanted) and wanted <= self.history(), "storing", seconds)
 
-    async def read(self, topic: str) -> list[tuple[int, int, bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]]:
+    async def read(self, topic: str) -> list[Read]:
         """Everything in a topic (in full): (partition, offset, key, value, headers)."""
         consumer = AIOKafkaConsumer(bootstrap_servers=self.broker, auto_offset_reset="earliest")
         await consumer.start()
@@ -145,7 +151,8 @@ class Lab:
 
     async def committed(self) -> dict[str, int]:
         """Topic without prefix -> the sum of the group's committed offsets."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.broker, group_id=self.settings.app_id, enable_auto_commit=False)
+        group = self.settings.app_id
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.broker, group_id=group, enable_auto_commit=False)
         await consumer.start()
         try:
             sums = {}

@@ -18,7 +18,7 @@ import msgspec
 from faust.types import TP
 
 from touchpoint.stream.metrics import Metrics
-from touchpoint.stream.outbox import Abandoned
+from touchpoint.stream.outbox import AbandonedError
 from touchpoint.stream.stage import Record
 from touchpoint.stream.transport import Batch, Consumer
 from touchpoint.stream.work import Work
@@ -73,9 +73,9 @@ class Actor:
                 if time.monotonic() >= next_tick and not self.stopping.is_set():
                     await self._work.tick(self._caught_up())
                     next_tick = time.monotonic() + TICK_SECONDS
-        except Abandoned:
+        except AbandonedError:
             log.info("%s partition %d was given up in the middle of a batch", self.agent.name, self.partition)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process
             self._runtime.fatal(f"{self.agent.name} partition {self.partition}", error)
         finally:
             while self._queue:
@@ -208,6 +208,4 @@ class Runtime:
         """The batch as stages see it."""
         topic = self._short[batch.tp.topic]
         partition = batch.tp.partition
-        return [
-            Record(topic, partition, r.offset, r.key, r.value, r.headers, r.timestamp) for r in batch.records
-        ]
+        return [Record(topic, partition, r.offset, r.key, r.value, r.headers, r.timestamp) for r in batch.records]

@@ -25,7 +25,7 @@ class App(faust.App):
 
     idempotent: bool = True
     settings: Settings
-    on_recovered: Callable[[int], None] = staticmethod(lambda generation: None)  # type: ignore[assignment]
+    on_recovered: Callable[[int], None] = staticmethod(lambda _generation: None)
 
     def _create_directories(self) -> None:
         """Nothing is kept on disk: tables live in memory and in their changelogs."""

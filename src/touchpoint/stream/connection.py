@@ -16,12 +16,13 @@ def ssl_context(settings: Settings) -> ssl.SSLContext | None:
     """The TLS context of the settings; ``None`` for the protocols without TLS."""
     if not settings.security.endswith("SSL"):
         return None
-    return create_ssl_context(
+    context: ssl.SSLContext = create_ssl_context(
         cafile=str(settings.tls_ca_file) if settings.tls_ca_file else None,
         certfile=str(settings.tls_cert_file) if settings.tls_cert_file else None,
         keyfile=str(settings.tls_key_file) if settings.tls_key_file else None,
         password=settings.tls_key_password.get_secret_value() if settings.tls_key_password else None,
     )
+    return context
 
 
 def client_options(settings: Settings) -> dict[str, Any]:

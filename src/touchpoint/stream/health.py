@@ -23,8 +23,8 @@ class HealthPage:
         """Serve. Raises ``OSError`` if the port is taken."""
         app = web.Application()
         app.router.add_get("/metrics", self._show_metrics)
-        app.router.add_get("/livez", lambda request: self._say(self._alive()))  # type: ignore[arg-type,return-value]
-        app.router.add_get("/readyz", lambda request: self._say(self._ready()))  # type: ignore[arg-type,return-value]
+        app.router.add_get("/livez", lambda _request: self._say(self._alive()))
+        app.router.add_get("/readyz", lambda _request: self._say(self._ready()))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
@@ -33,7 +33,7 @@ class HealthPage:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    async def _show_metrics(self, request: web.Request) -> web.Response:
+    async def _show_metrics(self, _request: web.Request) -> web.Response:
         body = generate_latest(self._metrics.registry)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 

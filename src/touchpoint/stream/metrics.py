@@ -55,7 +55,9 @@ METRICS: tuple[Metric, ...] = (
         "touchpoint_changelog_bytes", "counter", "bytes",
         "State written to changelogs. Out of proportion to the events: some state is too large.", ("table",),
     ),
-    Metric("touchpoint_state_keys", "gauge", "keys", "Keys held in memory, by table and partition.", ("table", "partition")),
+    Metric(
+        "touchpoint_state_keys", "gauge", "keys", "Keys held in memory.", ("table", "partition"),
+    ),
     Metric("touchpoint_history_rows", "counter", "records", "Records stored in Postgres."),
     Metric(
         "touchpoint_retries", "counter", "attempts",
@@ -65,7 +67,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric("touchpoint_rebalances", "counter", "rebalances", "Assignments this worker took part in."),
     Metric("touchpoint_recovery_seconds", "gauge", "seconds", "How long the last reading of the changelogs took."),
-    Metric("touchpoint_ready", "gauge", "boolean", "1 while the worker's partitions are recovered and being worked on."),
+    Metric("touchpoint_ready", "gauge", "boolean", "1 while the worker's partitions are being worked on."),
 )  # fmt: skip
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)

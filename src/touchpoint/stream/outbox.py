@@ -35,7 +35,7 @@ RECORD_OVERHEAD = 100
 LONGEST_PAUSE = 5.0
 
 
-class Abandoned(Exception):
+class AbandonedError(Exception):
     """The partition is being taken away: leave the batch unacknowledged, somebody will read it again."""
 
 
@@ -81,7 +81,7 @@ class Outbox:
     async def deliver(self, records: Iterable[Outbound], give_up: Callable[[], bool]) -> Written:
         """Produce the records, each destination's in order.
 
-        Raises ``Abandoned`` if ``give_up`` says so while the broker is in trouble; any other error is not the
+        Raises ``AbandonedError`` if ``give_up`` says so while the broker is in trouble; any other error is not the
         surroundings' and should end the process.
         """
         left: dict[Place, list[Outbound]] = defaultdict(list)
@@ -101,8 +101,8 @@ class Outbox:
             left = again
             if left:
                 if give_up():
-                    raise Abandoned
-                await asyncio.sleep(pause * random.uniform(0.5, 1.5))
+                    raise AbandonedError
+                await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
                 pause = min(LONGEST_PAUSE, pause * 2)
         return written
 
@@ -141,15 +141,16 @@ class Outbox:
                     break
             batch.close()
             try:
-                handed.append((await producer.send_batch(batch, place[0], partition=place[1]), batch.record_count()))
+                acknowledged = await producer.send_batch(batch, place[0], partition=place[1])
             except KafkaError as error:
                 if not _may_pass(error):
                     raise
                 break
+            handed.append((acknowledged, batch.record_count()))
             position += batch.record_count()
         return handed
 
 
 def _may_pass(error: KafkaError) -> bool:
-    """True for trouble of the surroundings. A producer that has lost its sequence must be replaced: the process ends."""
+    """True for trouble of the surroundings. A producer that lost its sequence must be replaced: the process ends."""
     return bool(error.retriable) or isinstance(error, KafkaTimeoutError | KafkaConnectionError)

@@ -68,6 +68,8 @@ async def _at_end(reader: AIOKafkaConsumer, tp: TopicPartition, state: Partition
 class ChangelogRecovery(Recovery):
     """Replaces the two tasks of Faust's recovery; what is around them stays."""
 
+    app: Any  # touchpoint.stream.app.App, which imports this module
+
     def __init__(self, app: Any, tables: Any, **kwargs: Any) -> None:
         super().__init__(app, tables, **kwargs)
 
@@ -78,7 +80,7 @@ class ChangelogRecovery(Recovery):
     @Service.task
     async def _restart_recovery(self) -> None:
         while not self.should_stop:
-            if await self.wait_for_stopped(self.signal_recovery_start):
+            if await self.wait_for_stopped(self.signal_recovery_start):  # type: ignore[arg-type]
                 return
             self.signal_recovery_start.clear()
             try:
@@ -93,7 +95,8 @@ class ChangelogRecovery(Recovery):
         self._set_recovery_started()
         states: dict[TP, PartitionState] = {}
         for tp in self.active_tps:
-            states[tp] = self.tables._changelogs[tp.topic].partition(tp.partition)
+            table: Any = self.tp_to_table[tp]
+            states[tp] = table.partition(tp.partition)
         if not states:
             return
         log.info("reading %d changelog partitions", len(states))

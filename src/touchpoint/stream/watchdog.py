@@ -1,7 +1,7 @@
 """Ends the process when it cannot be trusted any more, from a thread of its own.
 
-A process that stood still for longer than its session may have lost its partitions without knowing (faust.md 3, zombies);
-one that was told to end and cannot must not hold up whoever told it.
+A process that stood still for longer than its session may have lost its partitions without knowing (faust.md 3,
+zombies); one that was told to end and cannot must not hold up whoever told it.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from touchpoint.stitching.facts import Micros
 from touchpoint.stream import dead_letters
 from touchpoint.stream.metrics import Metrics
-from touchpoint.stream.outbox import Abandoned, Outbound, Outbox, Partitioner
+from touchpoint.stream.outbox import AbandonedError, Outbound, Outbox, Partitioner
 from touchpoint.stream.stage import Forward, Record, Stage, StageFactory, Writer
 from touchpoint.stream.tables import PartitionState
 
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 LONGEST_PAUSE = 30.0
 
 
-class StateTooLarge(Exception):
+class StateTooLargeError(Exception):
     """A key's state is larger than its changelog may hold: the limits of stitching are set too high."""
 
 
@@ -55,7 +55,7 @@ def _place_of(error: BaseException) -> str:
 class Delivery:
     """Forwards on their way: their topics in full, their partitions, their sizes, their counts."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the ports of one place, made in one place
         self, agent: str, partition: int, outbox: Outbox, partitioner: Partitioner, metrics: Metrics,
         full_name: Callable[[str], str], max_bytes: Callable[[str], int], give_up: Callable[[], bool],
     ) -> None:  # fmt: skip
@@ -130,7 +130,7 @@ class StageWork:
         try:
             for records in batches:
                 forwards += self._stage.apply(records, now)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - no input can stop a worker
             log.error("a batch failed, its records are tried one by one: %s", _place_of(error))
             return self._apply_singly(batches, now)
         return forwards
@@ -144,7 +144,7 @@ class StageWork:
             mark = self._state.mark()
             try:
                 forwards += self._stage.apply([record], now)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 self._state.roll_back(mark)
                 self._stage = self._build()
                 forwards.append(dead_letters.dead_letter(record, f"internal error: {type(error).__name__}: {error}"))
@@ -167,7 +167,7 @@ class StageWork:
         limit = self._delivery.max_bytes(self._changelog)
         for record in outbound:
             if record.size > limit:
-                raise StateTooLarge(f"{record.size} bytes for one key in {self._changelog}, at most {limit}")
+                raise StateTooLargeError(f"{record.size} bytes for one key in {self._changelog}, at most {limit}")
 
     def _measure(self) -> None:
         """What a stage says of itself, if it does: ``watermark`` (microseconds), ``verdicts`` (a Counter to empty)."""
@@ -189,6 +189,7 @@ class WriterWork:
 
     def __init__(self, writer: Writer, delivery: Delivery, stopping: asyncio.Event) -> None:
         self._writer = writer
+        self._transient: tuple[type[BaseException], ...] = (OSError, TimeoutError, *writer.retriable)
         self._delivery = delivery
         self._stopping = stopping
 
@@ -206,11 +207,13 @@ class WriterWork:
         while True:
             try:
                 return await self._writer.write(records)
-            except (OSError, TimeoutError, *self._writer.retriable) as error:
+            except self._transient as error:
                 self._delivery.metrics.count("retries", 1, "postgres")
                 log.warning("the history is not writable, trying again in %.1f s: %s", pause, type(error).__name__)
-            if await self._stopped_within(pause * random.uniform(0.5, 1.5)):
-                raise Abandoned
+            if await self._stopped_within(
+                pause * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+            ):
+                raise AbandonedError
             pause = min(LONGEST_PAUSE, pause * 2)
 
     async def _stopped_within(self, seconds: float) -> bool:

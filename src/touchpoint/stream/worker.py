@@ -6,6 +6,7 @@ Several workers share the partitions; start as many processes as there are cores
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 import time
@@ -114,7 +115,7 @@ class StreamWorker:
 
     def _producer(self) -> AIOKafkaProducer:
         assert self._app is not None
-        return self._app.producer._ensure_producer()  # type: ignore[attr-defined]
+        return self._app.producer._ensure_producer()  # type: ignore[attr-defined]  # noqa: SLF001
 
     def _agents(self, app: App, partitions: int) -> list[Agent]:
         tables = {name: app.Table(name, partitions=partitions, key_type=bytes, value_type=bytes)
@@ -157,11 +158,11 @@ class StreamWorker:
 
         app.agent(topic, name=agent.name, concurrency=1)(take)
 
-    def _recovered(self, generation: int) -> None:
+    def _recovered(self, _generation: int) -> None:
         assert self._runtime is not None
         try:
             self._runtime.assigned(self._consumer().assignment(), lambda table: changelog(self.settings, table))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process
             self._fatal("taking up the assigned partitions", error)
 
     async def _show_lag(self) -> None:
@@ -216,7 +217,8 @@ async def _start(worker: StreamWorker, told_to_stop: asyncio.Event) -> None:
     deadline = time.monotonic() + 60
     while not told_to_stop.is_set():
         try:
-            return await worker.start()
+            await worker.start()
+            return
         except KafkaConnectionError as error:
             if time.monotonic() > deadline:
                 raise
@@ -225,7 +227,5 @@ async def _start(worker: StreamWorker, told_to_stop: asyncio.Event) -> None:
 
 
 async def _either(event: asyncio.Event, seconds: float) -> None:
-    try:
+    with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        pass

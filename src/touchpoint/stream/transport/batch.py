@@ -25,20 +25,20 @@ class Batch:
         self.size = sum(len(r.value or b"") + len(r.key or b"") for r in records)
 
 
-class BatchSchema(faust.Schema):
+class BatchSchema(faust.Schema[Any, Any]):
     """Decodes nothing, so that nothing can fail before the agent sees it (faust.md 2)."""
 
     def compile(
         self,
         app: Any,
         *,
-        on_key_decode_error: Any = None,
-        on_value_decode_error: Any = None,
+        on_key_decode_error: Any = None,  # noqa: ARG002 - Faust's signature
+        on_value_decode_error: Any = None,  # noqa: ARG002
         default_propagate: bool = False,
     ) -> Callable[..., Awaitable[Any]]:
         create_event = app.create_event
 
-        async def decode(message: Any, *, propagate: bool = default_propagate) -> Any:
+        async def decode(message: Any, *, propagate: bool = default_propagate) -> Any:  # noqa: ARG001
             return create_event(message.key, message.value, message.headers, message)
 
         return decode

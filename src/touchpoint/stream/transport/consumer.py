@@ -10,17 +10,19 @@ and commit, and leaves the group protocol, threads and assignment alone:
 * fetching and seeking exclude each other, so that no record is skipped or delivered twice by a seek;
 * a partition without a committed offset is sought to its beginning explicitly.
 
-It overrides private methods, so the Faust version is pinned and ``tests/stream/test_overrides.py`` guards the signatures.
+It overrides private methods, so the Faust version is pinned; ``tests/stream/test_overrides.py`` guards the signatures.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import ConsumerStoppedError
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -76,9 +78,7 @@ class Consumer(driver.Consumer):
 
     def is_current(self, batch: Batch) -> bool:
         """False once the batch's partition may belong to somebody else or will be read again."""
-        return (
-            batch.entry.live and batch.epoch == self.epoch and batch.generation == self.app.consumer_generation_id
-        )
+        return batch.entry.live and batch.epoch == self.epoch and batch.generation == self.app.consumer_generation_id
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         return (tp for tp in self.tracker.partitions() if topics is None or tp in topics or tp.topic in topics)
@@ -86,7 +86,11 @@ class Consumer(driver.Consumer):
     def _new_offset(self, tp: TP) -> int | None:
         return self.tracker.committable(tp)
 
-    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+    async def _commit_offsets(
+        self,
+        offsets: Mapping[TP, int],
+        start_new_transaction: bool = True,  # noqa: ARG002 - Faust's signature
+    ) -> bool:
         # No producer.flush() as in Faust: it is no barrier (faust.md 1.1), and a batch is finished only when its
         # effects were acknowledged.
         assignment = self.assignment()
@@ -163,7 +167,7 @@ class Consumer(driver.Consumer):
 
     def caught_up(self, tp: TP) -> bool:
         """True if the partition is read to its end and everything read is finished."""
-        highwater = self.highwater(tp)
+        highwater: int | None = self.highwater(tp)
         return highwater is not None and self._delivered_to.get(tp, -1) >= highwater and self.tracker.idle(tp)
 
     def _note_positions(self) -> None:
@@ -193,29 +197,28 @@ class Consumer(driver.Consumer):
             while not stopping():
                 await asyncio.sleep(0)
                 if not self.flow_active:
-                    await self.wait(self.can_resume_flow)
+                    await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
                     continue
                 async with self._fetch_lock:
-                    if self.flow_active and not stopping():
-                        await self._fetch_and_deliver()
-        except (*self.consumer_stopped_errors, asyncio.CancelledError):
+                    await self._fetch_and_deliver()
+        except (ConsumerStoppedError, asyncio.CancelledError):
             if not self.app.should_stop:
                 raise
 
     async def _fetch_and_deliver(self) -> None:
+        if not self.flow_active:
+            return  # stopped while waiting for the lock
         active = set(self._get_active_partitions())  # a copy: an emptied live set would mean "all" (faust.md 3)
         if not active:
             # Faust sleeps a second here; wait for the first partition to be wanted again instead.
             self._wake_fetcher.clear()
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake_fetcher.wait(), POLL_SECONDS)
-            except TimeoutError:
-                pass
             return
         records = await self._getmany(active_partitions=active, timeout=POLL_SECONDS)
         generation = self.app.consumer_generation_id
         for tp, chunk in _chunks(records or {}):
-            if not self.flow_active or generation != self.app.consumer_generation_id:
+            if self.suspend_flow.is_set() or generation != self.app.consumer_generation_id:
                 return  # a seek follows: they will be fetched again
             await self._deliver(tp, chunk, generation)
         self._note_positions()
@@ -224,8 +227,9 @@ class Consumer(driver.Consumer):
         first, last = records[0], records[-1]
         entry = self.tracker.deliver(tp, first.offset, last.offset + 1)
         batch = Batch(tp, records, entry, self.epoch, generation)
+        value: Any = batch
         message = ConsumerMessage(
-            tp.topic, tp.partition, first.offset, last.timestamp / 1000.0, 0, (), None, batch,
+            tp.topic, tp.partition, first.offset, last.timestamp / 1000.0, 0, [], None, value,
             None, 0, 0, tp, generation_id=generation,
         )  # fmt: skip
         await self.wait_first(self.callback(message), self.suspend_flow.wait())

@@ -1,7 +1,7 @@
 """Which offsets of each partition are finished: the contiguous prefix of what was delivered.
 
 Stock Faust lets a commit jump over unfinished events in four of six cases (faust.md 1.3). Here an offset may be
-committed only when everything delivered before it is finished, and an entry is forgotten only when the commit succeeded.
+committed only when everything delivered before it is finished; an entry is forgotten only when the commit succeeded.
 """
 
 from __future__ import annotations

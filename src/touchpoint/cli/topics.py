@@ -1,0 +1,44 @@
+"""`touchpoint topics`: makes the topics of the contract."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from touchpoint.cli.errors import CliError, configuration
+
+Check = Annotated[bool, typer.Option("--check", help="Change nothing; fail if a topic is missing or differs.")]
+
+
+def topics(check: Check = False) -> None:
+    """Create the topics that are missing, with the partitions, replicas and settings of TOUCHPOINT_*.
+
+    What exists is left as it is; where it differs from what it should be, that is said.
+    Exit status: 0; 1 if topics are missing or differ; 2 for a wrong configuration; 3 if no broker answers.
+    """
+    from aiokafka.errors import KafkaConnectionError, KafkaError
+
+    from touchpoint.stream.topics import TopicsError, check_topics, create_topics
+
+    settings = configuration()
+    brokers = ", ".join(settings.brokers)
+    try:
+        if check:
+            count = asyncio.run(check_topics(settings))
+            print(f"all topics are there, with {count} partitions each")
+            return
+        report = asyncio.run(create_topics(settings))
+    except TopicsError as error:
+        raise CliError(str(error)) from None
+    except KafkaConnectionError:
+        raise CliError(f"no broker answers at {brokers}: check TOUCHPOINT_BROKERS and security", status=3) from None
+    except KafkaError as error:
+        raise CliError(f"the broker at {brokers} refused: {error}") from None
+    for name in report.created:
+        print(f"created {name}")
+    for name in report.existing:
+        print(f"exists  {name}")
+    if report.mismatching:
+        raise CliError("some topics differ from what they should be:\n  " + "\n  ".join(report.mismatching))

@@ -1,0 +1,37 @@
+"""`touchpoint worker`: the stream worker."""
+
+from __future__ import annotations
+
+import asyncio
+
+import typer
+
+from touchpoint.cli.errors import CliError, configuration
+
+
+def worker() -> None:
+    """Run a stream worker until SIGTERM; start as many as there are cores: they share the partitions.
+
+    Configured by TOUCHPOINT_* variables or the file that TOUCHPOINT_CONFIG names.
+    Exit status: 0; 1 if topics are missing or the grace period was too short; 2 for a wrong configuration;
+    3 if no broker answers; 70 if something failed that a restart may cure.
+    """
+    from aiokafka.errors import KafkaConnectionError
+
+    from touchpoint.stream.logs import configure_logs
+    from touchpoint.stream.production import run
+    from touchpoint.stream.topics import TopicsError
+
+    settings = configuration()
+    if settings.database_url is None:
+        raise CliError("TOUCHPOINT_DATABASE_URL is not set: postgresql://user@host:5432/name", status=2)
+    configure_logs(settings.log_format, settings.log_level)
+    try:
+        status = asyncio.run(run(settings))
+    except TopicsError as error:
+        raise CliError(str(error)) from None
+    except KafkaConnectionError:
+        brokers = ", ".join(settings.brokers)
+        raise CliError(f"no broker answers at {brokers}: check TOUCHPOINT_BROKERS and security", status=3) from None
+    if status:
+        raise typer.Exit(status)

@@ -1,0 +1,35 @@
+"""The history agent's sink: batches of the `interactions` topic into Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from touchpoint.history.writer import HistoryWriter
+from touchpoint.stream.dead_letters import dead_letter
+from touchpoint.stream.stage import Forward, Record
+
+CONNECTIONS = 8
+STATEMENT_SECONDS = 60.0
+
+
+class History:
+    """A ``Writer`` over a pool; what the database can never take becomes a dead letter."""
+
+    retriable: tuple[type[BaseException], ...] = (asyncpg.PostgresError, asyncpg.InterfaceError)
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._writer = HistoryWriter(pool)
+
+    async def write(self, records: Sequence[Record]) -> Sequence[Forward]:
+        rejected = await self._writer.write_batch([record.value for record in records])
+        return [dead_letter(records[one.index], one.cause) for one in rejected]
+
+
+def history_pool(url: str) -> asyncpg.Pool:
+    """A pool that connects when it is first needed, so that a worker starts while Postgres is down.
+
+    Use it as an asynchronous context manager.
+    """
+    return asyncpg.create_pool(url, min_size=0, max_size=CONNECTIONS, command_timeout=STATEMENT_SECONDS)

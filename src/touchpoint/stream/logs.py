@@ -1,0 +1,40 @@
+"""Logging of the worker: one line an event, as text or JSON; no personal data (log types and places, never values)."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Literal
+
+import structlog
+
+_QUIET = ("faust", "mode", "aiokafka", "asyncio", "aiohttp", "touchpoint.stream.transport")
+"""Libraries whose own notes are of no use below a warning; ours are in the name of the class Faust builds on."""
+
+
+def configure_logs(shape: Literal["json", "text"], level: str) -> None:
+    """Send everything, the libraries' too, through structlog to standard error."""
+    stamps = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    shared: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        stamps,
+        structlog.processors.format_exc_info,
+    ]
+    last: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if shape == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level) if level != "debug" else logging.DEBUG)

@@ -1,0 +1,35 @@
+"""The worker as it runs in production: the real stages, and Postgres."""
+
+from __future__ import annotations
+
+from touchpoint.events import Decoder
+from touchpoint.settings import Settings
+from touchpoint.stream.history import History, history_pool
+from touchpoint.stream.media import MediaStage
+from touchpoint.stream.party import PartyStage
+from touchpoint.stream.stage import State, Writer
+from touchpoint.stream.topics import media_topics
+from touchpoint.stream.worker import Stages, run_worker
+
+
+def production_stages(settings: Settings, writer: Writer) -> Stages:
+    """The stages of the settings."""
+    limits = settings.stitching_limits()
+    secret = settings.party_secret.get_secret_value().encode()
+    decoder = Decoder(limits.channels, settings.default_region)
+    holding = [topic for topic in media_topics(settings) if topic != "links"]  # every input holds time back
+
+    def media(partition: int, partitions: int, state: State) -> MediaStage:
+        return MediaStage(partition, partitions, state, decoder, limits, secret, holding)
+
+    def party(partition: int, partitions: int, state: State) -> PartyStage:
+        return PartyStage(partition, partitions, state, limits, secret)
+
+    return Stages(media, party, writer)
+
+
+async def run(settings: Settings) -> int:
+    """A worker until it is told to stop; its exit status. Raises what ``run_worker`` raises."""
+    assert settings.database_url is not None
+    async with history_pool(settings.database_url.get_secret_value()) as pool:
+        return await run_worker(settings, production_stages(settings, History(pool)))
