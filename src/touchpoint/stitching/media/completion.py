@@ -1,0 +1,124 @@
+"""When a media item is over (stitching.md 2): its end, and the instant at which that is settled."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.limits import CHANNELS, Limits, Silences
+from touchpoint.stitching.media.flags import Flag
+from touchpoint.stitching.media.span import Span
+from touchpoint.stitching.media.timeline import Timeline
+
+AFTERWARDS = frozenset({"wrapup_started", "wrapup_ended", "summary"})
+QUIET = "quiet"  # end reason of routing that nothing followed
+TIMED_OUT = "timed_out"
+
+
+class Completion(NamedTuple):
+    ended_at: Micros
+    latest: Micros  # with wrap-ups
+    complete_at: Micros
+    final: bool
+
+
+def conclude(line: Timeline, facts: list[Fact], silences: Silences) -> Completion:
+    """Ends the item as if no further fact came, and closes what is still open. `facts` are in order and not empty."""
+    if line.end is not None:
+        assert line.ender is not None
+        settled, final = line.ender.time, line.ender.data.get("provenance") is None
+    else:
+        settled, final = _without_end(line, facts, silences), False
+    assert line.end is not None
+    _drop_late_wrapups(line)
+    settled = max(settled, line.end + line.wrapup_window, _close_wrapups(line))
+    latest = line.end
+    for span in line.spans:
+        if span.type == "wrap_up" and span.end is not None:
+            latest = max(latest, span.end)
+    return Completion(line.end, latest, max(settled, latest), final)
+
+
+def _without_end(line: Timeline, facts: list[Fact], silences: Silences) -> Micros:
+    """By (b) or (c); the instant at which it has become so."""
+    main = [fact for fact in facts if fact.verb not in AFTERWARDS] or facts
+    if _received(line, main[-1]):
+        line.end = main[-1].time
+        line.finish(line.end, main[-1], 25, {}, "transmitted")
+        return main[-1].time + line.limits.quiet
+    line.end = _quiet_end(line, facts)
+    if line.end is not None:
+        line.finish(line.end, None, None, {}, QUIET)
+        return main[-1].time + line.limits.quiet
+    last = next((fact for fact in reversed(facts) if fact.verb != "summary"), facts[-1])
+    line.end = last.time
+    line.flags.add(Flag.TIMED_OUT)
+    line.finish(line.end, None, None, {}, TIMED_OUT)
+    channel = line.limits.channels.get(line.channel) or CHANNELS["call"]
+    return later(last.time, channel.age, silences.get(last.source, ()))
+
+
+def _received(line: Timeline, last: Fact) -> bool:
+    """A fax that was transmitted with nothing newer is complete."""
+    return line.channel == "fax" and last.verb == "transmitted"
+
+
+def _quiet_end(line: Timeline, facts: list[Fact]) -> Micros | None:
+    """(b): every agent ended, nothing but routing open: the latest end of a closed segment but routing and wrap_up."""
+    if line.connected or line.alerting or line.monitors or line.consults or not (line.customer is None or line.is_open("routing")):
+        return None
+    if line.is_open("routing") and not any(span.type == "with_agent" for span in line.spans):
+        return None  # "every agent ended" needs an agent: who had none yet is still being routed
+    ends = [s.end for s in line.spans if s.end is not None and s.type not in ("routing", "wrap_up")]
+    if line.channel == "email":
+        sent = [f.time for f in facts if f.verb == "sent" and f.data.get("kind", "reply") in ("reply", "new")]
+        return max(ends + sent) if sent else None
+    return max(ends, default=None)
+
+
+def _drop_late_wrapups(line: Timeline) -> None:
+    """A wrap-up begins within 2 minutes of the end or not at all, also where the end was found out later."""
+    assert line.end is not None
+    limit = line.end + line.wrapup_window
+    late = [span for span in line.spans if span.type == "wrap_up" and span.start > limit]
+    for span in late:
+        line.flags.add(Flag.AFTER_END)
+        line.spans.remove(span)
+        line.wrapups.pop(span.track, None)
+
+
+def _close_wrapups(line: Timeline) -> Micros:
+    """An open wrap-up gets its start as its end, but may delay completion."""
+    settled = line.start
+    for agent, span in line.wrapups.items():
+        settled = max(settled, span.start + line.limits.wrapup_at_most)
+        line.close(span, span.start, "unfinished", None, None)
+        line.flags.add(Flag.WRAPUP_UNFINISHED)
+        line.unfinished.add(agent)
+    return settled
+
+
+def later(start: Micros, span: Micros, silent: tuple[tuple[Micros, Micros], ...]) -> Micros:
+    """`span` after `start`, not counting the time in which the source was silent."""
+    due = start + span
+    counted = start
+    for begin, end in sorted(silent):
+        begin = max(begin, counted)
+        if begin >= due:
+            break
+        if end > begin:
+            due += end - begin
+            counted = end
+    return due
+
+
+def is_dropped(span: Span, end: Micros) -> bool:
+    """Routing of zero length, and routing after the end, is no segment."""
+    return span.type == "routing" and (span.end == span.start or span.start >= end)
+
+
+def window(facts: list[Fact], limits: Limits) -> Micros:
+    """How long after the end a wrap-up may begin: not at all where no source of the item reports any."""
+    if any(limits.capability(fact.dialect).wrapup for fact in facts):
+        return limits.wrapup_begins_within
+    return 0

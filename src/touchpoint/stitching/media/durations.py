@@ -1,0 +1,155 @@
+"""The figures of an item and of its agents, from its closed segments (stitching.md 2, Durations)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from touchpoint.stitching.facts import Micros
+from touchpoint.stitching.media.model import ResourceFigures
+from touchpoint.stitching.media.span import Span
+
+Spans = list[tuple[Micros, Micros]]
+_OWN = frozenset({"with_agent", "hold", "wrap_up", "transmission"})
+
+
+class Own:
+    """What adds up for one agent."""
+
+    __slots__ = ("acw", "connected", "first", "holds", "other")
+
+    def __init__(self) -> None:
+        self.connected: list[Span] = []
+        self.holds: Spans = []
+        self.acw: Micros | None = None
+        self.first: Micros | None = None  # of a with_agent
+        self.other: Micros | None = None  # of a transmission or wrap-up
+
+
+class Figures(NamedTuple):
+    """Of the item; milliseconds."""
+
+    queue_wait_ms: int
+    ring_ms: int
+    talk_ms: int
+    hold_ms: int
+    acw_ms: int | None
+    handle_ms: int
+    speed_of_answer_ms: int | None
+
+
+def measure(spans: list[Span], bots: set[str], unfinished: set[str]) -> tuple[Figures, dict[str, ResourceFigures]]:
+    """Adds up closed segments in order of their start. Bots have figures of their own, but none in the item's."""
+    wait = ring = 0
+    first_queue: Micros | None = None
+    answers: list[Micros] = []
+    agents: dict[str, Own] = {}
+    for span in spans:
+        length = span.end - span.start  # type: ignore[operator]
+        if span.type == "queue":
+            wait += length
+            if first_queue is None:
+                first_queue = span.start
+        elif span.type == "alerting":
+            if span.reason == "answered":
+                ring += length
+        elif span.type in _OWN and span.agent is not None:
+            _add(agents, span, length)
+            if span.type == "with_agent" and span.agent not in bots:
+                answers.append(span.start)
+    humans = [own for agent, own in agents.items() if agent not in bots] if bots else list(agents.values())
+    talk, hold = _shared(humans)
+    acw = [own.acw for own in humans if own.acw is not None]
+    known = bool(acw) and not unfinished
+    handle = sum(s.end - s.start for own in humans for s in own.connected) + sum(acw)  # type: ignore[misc,operator]
+    speed = None if first_queue is None else next((t - first_queue for t in answers if t >= first_queue), None)
+    figures = Figures(
+        wait // 1000,
+        ring // 1000,
+        talk // 1000,
+        hold // 1000,
+        sum(acw) // 1000 if known else None,
+        handle // 1000,
+        None if speed is None else speed // 1000,
+    )
+    return figures, {agent: _own_figures(own, agent in bots, agent in unfinished) for agent, own in agents.items()}
+
+
+def _add(agents: dict[str, Own], span: Span, length: Micros) -> None:
+    agent = span.agent
+    assert agent is not None
+    own = agents.get(agent)
+    if own is None:
+        own = agents[agent] = Own()
+    if span.type == "with_agent":
+        own.connected.append(span)
+        if own.first is None:
+            own.first = span.start
+    elif span.type == "hold":
+        own.holds.append((span.start, span.end))  # type: ignore[arg-type]
+    elif span.type == "wrap_up":
+        own.acw = (own.acw or 0) + length
+        own.other = span.start if own.other is None else own.other
+    elif span.type == "transmission":
+        own.other = span.start if own.other is None else own.other
+
+
+def union(spans: Spans) -> Micros:
+    """The measure of a union of spans."""
+    total, reached = 0, None
+    for start, end in sorted(spans):
+        if reached is None or start > reached:
+            total += end - start
+            reached = end
+        elif end > reached:
+            total += end - reached
+            reached = end
+    return total
+
+
+def _shared(agents: list[Own]) -> tuple[Micros, Micros]:
+    """Talk and hold as the customer had them: on hold when every connected agent holds."""
+    if not any(own.connected for own in agents):
+        return 0, 0
+    if len(agents) == 1:
+        own = agents[0]
+        connected = sum(s.end - s.start for s in own.connected)  # type: ignore[misc,operator]
+        hold = union(own.holds) if own.holds else 0
+        return connected - hold, hold
+    if not any(own.holds for own in agents):
+        return union([(s.start, s.end) for own in agents for s in own.connected]), 0  # type: ignore[misc]
+    return _sweep(agents)
+
+
+def _sweep(agents: list[Own]) -> tuple[Micros, Micros]:
+    changes: list[tuple[Micros, int, int]] = []
+    for own in agents:
+        for span in own.connected:
+            changes += [(span.start, 1, 0), (span.end, -1, 0)]  # type: ignore[list-item]
+        for start, end in own.holds:
+            changes += [(start, 0, 1), (end, 0, -1)]
+    talk = hold = 0
+    connected = holding = 0
+    previous = 0
+    for time, more, held in sorted(changes):
+        if connected > 0:
+            if holding >= connected:
+                hold += time - previous
+            else:
+                talk += time - previous
+        connected, holding, previous = connected + more, holding + held, time
+    return talk, hold
+
+
+def _own_figures(own: Own, bot: bool, unfinished: bool) -> ResourceFigures | None:
+    connected = sum(s.end - s.start for s in own.connected)  # type: ignore[misc,operator]
+    hold = union(own.holds) if own.holds else 0
+    first = own.first if own.first is not None else own.other
+    return ResourceFigures(
+        (connected - hold) // 1000,
+        hold // 1000,
+        None if unfinished or own.acw is None else own.acw // 1000,
+        (connected + (own.acw or 0)) // 1000,
+        first,
+        own.first is not None,
+        bot,
+    )

@@ -1,0 +1,36 @@
+"""Every flag that a media item can carry, with its meaning. A flag never stops a fold; it tells a reader what to doubt."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Flag(StrEnum):
+    AFTER_END = "after_end"
+    CLOCK_SKEW = "clock_skew"
+    ILLEGAL_ORDER = "illegal_order"
+    MISSING_ANSWER = "missing_answer"
+    MISSING_START = "missing_start"
+    REPORTED_MISMATCH = "reported_mismatch"
+    SHORT_ABANDON = "short_abandon"
+    TIMED_OUT = "timed_out"
+    TIMELINE_GAP = "timeline_gap"
+    TRUNCATED = "truncated"
+    UNPAIRED_HOLD = "unpaired_hold"
+    WRAPUP_UNFINISHED = "wrapup_unfinished"
+
+
+MEANINGS: dict[Flag, str] = {
+    Flag.AFTER_END: "an event after the item's end would have opened a segment; it opened none",
+    Flag.CLOCK_SKEW: "the source's clocks contradict each other: a span would have been negative and counts as 0",
+    Flag.ILLEGAL_ORDER: "an event that the state of the item did not allow; it was ignored",
+    Flag.MISSING_ANSWER: "an agent transferred or released the item without ever having answered it",
+    Flag.MISSING_START: "the first known event is not one with which an item begins",
+    Flag.REPORTED_MISMATCH: "the source's own summary differs from what was observed by more than 2 seconds",
+    Flag.SHORT_ABANDON: "the customer gave up after less than 5 seconds of waiting (configurable)",
+    Flag.TIMED_OUT: "no event said that the item was over; it ends at its last event",
+    Flag.TIMELINE_GAP: "nothing is known of a part of the item; that part is a segment of type gap",
+    Flag.TRUNCATED: "the item has more events than are kept (2,000, configurable); the later ones do not count",
+    Flag.UNPAIRED_HOLD: "an agent took the customer back without having put them on hold",
+    Flag.WRAPUP_UNFINISHED: "an agent's wrap-up began and never ended; its length is not known",
+}

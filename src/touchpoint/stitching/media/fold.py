@@ -1,0 +1,137 @@
+"""The fold of one media item: the set of its facts in, segments, durations and flags out (stitching.md, 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from operator import attrgetter
+from typing import Any
+
+from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.limits import Limits, Silences
+from touchpoint.stitching.media.abandonment import decide_without_disconnect
+from touchpoint.stitching.media.completion import conclude, is_dropped, window
+from touchpoint.stitching.media.durations import measure
+from touchpoint.stitching.media.flags import Flag
+from touchpoint.stitching.media.gaps import gaps
+from touchpoint.stitching.media.merging import is_truncated, within_limit
+from touchpoint.stitching.media.model import MediaItem, Segment
+from touchpoint.stitching.media.order import ordered
+from touchpoint.stitching.media.play import play
+from touchpoint.stitching.media.prepass import STARTS, complete, start_of
+from touchpoint.stitching.media.reports import add_hold_totals, contradicts
+from touchpoint.stitching.media.results import end_reason, identity, messages, overlaps, result
+from touchpoint.stitching.media.span import Span
+from touchpoint.stitching.media.timeline import Timeline
+
+_OF_ALIASES = frozenset({"alerting", "alert_ended", "answered", "wrapup_started", "wrapup_ended"})
+_NO_SILENCES: Silences = {}
+_start = attrgetter("start")
+
+
+def fold(
+    item_id: str, facts: Collection[Fact], limits: Limits, silences: Silences = _NO_SILENCES, truncated: bool = False
+) -> MediaItem:
+    """The media item that its facts make, read as if no further fact ever came. Never raises, unless there is no fact.
+
+    `facts` is a set (`merge_facts`); their order does not matter. Facts of another subject are those of aliased items.
+    `silences`, by source, do not count towards the item's age. `truncated`: the caller knows of facts that were lost.
+    """
+    flags: set[Flag] = set()
+    if truncated or is_truncated(facts, limits):
+        flags.add(Flag.TRUNCATED)
+        facts = within_limit(facts, limits)
+    own = ordered([f for f in facts if f.subject == item_id or f.verb in _OF_ALIASES] or facts)
+    reports = [f for f in own if "reported" in f.data]
+    steps = complete(own, flags)
+    start = start_of(steps)
+    if steps[0].verb not in STARTS:
+        flags.add(Flag.MISSING_START)
+    channel = next((f.kind for f in own if f.subject == item_id), own[0].kind)
+    line = Timeline(channel, start, limits, flags)
+    line.wrapup_window = window(own, limits)
+    play(line, item_id, steps)
+    return _item(line, item_id, own, steps, reports, silences)
+
+
+def _item(
+    line: Timeline, item_id: str, own: list[Fact], steps: list[Fact], reports: list[Fact], silences: Silences
+) -> MediaItem:
+    done = conclude(line, steps, silences)
+    end, flags = done.ended_at, line.flags
+    if line.doubled:
+        overlaps(line)
+    if reports:
+        add_hold_totals(line, reports)
+    spans = [span for span in line.spans if not is_dropped(span, end)]
+    spans.sort(key=_start)
+    holes = gaps(spans, line.start, end, own)
+    if holes:
+        flags.add(Flag.TIMELINE_GAP)
+        spans = sorted(spans + holes, key=_start)
+    if line.abandoned is None:
+        line.abandoned = decide_without_disconnect(line)
+    figures, resources = measure(spans, line.bots, line.unfinished)
+    if any(f.verb == "summary" and contradicts(f, done, line.start, figures, resources) for f in reports):
+        flags.add(Flag.REPORTED_MISMATCH)
+    pages, sending = result(steps) if line.channel == "fax" else (None, None)
+    direction, dialed, campaign, thread = identity(own, item_id, line.channel)
+    from_customer, from_agent, first_response = messages(own) if line.channel not in ("call", "fax") else (0, 0, None)
+    return MediaItem(
+        item_id,
+        line.channel,
+        direction,
+        dialed,
+        campaign,
+        thread,
+        line.start,
+        end,
+        done.latest,
+        done.complete_at,
+        done.final,
+        figures.queue_wait_ms,
+        figures.ring_ms,
+        figures.talk_ms,
+        figures.hold_ms,
+        figures.acw_ms,
+        figures.handle_ms,
+        figures.speed_of_answer_ms,
+        line.abandoned,
+        line.transferred,
+        any(span.conference for span in spans),
+        sending or end_reason(line, steps),
+        pages,
+        from_customer,
+        from_agent,
+        first_response,
+        tuple(sorted(flags)) if flags else (),
+        _segments(spans),
+        resources,
+    )
+
+
+def _segments(spans: list[Span]) -> tuple[Segment, ...]:
+    places: dict[int, int] = {}
+    if any(span.parent is not None for span in spans):
+        places = {id(span): n for n, span in enumerate(spans)}
+    return tuple([_segment(span, places) for span in spans])
+
+
+def _segment(span: Span, places: dict[int, int]) -> Segment:
+    return Segment(
+        span.type,
+        span.track,
+        span.depth,
+        None if span.parent is None else places[id(span.parent)],
+        span.start,
+        span.end,  # type: ignore[arg-type]
+        span.queue,
+        span.agent,
+        span.reason,
+        span.conference,
+        span.transferred_from,
+        span.provenance,
+        span.opened_by,
+        span.closed_by,
+        span.opened_rule,
+        span.closed_rule,
+    )

@@ -1,0 +1,40 @@
+"""The invariant of the timeline: the customer's track and the agents cover the item from start to end (stitching.md, 2)."""
+
+from __future__ import annotations
+
+from touchpoint.stitching.facts import SECOND, Fact, Micros
+from touchpoint.stitching.media.span import Span
+
+_COVERS = frozenset(
+    {"with_agent", "ivr", "routing", "queue", "dialing", "parked", "voicemail", "transmission", "awaiting_customer"}
+)
+
+
+def gaps(spans: list[Span], start: Micros, end: Micros, facts: list[Fact]) -> list[Span]:
+    """Segments for the holes over 1 s, or 3 s where every stamp of the item is a whole second. `spans` by their start."""
+    holes = _holes(spans, start, end)
+    if not holes:
+        return []
+    tolerance = SECOND if any(fact.time % SECOND for fact in facts) else 3 * SECOND
+    return [_gap(begin, until) for begin, until in holes if until - begin > tolerance]
+
+
+def _holes(spans: list[Span], start: Micros, end: Micros) -> list[tuple[Micros, Micros]]:
+    reached = start
+    holes = []
+    for span in spans:
+        if span.type in _COVERS:
+            if span.start > reached:
+                holes.append((reached, span.start))
+            if span.end > reached:  # type: ignore[operator]
+                reached = span.end  # type: ignore[assignment]
+    if reached < end:
+        holes.append((reached, end))
+    return holes
+
+
+def _gap(start: Micros, end: Micros) -> Span:
+    span = Span("gap", start, None, None)
+    span.end = end
+    span.provenance = "derived"
+    return span

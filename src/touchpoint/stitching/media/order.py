@@ -1,0 +1,89 @@
+"""The order of a media item's facts (stitching.md, 1): a total order, whatever the order of arrival."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from touchpoint.stitching.facts import Fact, Micros
+
+_RANKED = """alias offered dialing failed connected ivr_entered ivr_exited queued alerting alert_ended dequeued voicemail_started
+    voicemail_ended unparked answered joined parked held retrieved transmission_started page transmission_failed transmitted
+    draft_started draft_discarded sent message * consult_started consult_answered consult_ended transferred left released
+    disconnected ended wrapup_started wrapup_ended summary""".split()
+RANK: dict[str, int] = {verb: rank for rank, verb in enumerate(_RANKED)}
+_OTHER = RANK["*"]
+
+_YIELDS_TO_TRANSFER = frozenset({"answered", "queued", "joined"})
+
+
+def order_key(fact: Fact) -> tuple[Micros, int, str, str]:
+    """(time, rank, source, id)."""
+    return (fact.time, RANK.get(fact.verb, _OTHER), fact.source, fact.id)
+
+
+def ordered(facts: Collection[Fact]) -> list[Fact]:
+    """By time, rank, source and id; then those of one instant and source by `sequence`, within the places they hold."""
+    inner = sorted(facts, key=order_key)
+    first, previous = 0, None
+    for n, fact in enumerate(inner):
+        if fact.time != previous:
+            if n - first > 1:
+                _by_sequence(inner, first, n)
+            first, previous = n, fact.time
+    if len(inner) - first > 1:
+        _by_sequence(inner, first, len(inner))
+    return inner
+
+
+def _by_sequence(facts: list[Fact], first: int, after: int) -> None:
+    places: dict[str, list[int]] = {}
+    for n in range(first, after):
+        if facts[n].sequence is not None:
+            places.setdefault(facts[n].source, []).append(n)
+    for held in places.values():
+        if len(held) > 1:
+            inner = sorted((facts[n] for n in held), key=_sequence)
+            for n, fact in zip(held, inner, strict=True):
+                facts[n] = fact
+
+
+def _sequence(fact: Fact) -> str:
+    return fact.sequence or ""
+
+
+def arrange(instant: list[Fact], closes: Callable[[Fact], bool]) -> list[Fact]:
+    """One instant's facts: among the unsequenced, what closes something that was open before goes before what opens.
+
+    `closes` says of a fact whether it would close something that is open now, before the instant.
+    disconnected and ended stay; transferred moves before answered, queued and joined only, never before consult_answered.
+    """
+    places = [n for n, fact in enumerate(instant) if fact.sequence is None]
+    if len(places) < 2:
+        return instant
+    inner = [instant[n] for n in places]
+    closing = [closes(fact) for fact in inner]
+    ahead = [f for f, closer in zip(inner, closing, strict=True) if closer and f.verb != "transferred"]
+    rest = [f for f, closer in zip(inner, closing, strict=True) if not closer or f.verb == "transferred"]
+    transfers = [f for f, closer in zip(inner, closing, strict=True) if closer and f.verb == "transferred"]
+    for transfer in transfers:
+        _move_up(rest, transfer)
+    result = list(instant)
+    for n, fact in zip(places, ahead + _unpark_last(rest), strict=True):
+        result[n] = fact
+    return result
+
+
+def _move_up(facts: list[Fact], transfer: Fact) -> None:
+    place = facts.index(transfer)
+    consulted = max((n for n in range(place) if facts[n].verb == "consult_answered"), default=-1)
+    target = next((n for n in range(consulted + 1, place) if facts[n].verb in _YIELDS_TO_TRANSFER), place)
+    facts.insert(target, facts.pop(place))
+
+
+def _unpark_last(facts: list[Fact]) -> list[Fact]:
+    """What is unparked without having been parked before was parked in the same instant."""
+    if not any(f.verb == "parked" for f in facts) or not any(f.verb == "unparked" for f in facts):
+        return facts
+    last = max(n for n, f in enumerate(facts) if f.verb == "parked")
+    early = [f for f in facts[:last] if f.verb == "unparked"]
+    return [f for f in facts[: last + 1] if f not in early] + early + facts[last + 1 :]

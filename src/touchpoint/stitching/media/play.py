@@ -1,0 +1,66 @@
+"""Reads an item's facts, instant by instant, through the rule table."""
+
+from __future__ import annotations
+
+from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.media.agents import beside_transfer
+from touchpoint.stitching.media.consults import answered_elsewhere
+from touchpoint.stitching.media.flags import Flag
+from touchpoint.stitching.media.order import arrange
+from touchpoint.stitching.media.prepass import agent_of
+from touchpoint.stitching.media.rules import ANSWERED, CONSULT_ANSWERED, row_of
+from touchpoint.stitching.media.state import closes_what_is_open, would_open
+from touchpoint.stitching.media.timeline import Timeline
+
+_OPENS_ALONE = frozenset({"offered", "dialing", "connected", "transmission_started"})
+_STAYS_OUTSIDE = frozenset({"ended", "wrapup_started", "wrapup_ended", "summary"})
+_AFTER_END = frozenset({"wrapup_started", "wrapup_ended", "summary"})
+
+
+def play(line: Timeline, item_id: str, facts: list[Fact]) -> None:
+    """Applies ordered facts to an empty timeline."""
+    for fact in facts:
+        if fact.verb == "transferred":
+            line.transfers.setdefault(agent_of(fact), []).append(fact.time)
+    n, count = _first(line, item_id, facts), len(facts)
+    while n < count:
+        time = facts[n].time
+        after = n + 1
+        while after < count and facts[after].time == time:
+            after += 1
+        if line.channel == "chat" and n:
+            line.go_idle(facts[n - 1], time)
+        if after - n == 1:
+            _step(line, item_id, facts[n])
+        else:
+            for fact in arrange(facts[n:after], lambda fact: closes_what_is_open(line, fact)):
+                _step(line, item_id, fact)
+        n = after
+
+
+def _first(line: Timeline, item_id: str, facts: list[Fact]) -> int:
+    """Opens a derived routing for a first event that opens neither the customer's track nor an agent's; how many were read."""
+    first = facts[0]
+    if first.verb in _OPENS_ALONE:
+        return 0
+    routing = line.customer = line.add("routing", first, None)
+    routing.start, routing.provenance = line.start, "derived"
+    _step(line, item_id, first)
+    if line.connected or (line.customer is not None and line.customer is not routing):
+        line.spans.remove(routing)
+    return 1
+
+
+def _step(line: Timeline, item_id: str, fact: Fact) -> None:
+    if line.end is not None and fact.verb not in _AFTER_END:
+        if would_open(line, fact):
+            line.flags.add(Flag.AFTER_END)
+        return
+    if line.outside is not None and fact.verb not in _STAYS_OUTSIDE and not (fact.verb == "released" and beside_transfer(line, fact)):
+        line.outside = None
+    if fact.subject != item_id and fact.verb == "answered":
+        answered_elsewhere(line, fact, CONSULT_ANSWERED, ANSWERED)
+        return
+    row = row_of(line, fact)
+    if row is not None:
+        row.apply(line, fact, row)

@@ -1,0 +1,58 @@
+"""What a source claims at the end: hold totals fill in, figures are compared (stitching.md 2, row 23; capture.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from touchpoint.stitching.facts import SECOND, Fact
+from touchpoint.stitching.media.completion import Completion
+from touchpoint.stitching.media.durations import Figures
+from touchpoint.stitching.media.model import ResourceFigures
+from touchpoint.stitching.media.prepass import agent_of
+from touchpoint.stitching.media.span import Span
+from touchpoint.stitching.media.timeline import Timeline
+
+_TOLERANCE_MS = 2_000
+_OF_AGENT = {"talk_ms": "talk_ms", "hold_ms": "hold_ms", "acw_ms": "acw_ms"}
+_OF_ITEM = {**_OF_AGENT, "queue_wait_ms": "queue_wait_ms"}
+
+
+def add_hold_totals(line: Timeline, facts: list[Fact]) -> None:
+    """A hold known only as a total is one hold, `aggregate`, at the end of the agent's connection."""
+    for fact in facts:
+        length = fact.data.get("reported", {}).get("hold_ms")
+        agent = agent_of(fact)
+        if not length or agent is None or fact.verb not in ("released", "transferred", "left", "parked", "summary"):
+            continue
+        own = [s for s in line.spans if s.type == "with_agent" and s.agent == agent and s.start <= fact.time]
+        # a summary speaks of all the agent's connections, any other event of its own
+        if not own or any(s.had_hold for s in (own if fact.verb == "summary" else own[-1:])):
+            continue
+        span = own[-1]
+        assert span.end is not None
+        hold = Span("hold", max(span.start, span.end - length * 1000), fact, 23 if fact.verb == "summary" else None, agent, span)
+        hold.track, hold.provenance = span.track, "aggregate"
+        hold.end, hold.reason, hold.closed_by, hold.closed_rule = span.end, span.reason, span.closed_by, span.closed_rule
+        span.had_hold = True
+        line.spans.append(hold)
+
+
+def contradicts(summary: Fact, end: Completion, start: int, figures: Figures, agents: dict[str, ResourceFigures]) -> bool:
+    """Whether a summary differs from what was observed by more than 2 s."""
+    told: dict[str, Any] = summary.data.get("reported", {})
+    instants = (("started_at", start), ("ended_at", end.ended_at))
+    if any(name in told and abs(told[name] - seen) > 2 * SECOND for name, seen in instants):
+        return True
+    agent = agent_of(summary)
+    if agent is None:
+        return _differs(told, figures, _OF_ITEM)
+    own = agents.get(agent)
+    return own is not None and (
+        _differs(told, own, _OF_AGENT)
+        or ("connected_ms" in told and abs(told["connected_ms"] - own.talk_ms - own.hold_ms) > _TOLERANCE_MS)
+    )
+
+
+def _differs(told: dict[str, Any], seen: object, names: dict[str, str]) -> bool:
+    pairs = ((told[name], getattr(seen, own)) for name, own in names.items() if name in told)
+    return any(there is not None and abs(claim - there) > _TOLERANCE_MS for claim, there in pairs)

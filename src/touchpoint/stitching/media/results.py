@@ -1,0 +1,99 @@
+"""What an item says of itself beside its timeline: identity, messages, pages, end reason, conferences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from touchpoint.stitching.facts import Fact
+from touchpoint.stitching.media.flags import Flag
+from touchpoint.stitching.media.span import Span
+from touchpoint.stitching.media.timeline import NEAR, Timeline
+
+
+def identity(facts: list[Fact], item_id: str, channel: str) -> tuple[str | None, str | None, str | None, str | None]:
+    """Direction, dialed, campaign and thread: the first that any of its own events names."""
+    direction = dialed = campaign = thread = None
+    for fact in facts:
+        if fact.subject != item_id:
+            continue
+        data = fact.data
+        direction = direction or data.get("direction")
+        dialed = dialed or data.get("dialed")
+        campaign = campaign or data.get("campaign")
+        thread = thread or (_thread(fact) if channel == "email" else None)
+    return direction, dialed, campaign, thread or _vendors_thread(facts)
+
+
+def _thread(fact: Fact) -> str | None:
+    """The message that the thread began with, as far as the mail itself tells."""
+    references = fact.data.get("references")
+    if references:
+        return references[0]  # type: ignore[no-any-return]
+    return fact.data.get("in_reply_to") or fact.data.get("message_id")
+
+
+def _vendors_thread(facts: Iterable[Fact]) -> str | None:
+    return next((f.data["related"]["thread"] for f in facts if f.data.get("related", {}).get("thread")), None)
+
+
+def messages(facts: list[Fact]) -> tuple[int, int, int | None]:
+    """Messages of the customer and of agents, and how long the customer waited for the first answer, in ms."""
+    asked = None
+    answered = None
+    customer = agent = 0
+    for fact in facts:
+        if fact.verb != "message":
+            continue
+        if fact.data.get("role") == "customer":
+            customer += 1
+            asked = fact.time if asked is None else asked
+        elif fact.data.get("role") == "agent":
+            agent += 1
+            if answered is None and asked is not None:
+                answered = fact.time
+    return customer, agent, None if answered is None or asked is None else (answered - asked) // 1000
+
+
+def result(facts: list[Fact]) -> tuple[int | None, str | None]:
+    """Pages and complete, partial or failed, of a fax's final result."""
+    final = next((f for f in reversed(facts) if f.verb in ("transmitted", "transmission_failed")), None)
+    if final is None:
+        return None, None
+    pages, total = final.data.get("pages"), final.data.get("total_pages")
+    if final.verb == "transmitted":
+        return pages, "partial" if pages is not None and total is not None and pages < total else "complete"
+    return pages, "partial" if pages else "failed"
+
+
+def end_reason(line: Timeline, facts: list[Fact]) -> str | None:
+    """As `ended` gives it, else `disconnected`, else who disconnected; without either that of the last segment to close."""
+    if line.ender is None:
+        if Flag.TIMED_OUT in line.flags:
+            return "timed_out"
+        last = max((s for s in line.spans if s.type not in ("routing", "wrap_up") and s.end == line.end), key=_closed, default=None)
+        return None if last is None else last.reason
+    for verb in ("ended", "disconnected"):
+        given = next((f.data["reason"] for f in facts if f.verb == verb and "reason" in f.data), None)
+        if given is not None:
+            return given  # type: ignore[no-any-return]
+    disconnected = next((f for f in facts if f.verb == "disconnected"), None)
+    if disconnected is not None and "by" in disconnected.data:
+        return f"{disconnected.data['by']}_disconnected"
+    return "customer_disconnected" if line.ender.verb == "left" else line.ender.verb
+
+
+def _closed(span: Span) -> tuple[int, str]:
+    return (-span.depth, span.track)
+
+
+def overlaps(line: Timeline) -> None:
+    """Agents connected beside another without transfer or join: a conference, inferred, if for more than 2 s."""
+    for first, second in line.doubled:
+        if first.end is None or second.end is None or first.reason == "transferred":
+            continue
+        if first.agent in line.bots or second.agent in line.bots:
+            continue
+        if min(first.end, second.end) - max(first.start, second.start) > NEAR:
+            for span in (first, second):
+                if not span.conference:
+                    span.conference, span.provenance = True, "inferred"

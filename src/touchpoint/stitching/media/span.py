@@ -1,0 +1,66 @@
+"""An open or closed segment while the fold is at work."""
+
+from __future__ import annotations
+
+from touchpoint.stitching.facts import Fact, Micros
+
+CUSTOMER = "customer"
+UNKNOWN = "unknown"
+"""The track of an agent whom the source does not name."""
+
+
+class Span:
+    """A lifecycle segment in the making; `end` is None while it is open."""
+
+    __slots__ = (
+        "agent",
+        "closed_by",
+        "closed_rule",
+        "conference",
+        "depth",
+        "drafting",
+        "end",
+        "had_hold",
+        "hold",
+        "opened_by",
+        "opened_rule",
+        "parent",
+        "partner",
+        "provenance",
+        "queue",
+        "reason",
+        "start",
+        "track",
+        "transferred_from",
+        "type",
+    )
+
+    def __init__(
+        self,
+        type_: str,
+        start: Micros,
+        fact: Fact | None,
+        rule: int | None,
+        agent: str | None = None,
+        parent: Span | None = None,
+    ) -> None:
+        self.type = type_
+        self.track = CUSTOMER
+        self.depth = 0 if parent is None else 1
+        self.parent = parent
+        self.start = start
+        self.end: Micros | None = None
+        self.queue: str | None = None
+        self.agent = agent
+        self.reason: str | None = None
+        self.conference = False
+        self.transferred_from: str | None = None
+        self.provenance: str = "observed" if fact is None else fact.data.get("provenance", "observed")
+        self.opened_by = None if fact is None else fact.id
+        self.closed_by: str | None = None
+        self.opened_rule = rule
+        self.closed_rule: int | None = None
+        self.partner: str | None = None  # of a consult: the agent at the other end
+        self.hold: Span | None = None  # of a with_agent: its open hold
+        self.drafting: Span | None = None  # of a with_agent: its open drafting
+        self.had_hold = False  # of a with_agent: a hold was observed in it
