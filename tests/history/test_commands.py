@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from history_records import START, amended, call, carried, closed, event, seed_case
+from history_records import START, amended, call, carried, closed, event, interaction, seed_case
 
 from touchpoint.history.writer import HistoryWriter
 
@@ -171,3 +171,12 @@ async def test_names_cannot_steer_the_terminal(database: str, pool: asyncpg.Pool
         shown = touchpoint(*words, database=database).stdout
         assert "\x1b" not in shown
         assert "[31mred[bold]" in shown
+
+
+async def test_an_interaction_of_activities_alone_is_found_by_the_address(database: str, pool: asyncpg.Pool) -> None:
+    note = seed_case()["activities"][0] | {"media_item_id": None, "action": "note"}
+    party = {"address": "mailto:mary@example.com", "id": None, "name": "Mary Jones"}
+    await HistoryWriter(pool).write_batch([closed(interaction("note", [], activities=[note], party=party))])
+    shown = touchpoint("history", "Mary@Example.com", database=database).stdout
+    assert "activity  Mary Jones mary@example.com" in shown
+    assert "note  john 0:40" in shown

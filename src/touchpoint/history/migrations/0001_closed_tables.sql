@@ -24,11 +24,13 @@ CREATE TABLE touchpoint.interaction (
     closed_by             text        NOT NULL,
     flags                 text[]      NOT NULL,
     content_hash          text        NOT NULL,
+    party_address_id      uuid,                 -- of the address by which the party was known, if by any
     recorded_at           timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (interaction_id, ended_at)
 ) PARTITION BY RANGE (ended_at);
 CREATE INDEX ON touchpoint.interaction (tenant, party_id, ended_at) WHERE party_id IS NOT NULL;
 CREATE INDEX ON touchpoint.interaction (tenant, party_key, ended_at);
+CREATE INDEX ON touchpoint.interaction (party_address_id) WHERE party_address_id IS NOT NULL;
 CREATE INDEX ON touchpoint.interaction USING brin (ended_at);
 
 -- A unique key over a partitioned table must hold its partition key, so it alone would let a second version of an

@@ -20,18 +20,17 @@ SELECT i.interaction_id, i.tenant, i.started_at, i.ended_at, i.duration_ms,
        i.parent_interaction_id, i.closed_by, i.flags, i.recorded_at, coalesce(x.amendments, 0) AS amendments
 FROM touchpoint.interaction AS i
 LEFT JOIN touchpoint.party AS p ON p.tenant = i.tenant AND p.party_id = i.party_id
+LEFT JOIN touchpoint.party_address AS a ON a.party_address_id = i.party_address_id
 LEFT JOIN touchpoint.resource AS r ON r.tenant = i.tenant AND r.resource_id = i.resource_id
 LEFT JOIN LATERAL (
     SELECT count(*) AS media_items, sum(queue_wait_ms)::bigint AS wait_ms, sum(talk_ms)::bigint AS talk_ms,
            sum(hold_ms)::bigint AS hold_ms, sum(handle_ms)::bigint AS handle_ms,
            (array_agg(abandoned) FILTER (WHERE abandoned IS NOT NULL))[1] AS abandoned, bool_or(transferred) AS transferred,
-           (array_agg(party_address_id ORDER BY position) FILTER (WHERE party_address_id IS NOT NULL))[1] AS party_address_id,
            string_agg(concat_ws(' ', direction, channel,
                CASE WHEN abandoned IS NOT NULL THEN 'abandoned ' || replace(abandoned, '_', ' ') END,
                CASE WHEN pages IS NOT NULL THEN pages || ' pages' END), '; ' ORDER BY position) AS summary
     FROM touchpoint.media_item WHERE interaction_id = i.interaction_id AND interaction_ended_at = i.ended_at
 ) AS m ON true
-LEFT JOIN touchpoint.party_address AS a ON a.party_address_id = m.party_address_id
 LEFT JOIN LATERAL (
     SELECT string_agg(concat_ws(' ', action, outcome, result, (
                SELECT string_agg(concat_ws(' ', object_type, object_id, object_action), ', ' ORDER BY o.position)

@@ -59,7 +59,7 @@ SELECT i.interaction_id, i.ended_at, i.tenant, json_build_object(
         'addresses', (
             SELECT coalesce(json_agg(json_build_array(known.party_address_id, known.address) ORDER BY known.address), '[]')
             FROM touchpoint.party_address AS known WHERE known.party_address_id IN (
-                SELECT m.party_address_id FROM touchpoint.media_item AS m
+                SELECT i.party_address_id UNION SELECT m.party_address_id FROM touchpoint.media_item AS m
                 WHERE m.interaction_id = i.interaction_id AND m.interaction_ended_at = i.ended_at)),
         'agents', (
             SELECT coalesce(json_agg(json_build_array(agent.resource_id, agent.name) ORDER BY agent.resource_id), '[]')
@@ -70,11 +70,7 @@ SELECT i.interaction_id, i.ended_at, i.tenant, json_build_object(
                 WHERE v.interaction_id = i.interaction_id AND v.interaction_ended_at = i.ended_at)))) AS record
 FROM touchpoint.interaction AS i
 LEFT JOIN touchpoint.party AS p ON p.tenant = i.tenant AND p.party_id = i.party_id
-LEFT JOIN LATERAL (
-    SELECT known.address, known.name
-    FROM touchpoint.media_item AS m JOIN touchpoint.party_address AS known USING (party_address_id)
-    WHERE m.interaction_id = i.interaction_id AND m.interaction_ended_at = i.ended_at ORDER BY m.position LIMIT 1
-) AS a ON true;
+LEFT JOIN touchpoint.party_address AS a ON a.party_address_id = i.party_address_id;
 
 -- The interactions of a party, newest first, by any of `wanted`: its addresses or its party id. Found through the identity
 -- tables alone: after an erasure there is nothing to find. All addresses of an identified party count as its own.
@@ -91,6 +87,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     )
     SELECT i.interaction_id, i.ended_at FROM touchpoint.interaction AS i
     WHERE i.tenant = of_tenant AND i.party_id IN (SELECT party_id FROM ids) AND i.ended_at >= coalesce(since, '-infinity')
+    UNION
+    SELECT i.interaction_id, i.ended_at FROM touchpoint.interaction AS i
+    WHERE i.party_address_id IN (SELECT party_address_id FROM addresses) AND i.ended_at >= coalesce(since, '-infinity')
     UNION
     SELECT m.interaction_id, m.interaction_ended_at FROM touchpoint.media_item AS m
     WHERE m.party_address_id IN (SELECT party_address_id FROM addresses)
