@@ -1,8 +1,8 @@
-"""Reads scenarios: a contact as tables of events, expected segments, figures and interactions (tests/stitching/scenarios).
+"""Reads scenarios: a contact as tables of events, expected segments, figures and interactions.
 
-A file is a title line and sections; each section is its name and a table, columns split by `|`. Times are seconds from
-`start`. An event's `to` is an agent, `queue:Q` or an address; `more` holds `name=value` pairs. Without a prefix an event
-is a call's; without an item it is that of `c1`.
+A file is a title line and sections; each section is its name and a table, columns split by `|`. Times are seconds
+from `start`. An event's `to` is an agent, `queue:Q` or an address; `more` holds `name=value` pairs. Without a prefix
+an event is a call's; without an item it is that of `c1`. The files are in tests/stitching/scenarios.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Scenario:
 
     def since(self, time: Micros) -> str:
         """Seconds from the start, as the tables write them."""
-        return f"{(time - self.start) / SECOND:g}" if (time - self.start) % SECOND else str((time - self.start) // SECOND)
+        whole, rest = divmod(time - self.start, SECOND)
+        return f"{whole + rest / SECOND:g}" if rest else str(whole)
 
 
 def scenarios() -> list[Scenario]:
@@ -55,7 +56,8 @@ def read(path: Path) -> Scenario:
 
 def parse(name: str, text: str) -> Scenario:
     lines = [line.rstrip() for line in text.splitlines()]
-    settings = {line.split()[0]: line.split()[1:] for line in lines if line.split()[:1] in (["start"], ["silent"]) and "|" not in line}
+    words = [line.split() for line in lines if line.startswith(("start ", "silent ")) and "|" not in line]
+    settings = {first: rest for first, *rest in words}
     begun = datetime.fromisoformat(settings.get("start", [DEFAULT_START])[0])
     scenario = Scenario(name, lines[0], int(begun.timestamp()) * SECOND, [])
     tables = dict(_tables(lines))

@@ -1,4 +1,4 @@
-"""Each scenario's events, in whatever order and however often they arrive, fold to the timeline that its tables show."""
+"""Each scenario's events, in whatever order and however often they arrive, fold to the timeline of its tables."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.media.flags import Flag
-from touchpoint.stitching.media.span import Span
+from touchpoint.stitching.media.span import OPEN, Span
 from touchpoint.stitching.media.timeline import NEAR, Timeline
 
 
@@ -29,23 +29,23 @@ def decide_without_disconnect(line: Timeline) -> str | None:
     if not _queue_was_abandoned(line):
         return None
     assert line.last_queue is not None
-    return _gave_up(line, line.last_queue.end or line.last_queue.start, "in_queue")
+    return _gave_up(line, line.last_queue.end, "in_queue")
 
 
 def _queue_was_abandoned(line: Timeline) -> bool:
     """The last queue closed `abandoned`, and no agent has been there since."""
     queue = line.last_queue
-    if queue is None or queue.end is None or queue.reason != "abandoned":
+    if queue is None or queue.reason != "abandoned":
         return False
     agents = (span for span in line.spans if span.type == "with_agent" and span.agent not in line.bots)
-    return all(span.end is not None and span.end <= queue.end for span in agents)
+    return all(span.end <= queue.end for span in agents)
 
 
 def _gave_up(line: Timeline, now: Micros, where: str) -> str:
     waits = _waits_since_agent(line)
     if waits:
         begun = waits[0].start
-        over = max(now if span.end is None else span.end for span in waits)
+        over = max(min(span.end, now) for span in waits)
         if over - begun < line.limits.short_abandon:
             line.flags.add(Flag.SHORT_ABANDON)
     return where
@@ -56,7 +56,7 @@ def _waits_since_agent(line: Timeline) -> list[Span]:
     waits: list[Span] = []
     for span in line.spans:
         if span.type == "with_agent":
-            waits = [w for w in waits if w.end is None]
+            waits = [w for w in waits if w.end == OPEN]
         elif span.type in ("queue", "alerting"):
             waits.append(span)
     return waits

@@ -63,7 +63,7 @@ def is_agent_or_supervisor(_line: Timeline, fact: Fact) -> bool:
 
 
 def listens(line: Timeline, fact: Fact) -> bool:
-    return is_agent_or_supervisor(line, fact) and fact.data.get("mode") in ("monitor", "coach")
+    return fact.data.get("mode") in ("monitor", "coach") and is_agent_or_supervisor(line, fact)
 
 
 def joined(line: Timeline, fact: Fact, row: Row) -> None:
@@ -185,7 +185,7 @@ def _end_draft(line: Timeline, agent: str, fact: Fact, row: Row) -> bool:
 
 
 def is_reply(_line: Timeline, fact: Fact) -> bool:
-    return fact.data.get("kind", "reply") == "reply"
+    return bool(fact.data.get("kind", "reply") == "reply")
 
 
 def is_new(_line: Timeline, fact: Fact) -> bool:

@@ -34,7 +34,7 @@ def conclude(line: Timeline, facts: list[Fact], silences: Silences) -> Completio
     settled = max(settled, line.end + line.wrapup_window, _close_wrapups(line))
     latest = line.end
     for span in line.spans:
-        if span.type == "wrap_up" and span.end is not None:
+        if span.type == "wrap_up":
             latest = max(latest, span.end)
     return Completion(line.end, latest, max(settled, latest), final)
 
@@ -65,11 +65,14 @@ def _received(line: Timeline, last: Fact) -> bool:
 
 def _quiet_end(line: Timeline, facts: list[Fact]) -> Micros | None:
     """(b): every agent ended, nothing but routing open: the latest end of a closed segment but routing and wrap_up."""
-    if line.connected or line.alerting or line.monitors or line.consults or not (line.customer is None or line.is_open("routing")):
+    if line.connected or line.alerting or line.monitors or line.consults:
         return None
-    if line.is_open("routing") and not any(span.type == "with_agent" for span in line.spans):
+    routing = line.is_open("routing")
+    if line.customer is not None and not routing:
+        return None
+    if routing and not any(span.type == "with_agent" for span in line.spans):
         return None  # "every agent ended" needs an agent: who had none yet is still being routed
-    ends = [s.end for s in line.spans if s.end is not None and s.type not in ("routing", "wrap_up")]
+    ends = [s.end for s in line.spans if s.end != OPEN and s.type not in ("routing", "wrap_up")]
     if line.channel == "email":
         sent = [f.time for f in facts if f.verb == "sent" and f.data.get("kind", "reply") in ("reply", "new")]
         return max(ends + sent) if sent else None
@@ -103,12 +106,10 @@ def later(start: Micros, span: Micros, silent: tuple[tuple[Micros, Micros], ...]
     due = start + span
     counted = start
     for begin, end in sorted(silent):
-        begin = max(begin, counted)
         if begin >= due:
             break
-        if end > begin:
-            due += end - begin
-            counted = end
+        due += max(end - max(begin, counted), 0)
+        counted = max(end, counted)
     return due
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.media.model import ResourceFigures
-from touchpoint.stitching.media.span import Span
+from touchpoint.stitching.media.span import OPEN, Span
 
 Spans = list[tuple[Micros, Micros]]
 _OWN = frozenset({"with_agent", "hold", "wrap_up", "transmission"})
@@ -21,8 +21,8 @@ class Own:
         self.connected: list[Span] = []
         self.holds: Spans = []
         self.acw: Micros | None = None
-        self.first: Micros | None = None  # of a with_agent
-        self.other: Micros | None = None  # of a transmission or wrap-up
+        self.first: Micros = OPEN  # of a with_agent
+        self.other: Micros = OPEN  # of a transmission or wrap-up
 
 
 class Figures(NamedTuple):
@@ -44,7 +44,7 @@ def measure(spans: list[Span], bots: set[str], unfinished: set[str]) -> tuple[Fi
     answers: list[Micros] = []
     agents: dict[str, Own] = {}
     for span in spans:
-        length = span.end - span.start  # type: ignore[operator]
+        length = span.end - span.start
         if span.type == "queue":
             wait += length
             if first_queue is None:
@@ -56,11 +56,11 @@ def measure(spans: list[Span], bots: set[str], unfinished: set[str]) -> tuple[Fi
             _add(agents, span, length)
             if span.type == "with_agent" and span.agent not in bots:
                 answers.append(span.start)
-    humans = [own for agent, own in agents.items() if agent not in bots] if bots else list(agents.values())
+    humans = [own for agent, own in agents.items() if agent not in bots]
     talk, hold = _shared(humans)
     acw = [own.acw for own in humans if own.acw is not None]
     known = bool(acw) and not unfinished
-    handle = sum(s.end - s.start for own in humans for s in own.connected) + sum(acw)  # type: ignore[misc,operator]
+    handle = sum(s.end - s.start for own in humans for s in own.connected) + sum(acw)
     speed = None if first_queue is None else next((t - first_queue for t in answers if t >= first_queue), None)
     figures = Figures(
         wait // 1000,
@@ -82,15 +82,14 @@ def _add(agents: dict[str, Own], span: Span, length: Micros) -> None:
         own = agents[agent] = Own()
     if span.type == "with_agent":
         own.connected.append(span)
-        if own.first is None:
-            own.first = span.start
+        own.first = min(own.first, span.start)
     elif span.type == "hold":
-        own.holds.append((span.start, span.end))  # type: ignore[arg-type]
+        own.holds.append((span.start, span.end))
     elif span.type == "wrap_up":
         own.acw = (own.acw or 0) + length
-        own.other = span.start if own.other is None else own.other
+        own.other = min(own.other, span.start)
     elif span.type == "transmission":
-        own.other = span.start if own.other is None else own.other
+        own.other = min(own.other, span.start)
 
 
 def union(spans: Spans) -> Micros:
@@ -112,11 +111,11 @@ def _shared(agents: list[Own]) -> tuple[Micros, Micros]:
         return 0, 0
     if len(agents) == 1:
         own = agents[0]
-        connected = sum(s.end - s.start for s in own.connected)  # type: ignore[misc,operator]
+        connected = sum(s.end - s.start for s in own.connected)
         hold = union(own.holds) if own.holds else 0
         return connected - hold, hold
     if not any(own.holds for own in agents):
-        return union([(s.start, s.end) for own in agents for s in own.connected]), 0  # type: ignore[misc]
+        return union([(s.start, s.end) for own in agents for s in own.connected]), 0
     return _sweep(agents)
 
 
@@ -124,7 +123,7 @@ def _sweep(agents: list[Own]) -> tuple[Micros, Micros]:
     changes: list[tuple[Micros, int, int]] = []
     for own in agents:
         for span in own.connected:
-            changes += [(span.start, 1, 0), (span.end, -1, 0)]  # type: ignore[list-item]
+            changes += [(span.start, 1, 0), (span.end, -1, 0)]
         for start, end in own.holds:
             changes += [(start, 0, 1), (end, 0, -1)]
     talk = hold = 0
@@ -140,16 +139,15 @@ def _sweep(agents: list[Own]) -> tuple[Micros, Micros]:
     return talk, hold
 
 
-def _own_figures(own: Own, bot: bool, unfinished: bool) -> ResourceFigures | None:
-    connected = sum(s.end - s.start for s in own.connected)  # type: ignore[misc,operator]
+def _own_figures(own: Own, bot: bool, unfinished: bool) -> ResourceFigures:
+    connected = sum(s.end - s.start for s in own.connected)
     hold = union(own.holds) if own.holds else 0
-    first = own.first if own.first is not None else own.other
     return ResourceFigures(
         (connected - hold) // 1000,
         hold // 1000,
         None if unfinished or own.acw is None else own.acw // 1000,
         (connected + (own.acw or 0)) // 1000,
-        first,
-        own.first is not None,
+        own.first if own.connected else own.other,
+        bool(own.connected),
         bot,
     )

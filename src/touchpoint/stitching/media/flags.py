@@ -1,4 +1,4 @@
-"""Every flag that a media item can carry, with its meaning. A flag never stops a fold; it tells a reader what to doubt."""
+"""Every flag that a media item can carry, with its meaning. A flag stops no fold; it tells a reader what to doubt."""
 
 from __future__ import annotations
 

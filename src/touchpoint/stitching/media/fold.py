@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from operator import attrgetter
-from typing import Any
 
-from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.media.abandonment import decide_without_disconnect
 from touchpoint.stitching.media.completion import conclude, is_dropped, window
@@ -123,7 +122,7 @@ def _segment(span: Span, places: dict[int, int]) -> Segment:
         span.depth,
         None if span.parent is None else places[id(span.parent)],
         span.start,
-        span.end,  # type: ignore[arg-type]
+        span.end,
         span.queue,
         span.agent,
         span.reason,

@@ -1,4 +1,4 @@
-"""The invariant of the timeline: the customer's track and the agents cover the item from start to end (stitching.md, 2)."""
+"""The invariant of the timeline: customer track and agents cover the item from start to end (stitching.md, 2)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _COVERS = frozenset(
 
 
 def gaps(spans: list[Span], start: Micros, end: Micros, facts: list[Fact]) -> list[Span]:
-    """Segments for the holes over 1 s, or 3 s where every stamp of the item is a whole second. `spans` by their start."""
+    """Segments for the holes over 1 s, or 3 s where every stamp of the item is a whole second. `spans` in order."""
     holes = _holes(spans, start, end)
     if not holes:
         return []
@@ -26,8 +26,7 @@ def _holes(spans: list[Span], start: Micros, end: Micros) -> list[tuple[Micros, 
         if span.type in _COVERS:
             if span.start > reached:
                 holes.append((reached, span.start))
-            if span.end > reached:  # type: ignore[operator]
-                reached = span.end  # type: ignore[assignment]
+            reached = max(reached, span.end)
     if reached < end:
         holes.append((reached, end))
     return holes

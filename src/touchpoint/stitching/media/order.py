@@ -6,10 +6,13 @@ from collections.abc import Callable, Collection
 
 from touchpoint.stitching.facts import Fact, Micros
 
-_RANKED = """alias offered dialing failed connected ivr_entered ivr_exited queued alerting alert_ended dequeued voicemail_started
-    voicemail_ended unparked answered joined parked held retrieved transmission_started page transmission_failed transmitted
-    draft_started draft_discarded sent message * consult_started consult_answered consult_ended transferred left released
-    disconnected ended wrapup_started wrapup_ended summary""".split()
+_RANKED = """
+    alias offered dialing failed connected ivr_entered ivr_exited queued alerting alert_ended dequeued
+    voicemail_started voicemail_ended unparked answered joined parked held retrieved
+    transmission_started page transmission_failed transmitted draft_started draft_discarded sent message *
+    consult_started consult_answered consult_ended transferred left released
+    disconnected ended wrapup_started wrapup_ended summary
+""".split()
 RANK: dict[str, int] = {verb: rank for rank, verb in enumerate(_RANKED)}
 _OTHER = RANK["*"]
 
@@ -55,7 +58,8 @@ def arrange(instant: list[Fact], closes: Callable[[Fact], bool]) -> list[Fact]:
     """One instant's facts: among the unsequenced, what closes something that was open before goes before what opens.
 
     `closes` says of a fact whether it would close something that is open now, before the instant.
-    disconnected and ended stay; transferred moves before answered, queued and joined only, never before consult_answered.
+    disconnected and ended stay. transferred moves before answered, queued and joined only, never before
+    consult_answered.
     """
     places = [n for n, fact in enumerate(instant) if fact.sequence is None]
     if len(places) < 2:

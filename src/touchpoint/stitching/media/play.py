@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.media.agents import beside_transfer
 from touchpoint.stitching.media.consults import answered_elsewhere
 from touchpoint.stitching.media.flags import Flag
@@ -30,8 +30,9 @@ def play(line: Timeline, item_id: str, facts: list[Fact]) -> None:
             after += 1
         if line.channel == "chat" and n:
             line.go_idle(facts[n - 1], time)
-        if after - n == 1:
-            _step(line, item_id, facts[n])
+        if after - n == 1 or time == facts[0].time:  # nothing was open before the first instant
+            for fact in facts[n:after]:
+                _step(line, item_id, fact)
         else:
             for fact in arrange(facts[n:after], lambda fact: closes_what_is_open(line, fact)):
                 _step(line, item_id, fact)
@@ -39,14 +40,14 @@ def play(line: Timeline, item_id: str, facts: list[Fact]) -> None:
 
 
 def _first(line: Timeline, item_id: str, facts: list[Fact]) -> int:
-    """Opens a derived routing for a first event that opens neither the customer's track nor an agent's; how many were read."""
+    """Opens a derived routing if the first event opens neither customer track nor agent; how many it has read."""
     first = facts[0]
     if first.verb in _OPENS_ALONE:
         return 0
     routing = line.customer = line.add("routing", first, None)
     routing.start, routing.provenance = line.start, "derived"
     _step(line, item_id, first)
-    if line.connected or (line.customer is not None and line.customer is not routing):
+    if line.connected or line.customer not in (routing, None):
         line.spans.remove(routing)
     return 1
 
@@ -56,7 +57,7 @@ def _step(line: Timeline, item_id: str, fact: Fact) -> None:
         if would_open(line, fact):
             line.flags.add(Flag.AFTER_END)
         return
-    if line.outside is not None and fact.verb not in _STAYS_OUTSIDE and not (fact.verb == "released" and beside_transfer(line, fact)):
+    if line.outside is not None and not _says_nothing_new(line, fact):
         line.outside = None
     if fact.subject != item_id and fact.verb == "answered":
         answered_elsewhere(line, fact, CONSULT_ANSWERED, ANSWERED)
@@ -64,3 +65,8 @@ def _step(line: Timeline, item_id: str, fact: Fact) -> None:
     row = row_of(line, fact)
     if row is not None:
         row.apply(line, fact, row)
+
+
+def _says_nothing_new(line: Timeline, fact: Fact) -> bool:
+    """After a transfer to an outside address: the end, and what the agent does afterwards."""
+    return fact.verb in _STAYS_OUTSIDE or (fact.verb == "released" and beside_transfer(line, fact))

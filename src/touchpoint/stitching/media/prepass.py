@@ -1,4 +1,4 @@
-"""What must have happened, read out of events that came later (stitching.md 2): answers, wrap-up starts, whole summaries.
+"""What must have happened, read out of later events (stitching.md 2): answers, wrap-up starts, whole summaries.
 
 Derived facts carry `provenance` in their data and the id of the event they were read out of.
 """
@@ -25,8 +25,8 @@ def start_of(facts: list[Fact]) -> Micros:
     first = facts[0]
     if first.verb in STARTS:
         return first.time
-    told = (f.data["reported"]["started_at"] for f in facts if "reported" in f.data and "started_at" in f.data["reported"])
-    return min(next(told, first.time), first.time)
+    claims = (fact.data["reported"] for fact in facts if "reported" in fact.data)
+    return min(next((told["started_at"] for told in claims if "started_at" in told), first.time), first.time)
 
 
 def complete(facts: list[Fact], flags: set[Flag]) -> list[Fact]:

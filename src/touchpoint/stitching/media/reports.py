@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from touchpoint.stitching.facts import SECOND, Fact
+from touchpoint.stitching.facts import SECOND, Fact, Micros
 from touchpoint.stitching.media.completion import Completion
 from touchpoint.stitching.media.durations import Figures
 from touchpoint.stitching.media.model import ResourceFigures
@@ -29,15 +29,22 @@ def add_hold_totals(line: Timeline, facts: list[Fact]) -> None:
         if not own or any(s.had_hold for s in (own if fact.verb == "summary" else own[-1:])):
             continue
         span = own[-1]
-        assert span.end is not None
-        hold = Span("hold", max(span.start, span.end - length * 1000), fact, 23 if fact.verb == "summary" else None, agent, span)
-        hold.track, hold.provenance = span.track, "aggregate"
-        hold.end, hold.reason, hold.closed_by, hold.closed_rule = span.end, span.reason, span.closed_by, span.closed_rule
         span.had_hold = True
-        line.spans.append(hold)
+        line.spans.append(_total(span, fact, length * 1000))
 
 
-def contradicts(summary: Fact, end: Completion, start: int, figures: Figures, agents: dict[str, ResourceFigures]) -> bool:
+def _total(parent: Span, fact: Fact, length: Micros) -> Span:
+    rule = 23 if fact.verb == "summary" else None
+    hold = Span("hold", max(parent.start, parent.end - length), fact, rule, parent.agent, parent)
+    hold.track, hold.provenance = parent.track, "aggregate"
+    hold.end, hold.reason = parent.end, parent.reason
+    hold.closed_by, hold.closed_rule = parent.closed_by, parent.closed_rule
+    return hold
+
+
+def contradicts(
+    summary: Fact, end: Completion, start: Micros, figures: Figures, agents: dict[str, ResourceFigures]
+) -> bool:
     """Whether a summary differs from what was observed by more than 2 s."""
     told: dict[str, Any] = summary.data.get("reported", {})
     instants = (("started_at", start), ("ended_at", end.ended_at))

@@ -66,12 +66,12 @@ def result(facts: list[Fact]) -> tuple[int | None, str | None]:
 
 
 def end_reason(line: Timeline, facts: list[Fact]) -> str | None:
-    """As `ended` gives it, else `disconnected`, else who disconnected; without either that of the last segment to close."""
+    """As `ended` gives it, else `disconnected`, else who disconnected; without either that of the last segment."""
     if line.ender is None:
         if Flag.TIMED_OUT in line.flags:
             return "timed_out"
-        last = max((s for s in line.spans if s.type not in ("routing", "wrap_up") and s.end == line.end), key=_closed, default=None)
-        return None if last is None else last.reason
+        last = [s for s in line.spans if s.type not in ("routing", "wrap_up") and s.end == line.end]
+        return max(last, key=_closed).reason if last else None
     for verb in ("ended", "disconnected"):
         given = next((f.data["reason"] for f in facts if f.verb == verb and "reason" in f.data), None)
         if given is not None:
@@ -89,7 +89,7 @@ def _closed(span: Span) -> tuple[int, str]:
 def overlaps(line: Timeline) -> None:
     """Agents connected beside another without transfer or join: a conference, inferred, if for more than 2 s."""
     for first, second in line.doubled:
-        if first.end is None or second.end is None or first.reason == "transferred":
+        if first.reason == "transferred":
             continue
         if first.agent in line.bots or second.agent in line.bots:
             continue

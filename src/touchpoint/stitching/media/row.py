@@ -30,8 +30,8 @@ Reason = str | Given
 class Row(NamedTuple):
     """One line of the rule table (stitching.md, 2).
 
-    `closes` gives what is closed, by segment type, with the end reason; "customer track" stands for whatever is open on it,
-    "everything" for all but wrap_up. What is inside a with_agent closes with its reason.
+    `closes` gives what is closed, by segment type, with the end reason; "customer track" stands for whatever is open
+    on it, "everything" for all but wrap_up. What is inside a with_agent closes with its reason.
     """
 
     number: int

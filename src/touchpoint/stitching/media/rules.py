@@ -1,6 +1,6 @@
-"""THE RULE TABLE (stitching.md, 2), row by row. Everything that an event does to a media item is here or in a general rule.
+"""THE RULE TABLE (stitching.md, 2), row by row. All that an event does to a media item is here or in a general rule.
 
-Read a line as: row, event, which of them; what it closes, with the end reason; what it opens; what is exact about it; handler.
+A line is: row, event, which of them; what it closes, with the end reason; what it opens; what is exact; handler.
 The general rules (one segment on the customer track, tracks of agents) are in `timeline.py`.
 """
 
@@ -23,7 +23,8 @@ RELEASES: Mapping[str, Reason] = {
     "with_agent": "agent_released", "consult": "agent_released", "monitor": "agent_released",
 }  # fmt: skip
 GIVES_UP: Mapping[str, Reason] = {
-    "queue": "abandoned", "alerting": "customer_abandoned", "hold": "abandoned_on_hold", "everything": "customer_disconnected",
+    "queue": "abandoned", "alerting": "customer_abandoned", "hold": "abandoned_on_hold",
+    "everything": "customer_disconnected",
 }  # fmt: skip
 HANDS_OVER: Mapping[str, Reason] = {"with_agent": "transferred", "queue": "transferred"}
 BY: Mapping[str, Reason] = {"everything": Given("disconnected", "by", "{}_disconnected")}
@@ -58,8 +59,8 @@ RULES: tuple[Row, ...] = (
         "without resource: the only connected agent; a second held is ignored", agents.held),
     Row(9, "retrieved", "", None, {"hold": "retrieved"}, "-",
         "alone: flag unpaired_hold", agents.retrieved),
-    Row(10, "consult_started", "", None, NONE, "consult in with_agent(A); hold, inferred, if the source never reports holds",
-        "", consults.consult_started),
+    Row(10, "consult_started", "", None, NONE, "consult in with_agent(A)",
+        "and a hold, inferred, if the dialect declares that its source never reports holds", consults.consult_started),
     Row(11, "consult_answered", "", None, {"alerting": "answered"}, "consult(B), depth 0 on B's track",
         "", consults.consult_answered),
     Row(11, "consult_ended", "", None, {"consult": "consult_ended", "inferred hold": "consult_ended"}, "-",
@@ -91,7 +92,8 @@ RULES: tuple[Row, ...] = (
         "", customer.unparked),
     Row(18, "released", "", None, {**RELEASES, "alerting": "failed", "inferred hold": "agent_released"},
         "routing if no agent remains",
-        "ignored within 2 s either side of a `transferred` by A; B's release closes both sides of a consult", agents.released),
+        "ignored within 2 s either side of a `transferred` by A; B's release closes both sides of a consult",
+        agents.released),
     Row(19, "disconnected", "by the customer", endings.by_customer, GIVES_UP, "-",
         "without `by`: the customer if no agent is connected; not wrap_up", endings.customer_disconnected),
     Row(19, "disconnected", "", None, BY, "-",
@@ -115,7 +117,8 @@ RULES: tuple[Row, ...] = (
     Row(25, "transmission_failed", "", None, {"transmission": "failed"}, "routing",
         "", customer.transmission_failed),
     Row(25, "transmitted", "", None, {"transmission": "ok"}, "-",
-        "pages from the final result, whose complete, partial or failed is the item's end reason", customer.transmitted),
+        "pages from the final result, whose complete, partial or failed is the item's end reason",
+        customer.transmitted),
     Row(26, "draft_started", "", None, CONNECTS, "with_agent(A) if not connected, drafting in it",
         "", agents.draft_started),
     Row(26, "draft_discarded", "", None, {"drafting": "discarded", "with_agent": "discarded"}, "-",

@@ -7,10 +7,12 @@ from touchpoint.stitching.facts import Fact, Micros
 CUSTOMER = "customer"
 UNKNOWN = "unknown"
 """The track of an agent whom the source does not name."""
+OPEN: Micros = 1 << 62
+"""The end of a segment that is still open."""
 
 
 class Span:
-    """A lifecycle segment in the making; `end` is None while it is open."""
+    """A lifecycle segment in the making."""
 
     __slots__ = (
         "agent",
@@ -49,7 +51,7 @@ class Span:
         self.depth = 0 if parent is None else 1
         self.parent = parent
         self.start = start
-        self.end: Micros | None = None
+        self.end = OPEN
         self.queue: str | None = None
         self.agent = agent
         self.reason: str | None = None

@@ -90,7 +90,9 @@ class Timeline:
 
     # opening and closing
 
-    def add(self, type_: str, fact: Fact, rule: int | None, agent: str | None = None, parent: Span | None = None) -> Span:
+    def add(
+        self, type_: str, fact: Fact, rule: int | None, agent: str | None = None, parent: Span | None = None
+    ) -> Span:
         """A new segment at the fact's time, on the agent's track if there is one."""
         span = Span(type_, fact.time, fact, rule, agent, parent)
         if agent is not None:
@@ -115,7 +117,7 @@ class Timeline:
         return self.customer is not None and self.customer.type == type_
 
     def open_customer(self, type_: str, fact: Fact, row: Row) -> Span | None:
-        """Opens a segment on the customer track, which closes the open one. While an agent is connected: a queue only."""
+        """Opens a segment on the customer track and closes the open one; while an agent is connected, only a queue."""
         if self.connected and not (type_ == "queue" or (type_ == "transmission" and self.channel == "fax")):
             self.flags.add(Flag.ILLEGAL_ORDER)
             return None
@@ -200,7 +202,7 @@ class Timeline:
     def close_children(
         self, span: Span, at: Micros, reason: str, fact: Fact | None, rule: int | None, hold: str | None = None
     ) -> None:
-        """Closes what is open inside a with_agent, and the other side of its consults. `hold`: the hold's own reason."""
+        """Closes what is open inside a with_agent, and the other side of its consults. `hold`: the hold's reason."""
         if span.hold is not None:
             self.close(span.hold, at, hold or reason, fact, rule)
             span.hold = None
@@ -208,10 +210,13 @@ class Timeline:
             self.close(span.drafting, at, reason, fact, rule)
             span.drafting = None
         if self.consults:
-            for consult in [c for c in self.consults if c.parent is span or (c.parent is None and c.partner == span.track)]:
-                self._end_consult(consult, at, reason, fact, rule)
+            for consult in list(self.consults):
+                if consult.parent is span or (consult.parent is None and consult.partner == span.track):
+                    self._end_consult(consult, at, reason, fact, rule)
 
-    def close_consults(self, agent: str, fact: Fact, rule: int, reason: str, *, asked: bool = False, with_: str | None = None) -> None:
+    def close_consults(
+        self, agent: str, fact: Fact, rule: int, reason: str, *, asked: bool = False, with_: str | None = None
+    ) -> None:
         """Closes both sides of an agent's consults, and the hold that was inferred from them.
 
         `asked`: only those in which the agent is the one who was asked. `with_`: only those with that agent.
@@ -263,8 +268,10 @@ class Timeline:
         if self.customer is not None:
             self.close(self.customer, at, reasons.get(self.customer.type, other), fact, rule)
         self.customer = None
-        for open_ in (self.connected, self.alerting, self.monitors, self.consults, self.away):
-            open_.clear()  # type: ignore[attr-defined]
+        self.consults.clear()
+        self.away.clear()
+        for open_ in (self.connected, self.alerting, self.monitors):
+            open_.clear()
 
     # chat
 
