@@ -126,7 +126,7 @@ def parse(raw: bytes) -> Any:
         check(tree)
     # written back, an object with a name twice comes out shorter. What is equal but for the spaces that
     # Python's json writes has no such object either; other JSON (escapes, indents) takes the longer way
-    plain = orjson.dumps(tree)
+    plain, raw = orjson.dumps(tree), raw.strip()
     if plain != raw and plain != raw.replace(b'": ', b'":').replace(b", ", b","):
         _pairs_decoder.decode(raw.decode())
     return tree

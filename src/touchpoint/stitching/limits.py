@@ -62,5 +62,7 @@ class Limits(msgspec.Struct, frozen=True):
         return FULL if dialect is None else self.capabilities.get(dialect, FULL)
 
 
+DEFAULT = Limits()
+
 Silences = Mapping[str, tuple[tuple[Micros, Micros], ...]]
 """By source: spans in which its heartbeat was missing; they do not count towards an item's age (stitching.md, 4)."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from touchpoint.stitching.book import Book
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.interactions.advance import END_OF_TIME, ClosedInteraction
-from touchpoint.stitching.limits import Limits
+from touchpoint.stitching.limits import DEFAULT, Limits
 from touchpoint.stitching.record import Json, amendment, record
 
 
@@ -19,7 +19,7 @@ class Outcome(NamedTuple):
     orphans: list[Fact]
 
 
-def stitch(facts: Iterable[Fact], limits: Limits = Limits(), secret: bytes = b"") -> Iterator[Json]:
+def stitch(facts: Iterable[Fact], limits: Limits = DEFAULT, secret: bytes = b"") -> Iterator[Json]:
     """The records of every interaction; at the end of the input every limit is reached, so everything closes."""
     yield from fold_all(facts, limits, secret).records
 

@@ -64,10 +64,8 @@ class MediaStage:
     def apply(self, records: Sequence[Record], now: Micros) -> list[Forward]:
         """Decode, deduplicate, send on what is new."""
         out: list[Forward] = []
-        if records and records[0].topic == LINKS:
-            arrived = self._links(records, out)
-        else:
-            arrived = self._events(records, out)
+        linked = bool(records) and records[0].topic == LINKS
+        arrived = self._links(records, out) if linked else self._events(records, out)
         for (tenant, item), changes in arrived.items():
             self._settle(tenant, item, changes, out)
         self._clock.save()
@@ -233,7 +231,7 @@ class MediaStage:
         return HOUR + (channel.age if channel else self._limits.interaction_age)
 
     def _shrink(self, key: bytes) -> None:
-        """First to where its facts went, so that a late event still finds its way; after an interaction's age to nothing."""
+        """First to where its facts went, for late events to find their way; after an interaction's age to nothing."""
         state = _decode(unstamped(self._state[key]))
         over = state.last + self._limits.interaction_age
         if state.stub or (state.route is None and state.via is None):

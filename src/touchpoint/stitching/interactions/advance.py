@@ -14,7 +14,7 @@ import msgspec
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.interactions import late
 from touchpoint.stitching.interactions.entities import Entity
-from touchpoint.stitching.interactions.grouping import Component, closing
+from touchpoint.stitching.interactions.grouping import Component, deadlines
 from touchpoint.stitching.interactions.late import Amendment
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
 from touchpoint.stitching.interactions.present import ACTIVITY, CONTROL, IDENTITY, ITEM, Placed, Present, placed
@@ -96,10 +96,11 @@ class _Walk:
         before = self.present.snapshot()
         self.present.take(burst)
         last = burst[-1].fact.time
-        for component in self.present.components():
-            if closing(component, self.limits)[0] < last or _pauses(component, self.limits):
-                self.present.restore(before)
-                return False
+        found = self.present.components()
+        closes = any(instant < last for instant, _ in deadlines(found, self.limits))
+        if closes or any(_pauses(component, self.limits) for component in found):
+            self.present.restore(before)
+            return False
         return True
 
     def _asks_for_steps(self, burst: list[Placed]) -> bool:
@@ -124,10 +125,16 @@ class _Walk:
         return joins
 
     def _close_before(self, time: Micros) -> None:
-        due = [(closing(c, self.limits), c) for c in self.present.components()]
-        for (instant, why), component in sorted(due, key=lambda d: (d[0][0], d[1].first.order)):
-            if instant < time:
-                self._close(component, instant, why)
+        while True:
+            found = self.present.components()
+            due = [(instant, c.first.order, why, c) for (instant, why), c in self._dated(found) if instant < time]
+            if not due:
+                return
+            instant, _, why, component = min(due, key=lambda d: d[:2])
+            self._close(component, instant, why)
+
+    def _dated(self, found: list[Component]) -> Iterator[tuple[tuple[Micros, str], Component]]:
+        return zip(deadlines(found, self.limits), found, strict=True)
 
     def _close(self, component: Component, instant: Micros, why: str) -> None:
         key = component.key
@@ -155,7 +162,7 @@ class _Walk:
     def _result(self) -> Advance:
         oldest = self.horizon - self.limits.interaction_age
         orphans = self.present.forget_before(oldest)
-        due = [closing(c, self.limits)[0] for c in self.present.components()]
+        due = [instant for instant, _ in deadlines(self.present.components(), self.limits)]
         rest = PartyFacts(closed=[c for c in self.tombstones if c.instant >= oldest])
         rest.parents = self.party.parents if due or self.ahead else {}
         for kind, home, fact in (*self.present.every(), *self.ahead):

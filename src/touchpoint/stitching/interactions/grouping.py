@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.interactions.entities import Entity
@@ -94,12 +94,34 @@ def stitches(key: PartyKey, entity: Entity, limits: Limits) -> bool:
     )
 
 
-def closing(component: Component, limits: Limits) -> tuple[Micros, str]:
-    """The instant in event time at which an interaction closes, and why: quiet, requested or limit."""
-    complete = max(entity.complete_at for entity in component.entities)
+def deadlines(components: Sequence[Component], limits: Limits) -> list[tuple[Micros, str]]:
+    """For each, the instant in event time at which it closes, and why: quiet, requested or limit.
+
+    While another item of the party is open, it may turn out to have overlapped: nothing that began meanwhile
+    closes before that is settled.
+    """
+    return [_closing(c, _held_until(c, components), limits) for c in components]
+
+
+def _closing(component: Component, held: Micros, limits: Limits) -> tuple[Micros, str]:
+    complete = max(held, *(entity.complete_at for entity in component.entities))
     if component.request is not None:
         instant, why = max(component.request, complete), "requested"
     else:
         instant, why = max(complete, *(entity.reach for entity in component.entities)), "quiet"
     limit = min(entity.started_at for entity in component.entities) + limits.interaction_age
     return (limit, "limit") if limit < instant else (instant, why)
+
+
+def _held_until(component: Component, all_components: Sequence[Component]) -> Micros:
+    started = max(entity.started_at for entity in component.entities)
+    return max(
+        (
+            entity.complete_at
+            for other in all_components
+            if other is not component and other.key == component.key and other.key.kind != "anon"
+            for entity in other.entities
+            if entity.by_time and entity.reach < started < entity.complete_at
+        ),
+        default=started,
+    )
