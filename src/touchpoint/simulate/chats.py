@@ -18,10 +18,14 @@ def inbound_chat(scene: Scene) -> None:
     if not visitor:
         scene.identify(scene.customer.mail)
     at = with_bot(scene, chat)
-    if scene.chance(0.25):
+    if scene.chance(0.04):
         end(chat, at, "customer")
         return
-    chat.say(at, "ivr_exited", reason="agent")
+    served = scene.chance(0.2)
+    chat.say(at, "ivr_exited", reason="self_service" if served else "agent")
+    if served:
+        end(chat, at, "customer")
+        return
     chat.say(at, "queued", queue="webchat")
     desk = scene.world.desks["webchat"]
     free_at, place = desk.take()

@@ -85,5 +85,6 @@ class Scene:
             told["party"] = {"address": self.customer.mail}
         else:
             told["media_item"] = item
-        told["resource"] = agent.resource if agent else {"id": "web-shop", "kind": "system"}
+        if agent is not None:
+            told["resource"] = agent.resource
         self.paper.write(at, "activity.recorded", SHOP if agent is None else CRM, item, told | data)

@@ -26,7 +26,7 @@ CALL_QUEUES = {"sales": 0.35, "service": 0.3, "billing": 0.2, "support": 0.15}
 DESKS = {  # desk: its share of all contacts and minutes of work on one
     **{queue: (0.56 * share, 6.0) for queue, share in CALL_QUEUES.items()},
     "webchat": (0.18, 5.0),
-    "mailroom": (0.15, 9.0),
+    "mailroom": (0.15, 12.0),
     "faxdesk": (0.09, 4.0),
 }
 
