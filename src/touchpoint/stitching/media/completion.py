@@ -7,7 +7,7 @@ from typing import NamedTuple
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.limits import CHANNELS, Limits, Silences
 from touchpoint.stitching.media.flags import Flag
-from touchpoint.stitching.media.span import Span
+from touchpoint.stitching.media.span import OPEN, Span
 from touchpoint.stitching.media.timeline import Timeline
 
 AFTERWARDS = frozenset({"wrapup_started", "wrapup_ended", "summary"})
