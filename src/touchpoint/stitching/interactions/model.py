@@ -82,12 +82,12 @@ def precedence(fact: Fact) -> tuple[Micros, bytes]:
 
 
 def merged(known: PartyFacts, new: PartyFacts, gone: Collection[str] = ()) -> PartyFacts:
-    """The union of two sets of a party's facts, without the media items that are gone elsewhere."""
+    """The union of two sets of a party's facts, without the media items that are gone elsewhere and what went along."""
     closed = {each.interaction_id: each for each in sorted((*known.closed, *new.closed), key=lambda c: c.amended)}
     return PartyFacts(
         items=_homes(known.items, new.items, gone),
         controls=_homes(known.controls, new.controls, gone),
-        activities=_homes(known.activities, new.activities, ()),
+        activities=_homes(_without(known.activities, gone) if gone else known.activities, new.activities, ()),
         identity=union(known.identity, new.identity) if new.identity else known.identity,
         closed=sorted(closed.values(), key=lambda c: (c.instant, c.interaction_id)),
         parents=known.parents | new.parents,
@@ -99,3 +99,13 @@ def _homes(known: dict[str, list[Fact]], new: dict[str, list[Fact]], gone: Colle
     for home, facts in new.items():
         both[home] = union(both.get(home, ()), facts)
     return {home: facts for home, facts in both.items() if home not in gone}
+
+
+def _without(activities: dict[str, list[Fact]], gone: Collection[str]) -> dict[str, list[Fact]]:
+    """Activities that name no party of their own go where their media item goes."""
+
+    def follows(fact: Fact) -> bool:
+        return "party" not in fact.data and (fact.data.get("media_item") or fact.subject) in gone
+
+    kept = {activity: [fact for fact in facts if not follows(fact)] for activity, facts in activities.items()}
+    return {activity: facts for activity, facts in kept.items() if facts}

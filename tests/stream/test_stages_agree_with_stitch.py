@@ -1,0 +1,66 @@
+"""Whatever the order, the repetition, the batches, the partitions, the restarts: the rows are those of `stitch`."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+from stage_cluster import SECRET, Cluster, records_of
+
+from touchpoint.events import Accepted, Decoder
+from touchpoint.simulate import simulate
+from touchpoint.stitching.limits import Limits
+from touchpoint.stitching.offline import fold_all
+
+START = datetime(2026, 3, 2, 8, tzinfo=UTC)
+LATER = "2026-06-30T00:00:00Z"
+
+
+def offline(events: list[dict]) -> dict[str, dict]:
+    facts = []
+    for event in events:
+        verdict = Decoder().decode(orjson.dumps(event))
+        assert isinstance(verdict, Accepted)
+        facts.append(verdict.fact)
+    records = fold_all(facts, Limits(), SECRET).records
+    return {record["interaction_id"]: record for record in records}
+
+
+def arrival(events: list[dict], seed: int) -> list[dict]:
+    """Each up to 50 s late, a fifth of them twice."""
+    rng = random.Random(seed)
+    stream = []
+    for event in events:
+        time = datetime.fromisoformat(event["time"]).timestamp()
+        stream += [(time + rng.uniform(0, 50), rng.random(), event) for _ in range(1 + (rng.random() < 0.2))]
+    return [event for *_, event in sorted(stream, key=lambda each: each[:2])]
+
+
+@pytest.mark.parametrize(("seed", "partitions", "restarts"), [(1, 1, 0.0), (2, 4, 0.0), (3, 3, 0.05), (4, 4, 0.02)])
+def test_a_simulated_hour_through_the_stages_gives_what_stitch_gives(
+    seed: int, partitions: int, restarts: float
+) -> None:
+    events = list(simulate(seed, START, hours=1.0, volume=120))
+    expected = offline(events)
+    cluster = Cluster(partitions, seed, Limits())
+    cluster.produce(arrival(events, seed))
+    cluster.finish(LATER)
+    found = {record["interaction_id"]: record for record in records_of(cluster.run(restarts))}
+    assert not cluster.dead
+    assert found.keys() == expected.keys()
+    for identifier, record in expected.items():
+        assert found[identifier] | {"amendments": record["amendments"]} == record
+
+
+def test_what_is_over_leaves_only_small_things_behind() -> None:
+    events = list(simulate(5, START, hours=0.5, volume=120))
+    cluster = Cluster(2, 5, Limits())
+    cluster.produce(events)
+    cluster.finish(LATER)
+    cluster.run()
+    left = sum(
+        len(value) for (agent, _), state in cluster.states.items() if agent == "media" for value in state.values()
+    )
+    assert left < 2_000

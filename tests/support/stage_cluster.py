@@ -1,0 +1,106 @@
+"""Stages of every partition wired to each other in memory: the stream without a broker, for properties of the stages."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+import orjson
+from aiokafka.partitioner import murmur2
+
+from touchpoint.events import Decoder
+from touchpoint.simulate.produce import address
+from touchpoint.stitching.facts import SECOND, Micros
+from touchpoint.stitching.limits import Limits
+from touchpoint.stream.media import MediaStage
+from touchpoint.stream.party import PartyStage
+from touchpoint.stream.stage import Forward, Record
+
+INPUTS = ("calls", "emails", "faxes", "chats", "activities", "parties")
+SECRET = b"test"
+
+
+class Cluster:
+    """N partitions of both stages; records move when told to, in an order drawn from a seed."""
+
+    def __init__(self, partitions: int, seed: int, limits: Limits, inputs: Iterable[str] = INPUTS) -> None:
+        self.partitions, self.limits, self.inputs = partitions, limits, tuple(inputs)
+        self.rng = random.Random(seed)
+        self.queues: dict[tuple[str, int], list[Record]] = defaultdict(list)
+        self.offsets: dict[tuple[str, int], int] = defaultdict(int)
+        self.states: dict[tuple[str, int], dict[bytes, bytes]] = defaultdict(dict)
+        self.now: Micros = 1_000_000 * SECOND
+        self.closed: list[dict] = []
+        self.dead: list[Record] = []
+        self.stages = {(agent, p): self._stage(agent, p) for agent in ("media", "party") for p in range(partitions)}
+
+    def _stage(self, agent: str, p: int) -> MediaStage | PartyStage:
+        state = self.states[agent, p]
+        if agent == "media":
+            held = [topic for topic in self.inputs if topic != "parties"]
+            return MediaStage(p, self.partitions, state, Decoder(), self.limits, SECRET, held)
+        return PartyStage(p, self.partitions, state, self.limits, SECRET)
+
+    def restart(self) -> None:
+        """Every stage anew from its state, as after a crash."""
+        self.stages = {key: self._stage(*key) for key in self.stages}
+
+    def put(self, topic: str, key: bytes | None, value: bytes | None, partition: int | None = None, headers=()) -> None:
+        if partition is None:
+            partition = (murmur2(key or b"") & 0x7FFFFFFF) % self.partitions
+        place = (topic, partition)
+        self.queues[place].append(Record(topic, partition, self.offsets[place], key, value, tuple(headers), 0))
+        self.offsets[place] += 1
+
+    def produce(self, events: Iterable[dict]) -> None:
+        for event in events:
+            topic, key = address(event)
+            self.put(topic, key.encode(), orjson.dumps(event))
+
+    def finish(self, time: str) -> None:
+        """A heartbeat beyond all limits to every partition of every input."""
+        for topic in self.inputs:
+            for p in range(self.partitions):
+                beat = {"specversion": "1.0", "id": "end", "source": "finish", "type": "source.heartbeat", "time": time}
+                self.put(topic, None, orjson.dumps(beat), p)
+
+    def run(self, restarts: float = 0.0) -> list[dict]:
+        """Until nothing moves any more."""
+        while any(self.queues.values()):
+            self._step()
+            if restarts and self.rng.random() < restarts:
+                self.restart()
+        for _ in range(40):
+            self.now += SECOND
+            for (agent, p), stage in self.stages.items():
+                caught_up = self.inputs if agent == "media" else ("touches",)
+                self._forward(agent, p, stage.tick(self.now, caught_up))
+            while any(self.queues.values()):
+                self._step()
+        return self.closed
+
+    def _step(self) -> None:
+        place = self.rng.choice([place for place, queue in sorted(self.queues.items()) if queue])
+        topic, p = place
+        size = self.rng.choice((1, 3, 20, 200))
+        batch, self.queues[place] = self.queues[place][:size], self.queues[place][size:]
+        agent = "party" if topic == "touches" else "media"
+        self.now += SECOND // 10
+        self._forward(agent, p, self.stages[agent, p].apply(batch, self.now))
+
+    def _forward(self, agent: str, p: int, forwards: Iterable[Forward]) -> None:
+        for forward in forwards:
+            if forward.topic == "interactions":
+                self.closed.append(orjson.loads(forward.value))
+            elif forward.topic == "dead-letters":
+                self.dead.append(Record(agent, p, 0, forward.key, forward.value, forward.headers, 0))
+            else:
+                self.put(forward.topic, forward.key, forward.value, forward.partition, forward.headers)
+
+
+def records_of(closed: Iterable[dict]) -> Iterator[dict]:
+    """The records of interaction.closed events, without what the topic adds."""
+    for event in closed:
+        if event["type"] == "interaction.closed":
+            yield {name: value for name, value in event["data"].items() if name != "identity"}
