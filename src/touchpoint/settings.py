@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import phonenumbers
+import pydantic_settings
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -241,6 +242,11 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
         for name in [n for n in values if PREFIX + n.upper() in environ]:
             del values[name]
         settings = Settings(**{**values, **overrides})
+    except (
+        pydantic_settings.SettingsError
+    ) as error:  # a section's variable that is no JSON: pydantic stops at the first
+        name = PREFIX + str(error).split('"')[1].upper()
+        raise SettingsError([*problems, f'{name}: must be JSON such as {{"sms": {{"age": "2h"}}}}']) from None
     except ValidationError as error:
         raise SettingsError(problems + [_plain(e) for e in error.errors()]) from None
     if problems:

@@ -32,11 +32,11 @@ async def test_workers_join_and_leave_under_load(lab: Lab) -> None:
     first = lab.worker()
     await lab.until(lambda: lab.history_lines() > 500, "the first worker's work")
     second = lab.worker()
-    await lab.until(lambda: "Worker ready" in second.log.read_text(), "the second worker's assignment")
+    await lab.until_ready(second)
     await asyncio.sleep(2)
     assert await first.end() == 0
     third = lab.worker()
-    await lab.until(lambda: "Worker ready" in third.log.read_text(), "the third worker's assignment")
+    await lab.until_ready(third)
     lab.enough.set()
     await sending
     await lab.until_stored()

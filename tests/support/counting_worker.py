@@ -69,7 +69,7 @@ def decode(value: bytes) -> tuple[int, dict[str, int]]:
 
 
 class FileWriter:
-    """A history that is a file."""
+    """A history that is a file; down while another file with the suffix ``.down`` is there."""
 
     retriable: tuple[type[BaseException], ...] = ()
 
@@ -77,6 +77,8 @@ class FileWriter:
         self._path = path
 
     async def write(self, records: Sequence[Record]) -> Sequence[Forward]:
+        if self._path.with_suffix(".down").exists():
+            raise ConnectionRefusedError("the history is down")
         with self._path.open("ab") as out:
             out.write(b"".join((record.value or b"") + b"\n" for record in records))
             out.flush()

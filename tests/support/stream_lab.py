@@ -58,6 +58,7 @@ class Lab:
         self.broker = kafka.bootstrap
         self.directory = directory
         self.output = directory / "history"
+        self.down = directory / "history.down"
         self.output.touch()
         self.fields: dict[str, object] = {"app_id": name, "topic_prefix": f"{name}.", **fields}
         self.settings: Settings = test_settings(kafka.bootstrap, **self.fields)
@@ -112,6 +113,10 @@ class Lab:
                 raise AssertionError(f"{what}: not within {seconds} s\n{logs}")
             await asyncio.sleep(0.05)
 
+    async def until_ready(self, worker: WorkerProcess) -> None:
+        """Wait until a worker has taken up its first assignment."""
+        await self.until(lambda: "Worker ready" in worker.log.read_text(), "the worker's assignment")
+
     async def until_more(self, what: str, seconds: float = 60) -> None:
         """Wait until the history grows."""
         before = self.history_lines()
@@ -137,6 +142,14 @@ class Lab:
             return found
         finally:
             await consumer.stop()
+
+    async def until_read(self, topic: str, count: int) -> list[Read]:
+        """Everything in a topic (without the prefix), once there are ``count`` records."""
+        deadline = time.monotonic() + 30
+        while len(found := await self.read(self.settings.topic_prefix + topic)) < count:
+            assert time.monotonic() < deadline, f"{len(found)} records in {topic}, not {count}"
+            await asyncio.sleep(0.2)
+        return found
 
     async def table(self, name: str) -> dict[tuple[int, bytes], bytes]:
         """A table rebuilt from its changelog: (partition, key) -> value."""

@@ -1,0 +1,100 @@
+"""What comes in on a real Kafka: garbage, poison, giants, gaps, fresh partitions. No input stops a worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from counting_worker import POISON, REJECTED, decode, test_settings
+from kafka_broker import KafkaBroker
+from stream_lab import Lab
+
+from touchpoint.stream.dead_letters import CAUSE, ORIGIN, TRUNCATED
+from touchpoint.stream.topics import MIB, TopicsError, check_topics, create_topics
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+
+
+async def test_poison_and_giants_become_dead_letters_and_the_rest_is_taken(lab: Lab) -> None:
+    topic = lab.settings.topic_prefix + "calls"
+    giant = b"x" * (10 * MIB)
+    async with lab.producer() as producer:
+        for number in range(1000):
+            await producer.send(topic, POISON if number % 10 == 3 else REJECTED, b"bad-%d" % number)
+        for key in (b"\xff\xfe not utf-8", b"", None, b"k" * 5000):
+            await producer.send(topic, b"good " + repr(key)[:20].encode(), key)
+        await producer.send(topic, giant, b"giant")
+        await producer.send(topic, None, b"tombstone")
+    await lab.send(2_000)
+    worker = lab.worker()
+    await lab.until_stored()
+    assert worker.running
+
+    letters = await lab.until_read("dead-letters", 1001)
+    causes = Counter(dict(headers)[CAUSE].decode().split(":")[0] for *_, headers in letters)
+    assert causes == {"rejected by the stage": 900, "internal error": 100, "too large for topic touches": 1}
+    assert {value for _, _, key, value, _ in letters if key != b"giant"} == {POISON, REJECTED}
+    (whole,) = [(value, dict(headers)) for _, _, key, value, headers in letters if key == b"giant"]
+    assert whole[0] == giant, "bytes unchanged"
+    assert TRUNCATED not in whole[1]
+    assert all(dict(headers)[ORIGIN].count(b"/") == 2 for *_, headers in letters)
+    assert sum(value.startswith(b"good") for value in lab.history()) == 4
+    media = await lab.table("media")
+    assert not [key for _, key in media if key.startswith(b"bad")], "what a failed record changed is undone"
+    expected = Counter(key for _, key, _ in lab.sent)
+    assert {key: decode(value)[0] for (_, key), value in media.items() if key.startswith(b"key")} == dict(expected)
+
+
+async def test_offset_gaps_and_aborted_transactions_do_not_hold_up_the_commit(lab: Lab) -> None:
+    topic = lab.settings.topic_prefix + "calls"
+    producer = AIOKafkaProducer(bootstrap_servers=lab.broker, transactional_id=lab.settings.app_id)
+    await producer.start()
+    for number in range(30):
+        await producer.begin_transaction()
+        for part in range(4):
+            value = b"%s-%d-%d" % (b"aborted" if number % 3 == 0 else b"kept", number, part)
+            await producer.send(topic, value, b"k%d" % part, partition=part)
+        if number % 3 == 0:
+            await producer.abort_transaction()
+        else:
+            await producer.commit_transaction()
+            lab.sent += [("calls", b"k%d" % part, b"kept-%d-%d" % (number, part)) for part in range(4)]
+    await producer.stop()
+    worker = lab.worker()
+    await lab.until_stored()
+    assert not [value for value in lab.history() if value.startswith(b"aborted")]
+    assert await worker.end() == 0
+    again = lab.worker()
+    await lab.send(30)
+    await lab.until_stored()
+    assert lab.history_lines() == len(lab.sent), "nothing was read twice"
+    assert await again.end() == 0
+
+
+async def test_topics_that_do_not_fit_together_are_named_with_their_counts(kafka: KafkaBroker) -> None:
+    settings = test_settings(kafka.bootstrap, app_id="unfit", topic_prefix="unfit.")
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic("unfit.calls", 2, 1)])
+        with pytest.raises(TopicsError, match=r"topic unfit.emails does not exist: run `touchpoint topics`"):
+            await check_topics(settings)
+        report = await create_topics(settings)
+        assert "unfit.calls has 2 partitions, not 4" in report.mismatching
+        assert any(line.startswith("unfit.calls has max.message.bytes=") for line in report.mismatching)
+        assert report.existing == ["unfit.calls"]
+        with pytest.raises(TopicsError) as raised:
+            await check_topics(settings)
+        assert "  unfit.calls: 2" in raised.value.problems
+        assert "  unfit.touches: 4" in raised.value.problems
+        await admin.create_partitions({"unfit.calls": NewPartitions(4)})
+        async with asyncio.timeout(10):  # the brokers' metadata follow a little later
+            while (await create_topics(settings)).mismatching[0].startswith("unfit.calls has 2 partitions"):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)  # the broker gives no sign
+        assert await check_topics(settings) == 4
+        assert (await create_topics(settings)).created == []
+    finally:
+        await admin.close()

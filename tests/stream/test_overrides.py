@@ -1,0 +1,86 @@
+"""The Faust that the transport was written against: another version, or another signature, must be looked at first."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from importlib.metadata import version
+
+import faust
+import pytest
+from faust.tables.manager import TableManager as FaustTableManager
+from faust.tables.recovery import Recovery
+from faust.transport.drivers import aiokafka as driver
+
+from touchpoint.stream.app import App
+from touchpoint.stream.recovery import ChangelogRecovery, TableManager
+from touchpoint.stream.tables import Table
+from touchpoint.stream.transport import BatchSchema, Consumer, Producer
+from touchpoint.stream.transport.consumer import ConsumerThread
+
+OVERRIDES = [
+    (Consumer, driver.Consumer, "ack", "(self, message)"),
+    (Consumer, driver.Consumer, "_filter_tps_with_pending_acks", "(self, topics=None)"),
+    (Consumer, driver.Consumer, "_new_offset", "(self, tp)"),
+    (Consumer, driver.Consumer, "_commit_offsets", "(self, offsets, start_new_transaction=None)"),
+    (Consumer, driver.Consumer, "on_partitions_revoked", "(self, revoked)"),
+    (Consumer, driver.Consumer, "perform_seek", "(self)"),
+    (Consumer, driver.Consumer, "on_buffer_drop", "(self, tp)"),
+    (Consumer, driver.Consumer, "_drain_messages", "(self, fetcher)"),
+    (Consumer, driver.Consumer, "_new_consumer_thread", "(self)"),
+    (ConsumerThread, driver.AIOKafkaConsumerThread, "_create_worker_consumer", "(self, transport)"),
+    (Producer, driver.Producer, "_settings_extra", "(self)"),
+    (BatchSchema, faust.Schema, "compile",
+     "(self, app, *, on_key_decode_error=None, on_value_decode_error=None, default_propagate=None)"),
+    (ChangelogRecovery, Recovery, "on_recovery_completed", "(self, generation_id=None)"),
+    (TableManager, FaustTableManager, "on_start", "(self)"),
+    (TableManager, FaustTableManager, "on_rebalance", "(self, assigned, revoked, newly_assigned, generation_id=None)"),
+    (Table, faust.Table, "on_start", "(self)"),
+    (App, faust.App, "_new_transport", "(self)"),
+    (App, faust.App, "_new_producer_transport", "(self)"),
+    (App, faust.App, "_create_directories", "(self)"),
+]  # fmt: skip
+
+USED = {
+    driver.Consumer: (
+        "_set_active_tps _get_active_partitions _is_changelog_tp _getmany _commit stop_flow wait_first "
+        "on_buffer_full seek_to_committed"
+    ),
+    driver.AIOKafkaConsumerThread: "_ensure_consumer call_thread seek_to_beginning",
+    driver.Producer: "_ensure_producer",
+    Recovery: "_wait _set_recovery_started _set_recovery_ended _restart_recovery _slurp_changelogs",
+    FaustTableManager: "recovery _update_channels",
+}
+
+
+def test_the_versions_are_the_pinned_ones() -> None:
+    assert version("faust-streaming") == "0.15.3"
+    assert version("aiokafka") == "0.14.0"
+
+
+@pytest.mark.parametrize(("ours", "base", "name", "signature"), OVERRIDES, ids=lambda value: str(value)[:40])
+def test_an_overridden_method_has_the_signature_it_was_written_against(
+    ours: type, base: type, name: str, signature: str
+) -> None:
+    assert name in vars(ours), f"{ours.__name__}.{name} is gone: take it out of this list"
+    assert _shape(getattr(base, name)) == signature
+    assert _shape(getattr(ours, name)) == signature
+
+
+@pytest.mark.parametrize(("base", "name"), [(base, name) for base, names in USED.items() for name in names.split()])
+def test_a_private_method_we_call_is_there(base: type, name: str) -> None:
+    assert hasattr(base, name)
+
+
+def test_fausts_compiled_streams_are_there() -> None:
+    importlib.import_module("faust._cython.streams")
+
+
+def _shape(method: object) -> str:
+    signature = inspect.signature(method)  # type: ignore[arg-type]
+    empty = inspect.Parameter.empty
+    bare = [
+        p.replace(annotation=empty, default=empty if p.default is empty else None)
+        for p in signature.parameters.values()
+    ]
+    return str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty))

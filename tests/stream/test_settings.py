@@ -1,0 +1,89 @@
+"""The configuration: every mistake at once, in words that name the setting and the way out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from touchpoint.settings import FIXED_PARTY_SECRET, SettingsError, load_settings
+from touchpoint.stitching.facts import HOUR, MINUTE
+
+
+def variables(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
+    for name, value in values.items():
+        monkeypatch.setenv("TOUCHPOINT_" + name, value)
+
+
+def test_all_mistakes_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables(
+        monkeypatch, BROKERS="localhost", BROKRES="x:1", PARTITIONS="0", LIMITS__QUIET="soon", DEFAULT_REGION="XX"
+    )
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+    assert raised.value.problems == [
+        "TOUCHPOINT_BROKRES: there is no such setting; did you mean TOUCHPOINT_BROKERS?",
+        "TOUCHPOINT_BROKERS: 'localhost' is not host:port (it is 'localhost')",
+        "TOUCHPOINT_PARTITIONS: Input should be greater than or equal to 1 (it is '0')",
+        "TOUCHPOINT_DEFAULT_REGION: must be a two-letter country such as GB or US (it is 'XX')",
+        "TOUCHPOINT_LIMITS__QUIET: must be a span of time such as 90s, 10m, 4h or 30d (it is 'soon')",
+    ]
+
+
+def test_what_belongs_together_is_checked_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables(monkeypatch, SECURITY="SASL_SSL", TLS_CERT_FILE="/nowhere.pem", REPLICATION="1")
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+    text = str(raised.value)
+    for part in ("SASL_USERNAME", "TLS_KEY_FILE go together", "there is no file '/nowhere.pem'", "MIN_INSYNC (2)"):
+        assert part in text
+
+
+def test_a_secret_is_never_in_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables(monkeypatch, DATABASE_URL="mysql://root:hunter2@host/db")
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+    assert "hunter2" not in str(raised.value)
+    assert "must begin with postgresql://" in str(raised.value)
+
+
+def test_a_section_that_is_no_json_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables(monkeypatch, CHANNELS="sms")
+    with pytest.raises(SettingsError, match="TOUCHPOINT_CHANNELS: must be JSON"):
+        load_settings()
+
+
+def test_a_variable_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "touchpoint.toml"
+    file.write_text(
+        'partitions = 4\nbrokers = ["a:1"]\n[channels.sms]\nage = "2h"\ntopic = "texts"\n[limits]\nquiet = "1m"\n'
+    )
+    variables(monkeypatch, CONFIG=str(file), BROKERS="b:2, c:3")
+    settings = load_settings()
+    assert settings.brokers == ("b:2", "c:3")
+    assert settings.partitions == 4
+    limits = settings.stitching_limits()
+    assert limits.quiet == MINUTE
+    assert limits.channels["sms"].age == 2 * HOUR
+    assert set(limits.channels) == {"call", "chat", "fax", "email", "sms"}
+
+
+def test_a_file_that_is_no_toml_or_names_no_setting_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "touchpoint.toml"
+    variables(monkeypatch, CONFIG=str(file))
+    for content, message in ((None, "cannot read"), ("a b", "is not TOML"), ("color = 1", "COLOR: there is no such")):
+        if content is not None:
+            file.write_text(content)
+        with pytest.raises(SettingsError, match=message):
+            load_settings()
+
+
+def test_the_fixed_secret_is_known_to_be_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().insecure_party_secret
+    variables(monkeypatch, PARTY_SECRET="something of our own")
+    settings = load_settings()
+    assert not settings.insecure_party_secret
+    assert "something of our own" not in repr(settings)
+    assert FIXED_PARTY_SECRET not in repr(load_settings())

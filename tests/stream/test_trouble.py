@@ -1,0 +1,88 @@
+"""Trouble of the surroundings: it is waited for in place, nothing is lost, nothing unfinished is committed."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from kafka_broker import KafkaBroker
+from stream_lab import Lab
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+
+
+async def test_a_history_that_is_down_is_waited_for_while_everything_else_goes_on(lab: Lab) -> None:
+    worker = lab.worker()
+    await lab.send(500)
+    await lab.until_stored()
+    lab.down.touch()
+    await lab.send(3_000)
+    await lab.until_read("interactions", 3_500)  # stitching goes on
+    other = lab.worker()  # a rebalance in the middle of the outage
+    await lab.until_ready(other)
+    assert lab.history_lines() == 500
+    assert worker.running
+    assert await worker.end() == 0, "an outage does not hold up a stop"
+    lab.down.unlink()
+    await lab.until_stored()
+    await lab.check()
+    assert lab.history_lines() == len(lab.sent), "nothing unfinished was committed, nothing finished was repeated"
+
+
+async def test_a_frozen_broker_is_waited_for(lab: Lab, kafka: KafkaBroker) -> None:
+    sending = asyncio.create_task(lab.send(200_000, rate=800))
+    lab.worker()
+    await lab.until_more("the first events")
+    await asyncio.sleep(0.5)
+    kafka.pause()
+    await asyncio.sleep(6)  # two sessions
+    kafka.resume()
+    await lab.until_more("going on after the freeze")
+    lab.enough.set()
+    await sending
+    await lab.until_stored()
+    await lab.check()
+
+
+async def test_a_broker_that_is_killed_and_comes_back_loses_nothing(lab: Lab, kafka: KafkaBroker) -> None:
+    sending = asyncio.create_task(lab.send(200_000, rate=800))
+    worker = lab.worker()
+    await lab.until_more("the first events")
+    await asyncio.sleep(0.5)
+    kafka.kill()
+    await asyncio.to_thread(kafka.start)
+    await lab.until_more("going on after the restart")
+    lab.enough.set()
+    await sending
+    await lab.until_stored()
+    await lab.check()
+    assert worker.running
+
+
+async def test_a_stop_with_the_broker_dead_keeps_to_the_grace_period(lab: Lab, kafka: KafkaBroker) -> None:
+    await lab.send(2_000)
+    worker = lab.worker(grace_seconds=4.0)
+    await lab.until_more("the first events")
+    kafka.pause()
+    try:
+        began = asyncio.get_running_loop().time()
+        await worker.end(10)
+        assert asyncio.get_running_loop().time() - began < 6
+    finally:
+        kafka.resume()
+    lab.worker()
+    await lab.until_stored()
+    await lab.check()
+
+
+async def test_an_idle_worker_without_partitions_takes_over(lab: Lab) -> None:
+    workers = [lab.worker() for _ in range(5)]  # four partitions: one has nothing to do
+    for each in workers:
+        await lab.until_ready(each)
+    await lab.send(1_000)
+    await lab.until_stored()
+    for each in workers[:4]:
+        each.kill()
+    await lab.send(1_000)
+    await lab.until_stored()
+    await lab.check()
