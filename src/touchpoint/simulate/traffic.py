@@ -42,7 +42,7 @@ def simulate(seed: int, start: datetime, hours: float = 1.0, volume: float = 300
     somewhat later. Equal arguments give equal events, others other ids. Memory is that of the open contacts.
     """
     dice = random.Random(seed)
-    paper = Paper(hashlib.sha256(f"{seed}/{start.isoformat()}/{hours}/{volume}".encode()).hexdigest()[:6])
+    paper = Paper(hashlib.sha256(f"{seed}/{start.timestamp()}/{float(hours)}/{float(volume)}".encode()).hexdigest()[:6])
     world = World(dice, volume, hours)
     waiting: list[Written] = []
     for at in arrivals(dice, int(start.timestamp() * 1_000), hours, volume):
