@@ -5,7 +5,6 @@ from __future__ import annotations
 from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.media.row import Row
-from touchpoint.stitching.media.span import UNKNOWN
 from touchpoint.stitching.media.timeline import NEAR, Timeline
 
 
@@ -26,7 +25,10 @@ def alert_ended(line: Timeline, fact: Fact, row: Row) -> None:
 
 def answered(line: Timeline, fact: Fact, row: Row) -> None:
     resource = fact.data.get("resource")
-    agent = UNKNOWN if resource is None else resource["id"]
+    if resource is None:
+        line.flags.add(Flag.ILLEGAL_ORDER)
+        return
+    agent = resource["id"]
     if agent in line.connected:
         return
     if line.alerting:

@@ -42,25 +42,20 @@ def conclude(line: Timeline, facts: list[Fact], silences: Silences) -> Completio
 def _without_end(line: Timeline, facts: list[Fact], silences: Silences) -> Micros:
     """By (b) or (c); the instant at which it has become so."""
     main = [fact for fact in facts if fact.verb not in AFTERWARDS] or facts
-    if _received(line, main[-1]):
-        line.end = main[-1].time
-        line.finish(line.end, main[-1], 25, {}, "transmitted")
-        return main[-1].time + line.limits.quiet
+    last = next((fact for fact in reversed(facts) if fact.verb != "summary"), facts[-1])
+    if line.channel == "fax" and last.verb == "transmitted":  # with nothing newer: complete
+        line.end = last.time
+        line.finish(line.end, last, None, {}, "transmitted")
+        return last.time + line.limits.quiet
     line.end = _quiet_end(line, facts)
     if line.end is not None:
         line.finish(line.end, None, None, {}, QUIET)
         return main[-1].time + line.limits.quiet
-    last = next((fact for fact in reversed(facts) if fact.verb != "summary"), facts[-1])
     line.end = last.time
     line.flags.add(Flag.TIMED_OUT)
     line.finish(line.end, None, None, {}, TIMED_OUT)
     channel = line.limits.channels.get(line.channel) or CHANNELS["call"]
     return later(last.time, channel.age, silences.get(last.source, ()))
-
-
-def _received(line: Timeline, last: Fact) -> bool:
-    """A fax that was transmitted with nothing newer is complete."""
-    return line.channel == "fax" and last.verb == "transmitted"
 
 
 def _quiet_end(line: Timeline, facts: list[Fact]) -> Micros | None:

@@ -32,6 +32,7 @@ def consult_started(line: Timeline, fact: Fact, row: Row) -> None:
     if span.hold is None and not line.limits.capability(fact.dialect).hold:
         span.hold = line.add("hold", fact, row.number, agent, span)
         span.hold.provenance = "inferred"
+        span.had_hold = True
     consult = line.add("consult", fact, row.number, agent, span)
     consult.partner = partner
     line.consults.append(consult)
@@ -149,8 +150,8 @@ def _hand_over(line: Timeline, fact: Fact, row: Row) -> str | None:
         return agent
     if agent is None or (agent not in line.seen and agent not in line.bots):
         line.flags.add(Flag.MISSING_ANSWER)
-        if _open_target(line, fact) is None:
-            line.close_open("queue", fact, row)
+        if line.is_open("queue") and _open_target(line, fact) is None:
+            line.close_customer(fact, row.number, row.why("unanswered queue", fact))
     return agent
 
 

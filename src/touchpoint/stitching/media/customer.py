@@ -111,21 +111,15 @@ def _sign(line: Timeline, fact: Fact) -> None:
     """The transmission's agent, if only its result names them."""
     resource = fact.data.get("resource")
     if resource is not None and line.is_open("transmission") and line.customer.agent is None:  # type: ignore[union-attr]
-        _carry(line, resource)
+        line.customer.agent = resource["id"]  # type: ignore[union-attr]
 
 
 def _opened_with_resource(line: Timeline, type_: str, fact: Fact, row: Row) -> bool:
     span = line.open_customer(type_, fact, row)
     resource = fact.data.get("resource")
     if span is not None and resource is not None:
-        _carry(line, resource)
+        span.agent = resource["id"]
     return span is not None
-
-
-def _carry(line: Timeline, resource: dict[str, str]) -> None:
-    line.customer.agent = resource["id"]  # type: ignore[union-attr]
-    if resource.get("kind", "agent") != "agent":
-        line.bots.add(resource["id"])
 
 
 def _closes_to_routing(line: Timeline, type_: str, fact: Fact, row: Row) -> None:

@@ -56,10 +56,11 @@ def measure(spans: list[Span], bots: set[str], unfinished: set[str]) -> tuple[Fi
             _add(agents, span, length)
             if span.type == "with_agent" and span.agent not in bots:
                 answers.append(span.start)
+    for agent in unfinished:
+        agents[agent].acw = None  # missing is not zero
     humans = [own for agent, own in agents.items() if agent not in bots]
     talk, hold = _shared(humans)
     acw = [own.acw for own in humans if own.acw is not None]
-    known = bool(acw) and not unfinished
     handle = sum(s.end - s.start for own in humans for s in own.connected) + sum(acw)
     speed = None if first_queue is None else next((t - first_queue for t in answers if t >= first_queue), None)
     figures = Figures(
@@ -67,11 +68,11 @@ def measure(spans: list[Span], bots: set[str], unfinished: set[str]) -> tuple[Fi
         ring // 1000,
         talk // 1000,
         hold // 1000,
-        sum(acw) // 1000 if known else None,
+        sum(acw) // 1000 if acw and not unfinished else None,
         handle // 1000,
         None if speed is None else speed // 1000,
     )
-    return figures, {agent: _own_figures(own, agent in bots, agent in unfinished) for agent, own in agents.items()}
+    return figures, {agent: _own_figures(own, agent in bots) for agent, own in agents.items()}
 
 
 def _add(agents: dict[str, Own], span: Span, length: Micros) -> None:
@@ -139,13 +140,13 @@ def _sweep(agents: list[Own]) -> tuple[Micros, Micros]:
     return talk, hold
 
 
-def _own_figures(own: Own, bot: bool, unfinished: bool) -> ResourceFigures:
+def _own_figures(own: Own, bot: bool) -> ResourceFigures:
     connected = sum(s.end - s.start for s in own.connected)
     hold = union(own.holds) if own.holds else 0
     return ResourceFigures(
         (connected - hold) // 1000,
         hold // 1000,
-        None if unfinished or own.acw is None else own.acw // 1000,
+        None if own.acw is None else own.acw // 1000,
         (connected + (own.acw or 0)) // 1000,
         own.first if own.connected else own.other,
         bool(own.connected),

@@ -19,9 +19,7 @@ _AFTER_END = frozenset({"wrapup_started", "wrapup_ended", "summary"})
 
 def play(line: Timeline, item_id: str, facts: list[Fact]) -> None:
     """Applies ordered facts to an empty timeline."""
-    for fact in facts:
-        if fact.verb == "transferred":
-            line.transfers.setdefault(agent_of(fact), []).append(fact.time)
+    _know_beforehand(line, facts)
     n, count = _first(line, item_id, facts), len(facts)
     while n < count:
         time = facts[n].time
@@ -37,6 +35,19 @@ def play(line: Timeline, item_id: str, facts: list[Fact]) -> None:
             for fact in arrange(facts[n:after], lambda fact: closes_what_is_open(line, fact)):
                 _step(line, item_id, fact)
         n = after
+
+
+def _know_beforehand(line: Timeline, facts: list[Fact]) -> None:
+    """Who is no agent, and when there are transfers: a release may come before the transfer that it repeats."""
+    for fact in facts:
+        resource = fact.data.get("resource")
+        if resource is not None and resource.get("kind", "agent") != "agent":
+            line.bots.add(resource["id"])
+        if fact.verb == "transferred":
+            line.transfers.setdefault(agent_of(fact), []).append(fact.time)
+            other = fact.data.get("to", {}).get("resource")
+            if other is not None and other.get("kind", "agent") != "agent":
+                line.bots.add(other["id"])
 
 
 def _first(line: Timeline, item_id: str, facts: list[Fact]) -> int:

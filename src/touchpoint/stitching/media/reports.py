@@ -37,8 +37,7 @@ def _total(parent: Span, fact: Fact, length: Micros) -> Span:
     rule = 23 if fact.verb == "summary" else None
     hold = Span("hold", max(parent.start, parent.end - length), fact, rule, parent.agent, parent)
     hold.track, hold.provenance = parent.track, "aggregate"
-    hold.end, hold.reason = parent.end, parent.reason
-    hold.closed_by, hold.closed_rule = parent.closed_by, parent.closed_rule
+    hold.end, hold.reason, hold.closed_by, hold.closed_rule = parent.end, "reported", fact.id, rule
     return hold
 
 

@@ -16,7 +16,8 @@ from touchpoint.stitching.media.timeline import Timeline
 TRACK = "customer track"
 NONE: Mapping[str, Reason] = {}
 CONNECTS: Mapping[str, Reason] = {
-    "alerting": "answered", "consult": "answered", "monitor": "answered", "wrap_up": "answered", TRACK: "answered",
+    "alerting": "answered", "consult": "answered", "inferred hold": "answered", "monitor": "answered",
+    "wrap_up": "answered", TRACK: "answered",
 }  # fmt: skip
 LEAVES: Mapping[str, Reason] = {"alerting": "left", "with_agent": "left", "consult": "left", "monitor": "left"}
 RELEASES: Mapping[str, Reason] = {
@@ -26,7 +27,7 @@ GIVES_UP: Mapping[str, Reason] = {
     "queue": "abandoned", "alerting": "customer_abandoned", "hold": "abandoned_on_hold",
     "everything": "customer_disconnected",
 }  # fmt: skip
-HANDS_OVER: Mapping[str, Reason] = {"with_agent": "transferred", "queue": "transferred"}
+HANDS_OVER: Mapping[str, Reason] = {"with_agent": "transferred", "unanswered queue": "transferred"}
 BY: Mapping[str, Reason] = {"everything": Given("disconnected", "by", "{}_disconnected")}
 
 # fmt: off
@@ -70,10 +71,10 @@ RULES: tuple[Row, ...] = (
         "to an outside address the item ends there if only `ended` follows; the queue closes if A never answered",
         consults.transferred_blind),
     Row(13, "transferred", "attended, B has answered", consults.to_an_agent_who_answered,
-        {**CONNECTS, **HANDS_OVER, "consult": "transferred"}, "with_agent(B) at the transfer",
-        "", consults.transferred_to_agent),
+        {**CONNECTS, **HANDS_OVER, "consult": "transferred", "inferred hold": "transferred"},
+        "with_agent(B) at the transfer", "", consults.transferred_to_agent),
     Row(14, "transferred", "attended, to a queue", consults.attended_to_queue,
-        {TRACK: "queued", **HANDS_OVER}, "queue(Q) at the transfer",
+        {"queue": "overflow", TRACK: "queued", **HANDS_OVER}, "queue(Q) at the transfer",
         "", consults.transferred_to_queue),
     Row(15, "joined", "mode monitor or coach", agents.listens, {"wrap_up": "joined"}, "monitor(B)",
         "never handling; ignored if B is connected", agents.joined_to_listen),
@@ -106,7 +107,7 @@ RULES: tuple[Row, ...] = (
     Row(22, "wrapup_ended", "", None, {"wrap_up": "wrapup_ended"}, "-",
         "if none was open and a duration is given: a start at time - duration, derived, never before the item's start",
         agents.wrapup_ended),
-    Row(23, "summary", "", None, NONE, "missing segments, aggregate",
+    Row(23, "summary", "", None, {"hold": "reported"}, "missing segments, aggregate",
         "never overwrites what was observed; a difference over 2 s: flag reported_mismatch", agents.nothing),
     Row(24, "voicemail_started", "", None, {TRACK: "voicemail_started"}, "voicemail",
         "never an abandonment", customer.voicemail_started),

@@ -5,8 +5,6 @@ from __future__ import annotations
 from touchpoint.stitching.facts import Fact, Micros
 
 CUSTOMER = "customer"
-UNKNOWN = "unknown"
-"""The track of an agent whom the source does not name."""
 OPEN: Micros = 1 << 62
 """The end of a segment that is still open."""
 
@@ -65,4 +63,4 @@ class Span:
         self.partner: str | None = None  # of a consult: the agent at the other end
         self.hold: Span | None = None  # of a with_agent: its open hold
         self.drafting: Span | None = None  # of a with_agent: its open drafting
-        self.had_hold = False  # of a with_agent: a hold was observed in it
+        self.had_hold = False  # of a with_agent: a hold was observed or inferred in it

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from touchpoint.stitching.facts import SECOND, Fact, Micros
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.media.flags import Flag
-from touchpoint.stitching.media.span import UNKNOWN, Span
+from touchpoint.stitching.media.span import Span
 
 if TYPE_CHECKING:
     from touchpoint.stitching.media.row import Row
@@ -70,7 +70,7 @@ class Timeline:
         self.away: dict[str, bool] = {}  # who had the chat while awaiting_customer runs; in a conference?
         # what has been
         self.seen: set[str] = set()  # agents who were ever connected, bots not
-        self.bots: set[str] = set()
+        self.bots: set[str] = set()  # known from the start, as are transfers
         self.doubled: list[tuple[Span, Span]] = []  # connected beside another without transfer or join
         self.draft_opened: set[str] = set()  # connected by their draft
         self.consulted: dict[str, tuple[Micros, str]] = {}  # whose answered consult ended when, with whom
@@ -78,7 +78,7 @@ class Timeline:
         self.transferred_to: set[str] = set()
         self.pending: str | None = None  # who transferred to what has not begun yet
         self.outside: Micros | None = None  # transferred to an outside address, and only an end may follow
-        self.transfers: dict[str | None, list[Micros]] = {}  # when they are, by agent; known from the start
+        self.transfers: dict[str | None, list[Micros]] = {}  # when, by agent
         self.alert_canceled = NEVER  # when an alerting last ended canceled or rescinded
         self.last_queue: Span | None = None  # since an agent was connected or a voicemail began
         self.abandoned: str | None = None
@@ -97,8 +97,6 @@ class Timeline:
         span = Span(type_, fact.time, fact, rule, agent, parent)
         if agent is not None:
             span.track = agent
-            if agent == UNKNOWN:
-                span.agent = None
         self.spans.append(span)
         return span
 
@@ -168,16 +166,13 @@ class Timeline:
         if self.customer is not None:
             self.close_customer(fact, row.number, row.why("customer track", fact))
         span = self.add("with_agent", fact, row.number, agent)
-        self._note(agent, span, fact)
+        self._note(agent, span)
         self.connected[agent] = span
         if self.draft_opened:
             self.draft_opened.discard(agent)
         return span
 
-    def _note(self, agent: str, span: Span, fact: Fact) -> None:
-        resource: dict[str, Any] | None = fact.data.get("resource")
-        if resource is not None and resource["id"] == agent and resource.get("kind", "agent") != "agent":
-            self.bots.add(agent)
+    def _note(self, agent: str, span: Span) -> None:
         if agent not in self.bots:
             self.seen.add(agent)
             self.last_queue = None
