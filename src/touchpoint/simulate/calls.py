@@ -186,7 +186,7 @@ def sent_on(scene: Scene, call: Item, agent: Agent, at: Millis) -> Millis:
         call.say(answered, "answered", resource=other.resource)
         finish(scene, call, other, answered + scene.about(140))
         return scene.wrap_up(call, agent, at)
-    queue = scene.dice.choice(sorted(CALL_QUEUES))
+    queue = scene.dice.choice([each for each in CALL_QUEUES if agent not in scene.world.desks[each].agents])
     call.say(at, "transferred", resource=agent.resource, kind="blind", to={"queue": queue})
     answer = find_agent(scene, call, queue, at + 100)
     if answer is not None:

@@ -44,7 +44,8 @@ class Scene:
     def colleague(self, *others: Agent) -> Agent:
         """Somebody at another place than `others`."""
         desk = self.world.desks[self.dice.choice(sorted(self.world.desks))]
-        return next(agent for agent in [*desk.agents, *self.world.desks["sales"].agents] if agent not in others)
+        candidates = [agent for agent in desk.agents if agent not in others]
+        return self.dice.choice(candidates) if candidates else self.colleague(*others)
 
     def wrap_up(self, item: Item, agent: Agent, at: Millis) -> Millis:
         """After-contact work as systems report it: mostly both ends, sometimes the end alone, sometimes nothing."""

@@ -1,0 +1,94 @@
+"""Simulated events arrive in Kafka: every one, at the pace asked for, with heartbeats at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+import orjson
+import pytest
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from touchpoint.embedded.broker import EmbeddedBroker
+from touchpoint.simulate import simulate
+from touchpoint.simulate.produce import TOPICS, address, produce
+
+pytestmark = pytest.mark.slow
+START = datetime(2026, 1, 5, 9, tzinfo=UTC)
+NAMES = sorted(f"t.{topic}" for topic in set(TOPICS.values()))
+PARTITIONS = 3
+
+
+@pytest.fixture(scope="module")
+def address_of_broker() -> Iterator[str]:
+    with EmbeddedBroker() as broker:
+        yield broker.address
+
+
+@pytest.fixture
+async def broker(address_of_broker: str) -> AsyncIterator[str]:
+    """A broker whose topics are empty."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=address_of_broker)
+    await admin.start()
+    await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in NAMES])
+    yield address_of_broker
+    await admin.delete_topics(NAMES)
+    await admin.close()
+
+
+async def everything(broker: str, count: int) -> list[ConsumerRecord[Any, Any]]:
+    consumer = AIOKafkaConsumer(*NAMES, bootstrap_servers=broker, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        async with asyncio.timeout(20):
+            return [await consumer.getone() for _ in range(count)]
+    finally:
+        await consumer.stop()
+
+
+async def test_every_event_lies_in_its_topic_under_its_key_in_order(broker: str) -> None:
+    events = list(simulate(3, START, 0.3, 300))
+    assert await produce(events, {"bootstrap_servers": broker}, "t.") == len(events)
+    records = await everything(broker, len(events))
+    stored = {orjson.loads(r.value)["id"]: (r.topic, r.key.decode()) for r in records}
+    expected = {e["id"]: (f"t.{address(e)[0]}", address(e)[1]) for e in events}
+    assert stored == expected
+    call = next(e["subject"] for e in events if e["type"] == "call.held")
+    said = [orjson.loads(r.value)["id"] for r in records if r.key.decode() == call and r.topic == "t.calls"]
+    assert said == [e["id"] for e in events if address(e) == ("calls", call)]
+
+
+async def test_finishing_sends_a_heartbeat_beyond_all_limits_to_every_partition(broker: str) -> None:
+    events = list(islice(simulate(3, START), 10))
+    await produce(events, {"bootstrap_servers": broker}, "t.", finish=True)
+    records = await everything(broker, len(events) + len(NAMES) * PARTITIONS)
+    beats = [r for r in records if orjson.loads(r.value)["type"] == "source.heartbeat"]
+    assert Counter((r.topic, r.partition) for r in beats) == {(n, p): 1 for n in NAMES for p in range(PARTITIONS)}
+    assert {orjson.loads(r.value)["time"][:7] for r in beats} == {"2026-04"}
+
+
+async def test_a_rate_is_kept(broker: str) -> None:
+    began = time.monotonic()
+    await produce(islice(simulate(3, START), 101), {"bootstrap_servers": broker}, "t.", pace=200)
+    assert 0.5 <= time.monotonic() - began < 5
+
+
+async def test_live_is_as_event_time_passes(broker: str) -> None:
+    events = list(islice(simulate(3, START, volume=20_000), 60))
+    first, last = (datetime.fromisoformat(events[n]["time"]) for n in (0, -1))
+    began = time.monotonic()
+    await produce(events, {"bootstrap_servers": broker}, "t.", pace=None)
+    assert time.monotonic() - began >= (last - first).total_seconds() > 0.5
+
+
+async def test_what_was_sent_is_told(broker: str) -> None:
+    told: list[int] = []
+    await produce(islice(simulate(3, START), 600), {"bootstrap_servers": broker}, "t.", math.inf, sent=told.append)
+    assert told == [250, 500, 600]
