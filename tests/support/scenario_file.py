@@ -2,7 +2,8 @@
 
 A file is a title line and sections; each section is its name and a table, columns split by `|`. Times are seconds
 from `start`. An event's `to` is an agent, `queue:Q` or an address; `more` holds `name=value` pairs. Without a prefix
-an event is a call's; without an item it is that of `c1`. The files are in tests/stitching/scenarios.
+an event is a call's; without an item it is that of `c1`. A line of four dashes parts the scenarios of one file. The
+files are in tests/stitching/scenarios.
 """
 
 from __future__ import annotations
@@ -47,11 +48,13 @@ class Scenario:
 
 
 def scenarios() -> list[Scenario]:
-    return [read(path) for path in sorted(FOLDER.glob("*.txt"))]
+    return [scenario for path in sorted(FOLDER.glob("*.txt")) for scenario in read(path)]
 
 
-def read(path: Path) -> Scenario:
-    return parse(path.stem, path.read_text(encoding="utf-8"))
+def read(path: Path) -> Iterator[Scenario]:
+    texts = path.read_text(encoding="utf-8").split("\n----\n")
+    for n, text in enumerate(texts, 1):
+        yield parse(path.stem if len(texts) == 1 else f"{path.stem}-{n}", text.strip("\n"))
 
 
 def parse(name: str, text: str) -> Scenario:

@@ -11,13 +11,15 @@ import pytest
 from scenario_file import Scenario, scenarios
 
 from touchpoint.stitching.facts import Fact, FactKey
-from touchpoint.stitching.limits import Limits
+from touchpoint.stitching.limits import Capabilities, Limits
 from touchpoint.stitching.media import fold, merge_facts
 from touchpoint.stitching.media.model import MediaItem, Segment
 
 ALL = {scenario.name: scenario for scenario in scenarios()}
 CHANNELS = {"call", "chat", "email", "fax"}
-LIMITS = Limits()
+LIMITS = Limits(
+    capabilities={"no-holds": Capabilities(hold=False), "no-wrapups": Capabilities(wrapup=False)}  # dialects
+)
 
 
 def items_of(scenario: Scenario, arrivals: Iterable[Fact]) -> dict[str, MediaItem]:
@@ -71,6 +73,8 @@ FIGURES = {
     "start": "started_at",
     "end": "ended_at",
     "latest": "latest",
+    "complete": "complete_at",
+    "first_response": "first_response_ms",
 }
 
 
@@ -80,7 +84,7 @@ def figure(scenario: Scenario, item: object, name: str) -> str:
         return "-"
     if name == "flags":
         return " ".join(value)
-    if name in ("start", "end", "latest"):
+    if name in ("start", "end", "latest", "complete"):
         return scenario.since(value)
     return f"{value / 1000:g}" if name in FIGURES else str(value)
 

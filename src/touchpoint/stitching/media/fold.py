@@ -9,6 +9,7 @@ from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.media.abandonment import decide_without_disconnect
 from touchpoint.stitching.media.completion import conclude, is_dropped, window
+from touchpoint.stitching.media.derived import agent_of
 from touchpoint.stitching.media.durations import measure
 from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.media.gaps import gaps
@@ -70,7 +71,8 @@ def _item(
     if line.abandoned is None:
         line.abandoned = decide_without_disconnect(line)
     figures, resources = measure(spans, line.bots, line.unfinished)
-    if any(f.verb == "summary" and contradicts(f, done, line.start, figures, resources) for f in reports):
+    summaries = {agent_of(f): f for f in reports if f.verb == "summary"} if reports else {}
+    if any(contradicts(f, done, line.start, figures, resources) for f in summaries.values()):
         flags.add(Flag.REPORTED_MISMATCH)
     pages, sending = result(steps) if line.channel == "fax" else (None, None)
     direction, dialed, campaign, thread = identity(own, item_id, line.channel)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.media.agents import beside_transfer
 from touchpoint.stitching.media.consults import answered_elsewhere
+from touchpoint.stitching.media.derived import agent_of
 from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.media.order import arrange
-from touchpoint.stitching.media.prepass import agent_of
 from touchpoint.stitching.media.rules import ANSWERED, CONSULT_ANSWERED, row_of
 from touchpoint.stitching.media.state import closes_what_is_open, would_open
 from touchpoint.stitching.media.timeline import Timeline

@@ -16,7 +16,7 @@ EVERYTHING = tuple(dict.fromkeys((*CUSTOMER_TRACK, *AGENT_TRACKS, *INSIDE)))
 GIVEN = {
     "dequeued": tuple("answered abandoned timeout empty key overflow withdrawn transferred callback".split()),
     "alert_ended": ("no_answer", "rejected", "busy", "canceled", "rescinded", "failed", "bridge_failed"),
-    "disconnected": ("customer", "agent", "system", "network"),
+    "disconnected": ("agent", "system", "network"),
 }
 """What the contract lets an event give as its reason, by verb."""
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from touchpoint.stitching.facts import SECOND, Fact, Micros
 from touchpoint.stitching.media.completion import Completion
+from touchpoint.stitching.media.derived import agent_of
 from touchpoint.stitching.media.durations import Figures
 from touchpoint.stitching.media.model import ResourceFigures
-from touchpoint.stitching.media.prepass import agent_of
 from touchpoint.stitching.media.span import Span
 from touchpoint.stitching.media.timeline import Timeline
 
@@ -19,7 +19,7 @@ _OF_ITEM = {**_OF_AGENT, "queue_wait_ms": "queue_wait_ms"}
 
 def add_hold_totals(line: Timeline, facts: list[Fact]) -> None:
     """A hold known only as a total is one hold, `aggregate`, at the end of the agent's connection."""
-    for fact in facts:
+    for fact in reversed(facts):  # of several summaries the last says most
         length = fact.data.get("reported", {}).get("hold_ms")
         agent = agent_of(fact)
         if not length or agent is None or fact.verb not in ("released", "transferred", "left", "parked", "summary"):

@@ -1,0 +1,89 @@
+"""What a summary tells of and nobody observed, as events (stitching.md 2, row 23): read out of `reported`.
+
+Known claims: `ended_at`; `queued_at` and `dequeued_at`; `answered_at`, `connected_ms` or `talk_ms` and `hold_ms`;
+`acw_started_at`, `acw_ended_at` or `acw_ms`. `started_at` is read by `prepass.start_of`, hold totals by `reports`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.media.derived import CONNECTS, agent_of, derive
+from touchpoint.stitching.media.flags import Flag
+
+_ENDS = frozenset({"ended", "disconnected"})
+_AGGREGATE = "aggregate"
+
+
+def stand_ins(summary: Fact, facts: list[Fact], flags: set[Flag]) -> Iterator[Fact]:
+    """The events of a summary that are not among the item's facts."""
+    told: dict[str, Any] = summary.data.get("reported", {})
+    verbs = {fact.verb for fact in facts}
+    ended = next((fact.time for fact in facts if fact.verb in _ENDS), None)
+    if ended is None and "ended_at" in told:
+        ended = told["ended_at"]
+        if not any(fact.time > ended for fact in facts if _is_main(fact)):
+            yield derive(summary, "ended", ended, _AGGREGATE, reason=summary.data.get("reason"))
+    if "queued" not in verbs:
+        yield from _queue(summary, told, flags)
+    agent = agent_of(summary)
+    if agent is None:
+        return
+    own = {fact.verb for fact in facts if agent_of(fact) == agent}
+    if own.isdisjoint(CONNECTS):
+        yield from _connection(summary, told, ended)
+    if own.isdisjoint({"wrapup_started", "wrapup_ended"}):
+        yield from _wrapup(summary, told, ended, flags)
+
+
+def _is_main(fact: Fact) -> bool:
+    return fact.verb not in ("summary", "wrapup_started", "wrapup_ended")
+
+
+def _queue(summary: Fact, told: dict[str, Any], flags: set[Flag]) -> Iterator[Fact]:
+    if "queued_at" not in told:
+        return
+    queue, answered = summary.data.get("queue"), "answered" if "resource" in summary.data else None
+    yield derive(summary, "queued", told["queued_at"], _AGGREGATE, queue=queue)
+    if "dequeued_at" in told:
+        left = _not_before(told["queued_at"], told["dequeued_at"], flags)
+        yield derive(summary, "dequeued", left, _AGGREGATE, queue=queue, reason=answered)
+
+
+def _connection(summary: Fact, told: dict[str, Any], ended: Micros | None) -> Iterator[Fact]:
+    length = _connected_ms(told)
+    answered = told.get("answered_at")
+    if answered is None and length is not None and ended is not None:
+        answered = ended - length * 1000
+    if answered is None:
+        return
+    resource = summary.data["resource"]
+    yield derive(summary, "answered", answered, _AGGREGATE, resource=resource)
+    if length is not None and (ended is None or answered + length * 1000 < ended):
+        yield derive(summary, "released", answered + length * 1000, _AGGREGATE, resource=resource)
+
+
+def _connected_ms(told: dict[str, Any]) -> int | None:
+    if "connected_ms" in told:
+        return int(told["connected_ms"])
+    return int(told["talk_ms"]) + int(told.get("hold_ms", 0)) if "talk_ms" in told else None
+
+
+def _wrapup(summary: Fact, told: dict[str, Any], ended: Micros | None, flags: set[Flag]) -> Iterator[Fact]:
+    began, over = told.get("acw_started_at", ended), told.get("acw_ended_at")
+    if began is not None and over is None and "acw_ms" in told:
+        over = began + told["acw_ms"] * 1000
+    if began is None or over is None:
+        return
+    resource = summary.data["resource"]
+    yield derive(summary, "wrapup_started", began, _AGGREGATE, resource=resource)
+    yield derive(summary, "wrapup_ended", _not_before(began, over, flags), _AGGREGATE, resource=resource)
+
+
+def _not_before(start: Micros, end: Micros, flags: set[Flag]) -> Micros:
+    """A negative span is 0."""
+    if end < start:
+        flags.add(Flag.CLOCK_SKEW)
+    return max(start, end)
