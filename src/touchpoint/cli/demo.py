@@ -60,7 +60,7 @@ def demo(seed: Seed = 1, volume: Volume = 300.0, keep: Keep = False) -> None:
             services.start()
             stored = asyncio.run(play(services, screen, events, expected))
             verdict(screen, stored, expected)
-            asyncio.run(show(services, screen, expected))
+            asyncio.run(show(services, screen, named(expected, events)))
             if keep:
                 services.keep()
                 screen.kept(services)
@@ -86,6 +86,13 @@ def offline(events: list[Json]) -> list[Json]:
     verdicts = (decoder.decode(orjson.dumps(event)) for event in events)
     facts = (verdict.fact for verdict in verdicts if isinstance(verdict, Accepted))
     return list(stitch(facts, Limits(), FIXED_PARTY_SECRET.encode()))
+
+
+def named(records: list[Json], events: list[Json]) -> list[Json]:
+    """The records with the agents' names beside them, which are no part of what is hashed."""
+    resources = [event["data"]["resource"] for event in events if "resource" in event["data"]]
+    agents = sorted({resource["id"]: resource["name"] for resource in resources}.items())
+    return [record | {"identity": {"addresses": [], "agents": agents}} for record in records]
 
 
 async def play(services: Services, screen: Screen, events: list[Json], expected: list[Json]) -> dict[str, str]:
