@@ -33,12 +33,12 @@ def answered(line: Timeline, fact: Fact, row: Row) -> None:
         return
     if line.alerting:
         for other in [a for a in line.alerting if a != agent]:
-            span = line.alerting.pop(other)
-            line.close(span, fact.time, row.why("other alerting", fact), fact, row.number)
-    others = list(line.connected.values()) if line.connected else None
-    connected = line.connect(agent, fact, row)
-    if others and connected is not None:
-        line.doubled += [(other, connected) for other in others]
+            unanswered = line.alerting.pop(other)
+            line.close(unanswered, fact.time, row.why("other alerting", fact), fact, row.number)
+    beside = bool(line.connected)
+    span = line.connect(agent, fact, row)
+    if beside and span is not None:
+        line.doubled.append(span)
 
 
 def held(line: Timeline, fact: Fact, row: Row) -> None:

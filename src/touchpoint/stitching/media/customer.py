@@ -27,11 +27,11 @@ def is_agent(_line: Timeline, fact: Fact) -> bool:
 
 
 def agent_connected(line: Timeline, fact: Fact, row: Row) -> None:
-    others = list(line.connected.values())
+    beside = bool(line.connected)
     line.close_open("dialing", fact, row)
     span = line.connect(fact.data["resource"]["id"], fact, row)
-    if span is not None and others:
-        line.doubled += [(other, span) for other in others]
+    if beside and span is not None:
+        line.doubled.append(span)
 
 
 def failed(line: Timeline, fact: Fact, row: Row) -> None:

@@ -35,8 +35,7 @@ def complete(facts: list[Fact], flags: set[Flag]) -> list[Fact]:
         if missing:
             flags.add(Flag.MISSING_ANSWER)
         if "summary" in verbs:
-            for summary in [fact for fact in reversed(facts) if fact.verb == "summary"]:  # the last says most
-                missing += list(stand_ins(summary, [*facts, *missing], flags))
+            missing += list(stand_ins(facts, missing, flags))
     if "wrapup_ended" in verbs:
         missing += _wrapup_starts(facts)
     return ordered(facts + missing) if missing else facts

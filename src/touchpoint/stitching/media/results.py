@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.media.flags import Flag
-from touchpoint.stitching.media.span import Span
-from touchpoint.stitching.media.timeline import NEAR, Timeline
+from touchpoint.stitching.media.span import OPEN, Span
+from touchpoint.stitching.media.timeline import NEAR, NEVER, Timeline
 
 
 def identity(facts: list[Fact], item_id: str, channel: str) -> tuple[str | None, str | None, str | None, str | None]:
@@ -88,12 +88,21 @@ def _closed(span: Span) -> tuple[int, str]:
 
 def overlaps(line: Timeline) -> None:
     """Agents connected beside another without transfer or join: a conference, inferred, if for more than 2 s."""
-    for first, second in line.doubled:
-        if first.reason == "transferred":
-            continue
-        if first.agent in line.bots or second.agent in line.bots:
-            continue
-        if min(first.end, second.end) - max(first.start, second.start) > NEAR:
-            for span in (first, second):
-                if not span.conference:
-                    span.conference, span.provenance = True, "inferred"
+    beside = {id(span) for span in line.doubled if span.transferred_from is None}
+    agents = [span for span in line.spans if span.type == "with_agent" and span.agent not in line.bots]
+    reached = NEVER
+    for span in agents:
+        if id(span) in beside and min(reached, span.end) - span.start > NEAR:
+            _infer_conference(span)
+        reached = max(reached, span.end)
+    following = OPEN
+    for span in reversed(agents):
+        if span.end - following > NEAR:
+            _infer_conference(span)
+        if id(span) in beside and span.end - span.start > NEAR:
+            following = span.start
+
+
+def _infer_conference(span: Span) -> None:
+    if not span.conference:
+        span.conference, span.provenance = True, "inferred"

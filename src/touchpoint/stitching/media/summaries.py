@@ -6,7 +6,7 @@ Known claims: `ended_at`; `queued_at` and `dequeued_at`; `answered_at`, `connect
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from touchpoint.stitching.facts import Fact, Micros
@@ -14,32 +14,60 @@ from touchpoint.stitching.media.derived import CONNECTS, agent_of, derive
 from touchpoint.stitching.media.flags import Flag
 
 _ENDS = frozenset({"ended", "disconnected"})
+_AFTERWARDS = frozenset({"summary", "wrapup_started", "wrapup_ended"})
 _AGGREGATE = "aggregate"
 
 
-def stand_ins(summary: Fact, facts: list[Fact], flags: set[Flag]) -> Iterator[Fact]:
-    """The events of a summary that are not among the item's facts."""
+class _Seen:
+    """What the item's facts, and the summaries read so far, tell of."""
+
+    def __init__(self, facts: Iterable[Fact]) -> None:
+        self.verbs: set[str] = set()
+        self.by_agent: dict[str, set[str]] = {}
+        self.last: Micros | None = None  # event that is neither a summary nor of a wrap-up
+        self.ended: Micros | None = None
+        for fact in facts:
+            self.add(fact)
+
+    def add(self, fact: Fact) -> None:
+        self.verbs.add(fact.verb)
+        agent = agent_of(fact)
+        if agent is not None:
+            self.by_agent.setdefault(agent, set()).add(fact.verb)
+        if fact.verb in _ENDS and (self.ended is None or fact.time < self.ended):
+            self.ended = fact.time
+        if fact.verb not in _AFTERWARDS and (self.last is None or fact.time > self.last):
+            self.last = fact.time
+
+
+def stand_ins(facts: list[Fact], derived: list[Fact], flags: set[Flag]) -> Iterator[Fact]:
+    """The events that summaries tell of and that are not among the facts. Of several summaries the last says most."""
+    seen = _Seen([*facts, *derived])
+    for summary in reversed(facts):
+        if summary.verb == "summary":
+            found = list(_of_one(summary, seen, flags))
+            for fact in found:
+                seen.add(fact)
+            yield from found
+
+
+def _of_one(summary: Fact, seen: _Seen, flags: set[Flag]) -> Iterator[Fact]:
     told: dict[str, Any] = summary.data.get("reported", {})
-    verbs = {fact.verb for fact in facts}
-    ended = next((fact.time for fact in facts if fact.verb in _ENDS), None)
+    ended = seen.ended
     if ended is None and "ended_at" in told:
         ended = told["ended_at"]
-        if not any(fact.time > ended for fact in facts if _is_main(fact)):
+        if seen.last is None or seen.last <= ended:
             yield derive(summary, "ended", ended, _AGGREGATE, reason=summary.data.get("reason"))
-    if "queued" not in verbs:
+    if "queued" not in seen.verbs:
         yield from _queue(summary, told, flags)
     agent = agent_of(summary)
     if agent is None:
         return
-    own = {fact.verb for fact in facts if agent_of(fact) == agent}
+    own = seen.by_agent[agent]
     if own.isdisjoint(CONNECTS):
         yield from _connection(summary, told, ended)
     if own.isdisjoint({"wrapup_started", "wrapup_ended"}):
         yield from _wrapup(summary, told, ended, flags)
-
-
-def _is_main(fact: Fact) -> bool:
-    return fact.verb not in ("summary", "wrapup_started", "wrapup_ended")
 
 
 def _queue(summary: Fact, told: dict[str, Any], flags: set[Flag]) -> Iterator[Fact]:

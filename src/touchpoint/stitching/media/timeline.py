@@ -71,7 +71,7 @@ class Timeline:
         # what has been
         self.seen: set[str] = set()  # agents who were ever connected, bots not
         self.bots: set[str] = set()  # known from the start, as are transfers
-        self.doubled: list[tuple[Span, Span]] = []  # connected beside another without transfer or join
+        self.doubled: list[Span] = []  # answered while another agent was connected
         self.draft_opened: set[str] = set()  # connected by their draft
         self.consulted: dict[str, tuple[Micros, str]] = {}  # whose answered consult ended when, with whom
         self.transferred = False
