@@ -97,5 +97,6 @@ def test_keep_leaves_it_running_and_says_how_to_connect(marker: str, tmp_path: P
     history = [sys.executable, "-m", "touchpoint", "history", "--database", url[1], party[1]]
     shown = subprocess.run(history, capture_output=True, text=True, env=PLAIN, check=False)
     assert shown.returncode == 0, shown.stderr
-    subprocess.run(["kill", "-INT", *end[1].split()], check=True)
+    for pid in end[1].split():
+        os.kill(int(pid), signal.SIGINT)
     assert gone(marker)
