@@ -49,6 +49,9 @@ def _without_end(line: Timeline, facts: list[Fact], silences: Silences) -> Micro
         return last.time + line.limits.quiet
     line.end = _quiet_end(line, facts)
     if line.end is not None:
+        if line.customer is not None and line.customer.start >= line.end:
+            line.spans.remove(line.customer)
+            line.customer = None
         line.finish(line.end, None, None, {}, QUIET)
         return main[-1].time + line.limits.quiet
     line.end = last.time

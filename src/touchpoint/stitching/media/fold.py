@@ -19,7 +19,7 @@ from touchpoint.stitching.media.order import ordered
 from touchpoint.stitching.media.play import play
 from touchpoint.stitching.media.prepass import STARTS, complete, start_of
 from touchpoint.stitching.media.reports import add_hold_totals, contradicts
-from touchpoint.stitching.media.results import end_reason, identity, messages, overlaps, result
+from touchpoint.stitching.media.results import end_reason, identity, messages, overlaps, result, senders
 from touchpoint.stitching.media.span import Span
 from touchpoint.stitching.media.timeline import Timeline
 
@@ -31,11 +31,13 @@ _start = attrgetter("start")
 def fold(
     item_id: str, facts: Collection[Fact], limits: Limits, silences: Silences = _NO_SILENCES, truncated: bool = False
 ) -> MediaItem:
-    """The media item that its facts make, read as if no further fact ever came. Never raises, unless there is no fact.
+    """The media item that its facts make, read as if no further fact ever came. Raises ValueError if there is none.
 
     `facts` is a set (`merge_facts`); their order does not matter. Facts of another subject are those of aliased items.
     `silences`, by source, do not count towards the item's age. `truncated`: the caller knows of facts that were lost.
     """
+    if not facts:
+        raise ValueError(f"media item {item_id!r} cannot be folded: it needs at least one fact")
     flags: set[Flag] = set()
     if truncated or is_truncated(facts, limits):
         flags.add(Flag.TRUNCATED)
@@ -75,6 +77,8 @@ def _item(
     if any(contradicts(f, done, line.start, figures, resources) for f in summaries.values()):
         flags.add(Flag.REPORTED_MISMATCH)
     pages, sending = result(steps) if line.channel == "fax" else (None, None)
+    if line.channel == "fax":
+        resources = senders(steps, line.bots) | resources
     direction, dialed, campaign, thread = identity(own, item_id, line.channel)
     from_customer, from_agent, first_response = messages(own) if line.channel not in ("call", "fax") else (0, 0, None)
     return MediaItem(

@@ -6,8 +6,11 @@ from collections.abc import Iterable
 
 from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.media.flags import Flag
+from touchpoint.stitching.media.model import ResourceFigures
 from touchpoint.stitching.media.span import OPEN, Span
 from touchpoint.stitching.media.timeline import NEAR, NEVER, Timeline
+
+RESULTS = ("transmitted", "transmission_failed")
 
 
 def identity(facts: list[Fact], item_id: str, channel: str) -> tuple[str | None, str | None, str | None, str | None]:
@@ -56,13 +59,24 @@ def messages(facts: list[Fact]) -> tuple[int, int, int | None]:
 
 def result(facts: list[Fact]) -> tuple[int | None, str | None]:
     """Pages and complete, partial or failed, of a fax's final result."""
-    final = next((f for f in reversed(facts) if f.verb in ("transmitted", "transmission_failed")), None)
+    final = next((f for f in reversed(facts) if f.verb in RESULTS), None)
     if final is None:
         return None, None
     pages, total = final.data.get("pages"), final.data.get("total_pages")
     if final.verb == "transmitted":
         return pages, "partial" if pages is not None and total is not None and pages < total else "complete"
     return pages, "partial" if pages else "failed"
+
+
+def senders(facts: list[Fact], bots: set[str]) -> dict[str, ResourceFigures]:
+    """Who sent or received a fax by its results, even if no transmission was open."""
+    found: dict[str, ResourceFigures] = {}
+    for fact in facts:
+        resource = fact.data.get("resource")
+        if resource is not None and fact.verb in RESULTS and resource["id"] not in found:
+            bot = resource["id"] in bots
+            found[resource["id"]] = ResourceFigures(0, 0, None, 0, fact.time, connected=False, bot=bot)
+    return found
 
 
 def end_reason(line: Timeline, facts: list[Fact]) -> str | None:

@@ -15,6 +15,7 @@ from touchpoint.stitching.media.flags import Flag
 
 _ENDS = frozenset({"ended", "disconnected"})
 _AFTERWARDS = frozenset({"summary", "wrapup_started", "wrapup_ended"})
+_PARTS = frozenset({"released", "transferred", "left", "parked", "wrapup_started", "sent", "draft_discarded"})
 _AGGREGATE = "aggregate"
 
 
@@ -24,6 +25,7 @@ class _Seen:
     def __init__(self, facts: Iterable[Fact]) -> None:
         self.verbs: set[str] = set()
         self.by_agent: dict[str, set[str]] = {}
+        self.connected: dict[str, Micros] = {}  # since when, by agent
         self.last: Micros | None = None  # event that is neither a summary nor of a wrap-up
         self.ended: Micros | None = None
         for fact in facts:
@@ -34,6 +36,8 @@ class _Seen:
         agent = agent_of(fact)
         if agent is not None:
             self.by_agent.setdefault(agent, set()).add(fact.verb)
+            if fact.verb in CONNECTS:
+                self.connected[agent] = min(fact.time, self.connected.get(agent, fact.time))
         if fact.verb in _ENDS and (self.ended is None or fact.time < self.ended):
             self.ended = fact.time
         if fact.verb not in _AFTERWARDS and (self.last is None or fact.time > self.last):
@@ -66,6 +70,8 @@ def _of_one(summary: Fact, seen: _Seen, flags: set[Flag]) -> Iterator[Fact]:
     own = seen.by_agent[agent]
     if own.isdisjoint(CONNECTS):
         yield from _connection(summary, told, ended)
+    elif ended is None and own.isdisjoint(_PARTS):
+        yield from _release(summary, told, seen.connected[agent])
     if own.isdisjoint({"wrapup_started", "wrapup_ended"}):
         yield from _wrapup(summary, told, ended, flags)
 
@@ -91,6 +97,12 @@ def _connection(summary: Fact, told: dict[str, Any], ended: Micros | None) -> It
     yield derive(summary, "answered", answered, _AGGREGATE, resource=resource)
     if length is not None and (ended is None or answered + length * 1000 < ended):
         yield derive(summary, "released", answered + length * 1000, _AGGREGATE, resource=resource)
+
+
+def _release(summary: Fact, told: dict[str, Any], since: Micros) -> Iterator[Fact]:
+    length = _connected_ms(told)
+    if length is not None:
+        yield derive(summary, "released", since + length * 1000, _AGGREGATE, resource=summary.data["resource"])
 
 
 def _connected_ms(told: dict[str, Any]) -> int | None:
