@@ -98,3 +98,13 @@ async def test_topics_that_do_not_fit_together_are_named_with_their_counts(kafka
         assert (await create_topics(settings)).created == []
     finally:
         await admin.close()
+
+
+async def test_a_stage_that_fails_on_everything_ends_the_worker_instead_of_burying_everything(lab: Lab) -> None:
+    async with lab.producer() as producer:
+        for _ in range(500):
+            await producer.send(lab.settings.topic_prefix + "calls", POISON, b"one key")
+    worker = lab.worker()
+    await lab.until(lambda: not worker.running, "the worker's end")
+    assert worker.process.returncode == 70
+    assert await lab.read(lab.settings.topic_prefix + "dead-letters") == []

@@ -17,7 +17,7 @@ def production_stages(settings: Settings, writer: Writer) -> Stages:
     limits = settings.stitching_limits()
     secret = settings.party_secret.get_secret_value().encode()
     decoder = Decoder(limits.channels, settings.default_region)
-    holding = [topic for topic in media_topics(settings) if topic != "links"]  # every input holds time back
+    holding = [topic for topic in media_topics(settings) if topic not in ("links", "parties")]  # these hold time back
 
     def media(partition: int, partitions: int, state: State) -> MediaStage:
         return MediaStage(partition, partitions, state, decoder, limits, secret, holding)

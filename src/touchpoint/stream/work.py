@@ -24,10 +24,16 @@ from touchpoint.stream.tables import PartitionState
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 30.0
+MOST_FAILED_IN_A_ROW = 100  # beyond it the stage is broken, and everything would become a dead letter
+QUIET_SECONDS = 10.0  # between two lines about failing batches
 
 
 class StateTooLargeError(Exception):
     """A key's state is larger than its changelog may hold: the limits of stitching are set too high."""
+
+
+class StageBrokenError(Exception):
+    """Records fail one after the other: that is not the records' fault."""
 
 
 class Work(Protocol):
@@ -114,6 +120,8 @@ class StageWork:
         self._table = table
         self._changelog = changelog
         self._delivery = delivery
+        self._failed_in_a_row = 0
+        self._said_at = -QUIET_SECONDS
 
     async def process(self, records: Sequence[Sequence[Record]]) -> None:
         now = now_micros()
@@ -131,7 +139,7 @@ class StageWork:
             for records in batches:
                 forwards += self._stage.apply(records, now)
         except Exception as error:  # noqa: BLE001 - no input can stop a worker
-            log.error("a batch failed, its records are tried one by one: %s", _place_of(error))
+            self._say(error)
             return self._apply_singly(batches, now)
         return forwards
 
@@ -144,11 +152,21 @@ class StageWork:
             mark = self._state.mark()
             try:
                 forwards += self._stage.apply([record], now)
-            except Exception as error:  # noqa: BLE001
+                self._failed_in_a_row = 0
+            except Exception as error:
                 self._state.roll_back(mark)
                 self._stage = self._build()
+                self._failed_in_a_row += 1
+                if self._failed_in_a_row >= MOST_FAILED_IN_A_ROW:
+                    raise StageBrokenError(f"{MOST_FAILED_IN_A_ROW} records in a row failed") from error
                 forwards.append(dead_letters.dead_letter(record, f"internal error: {type(error).__name__}: {error}"))
         return forwards
+
+    def _say(self, error: Exception) -> None:
+        now = time.monotonic()
+        if now - self._said_at > QUIET_SECONDS:
+            self._said_at = now
+            log.error("a batch failed, its records are tried one by one: %s", _place_of(error))
 
     async def _settle(self, forwards: Sequence[Forward]) -> None:
         await self._delivery.forward(forwards)
