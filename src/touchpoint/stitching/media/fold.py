@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from operator import attrgetter
 
-from touchpoint.stitching.facts import Fact
+from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.media.abandonment import decide_without_disconnect
 from touchpoint.stitching.media.completion import conclude, is_dropped, window
@@ -59,7 +59,37 @@ def _item(
     line: Timeline, item_id: str, own: list[Fact], steps: list[Fact], reports: list[Fact], silences: Silences
 ) -> MediaItem:
     done = conclude(line, steps, silences)
-    end, flags = done.ended_at, line.flags
+    spans = _closed(line, own, reports, done.ended_at)
+    if line.abandoned is None:
+        line.abandoned = decide_without_disconnect(line)
+    figures, resources = measure(spans, line.bots, line.unfinished)
+    summaries = {agent_of(f): f for f in reports if f.verb == "summary"} if reports else {}
+    if any(contradicts(f, done, line.start, figures, resources) for f in summaries.values()):
+        line.flags.add(Flag.REPORTED_MISMATCH)
+    pages, sending = result(steps) if line.channel == "fax" else (None, None)
+    if line.channel == "fax":
+        resources = senders(steps, line.bots) | resources
+    return MediaItem(
+        item_id,
+        line.channel,
+        *identity(own, item_id, line.channel),
+        line.start,
+        *done,
+        *figures,
+        line.abandoned,
+        line.transferred,
+        any([span.conference for span in spans]),
+        sending or end_reason(line, steps),
+        pages,
+        *(messages(own) if line.channel not in ("call", "fax") else (0, 0, None)),
+        tuple(sorted(line.flags)) if line.flags else (),
+        _segments(spans),
+        resources,
+    )
+
+
+def _closed(line: Timeline, own: list[Fact], reports: list[Fact], end: Micros) -> list[Span]:
+    """The segments of a concluded timeline in order, with holds known only as totals and with gaps."""
     if line.doubled:
         overlaps(line)
     if reports:
@@ -68,50 +98,9 @@ def _item(
     spans.sort(key=_start)
     holes = gaps(spans, line.start, end, own)
     if holes:
-        flags.add(Flag.TIMELINE_GAP)
+        line.flags.add(Flag.TIMELINE_GAP)
         spans = sorted(spans + holes, key=_start)
-    if line.abandoned is None:
-        line.abandoned = decide_without_disconnect(line)
-    figures, resources = measure(spans, line.bots, line.unfinished)
-    summaries = {agent_of(f): f for f in reports if f.verb == "summary"} if reports else {}
-    if any(contradicts(f, done, line.start, figures, resources) for f in summaries.values()):
-        flags.add(Flag.REPORTED_MISMATCH)
-    pages, sending = result(steps) if line.channel == "fax" else (None, None)
-    if line.channel == "fax":
-        resources = senders(steps, line.bots) | resources
-    direction, dialed, campaign, thread = identity(own, item_id, line.channel)
-    from_customer, from_agent, first_response = messages(own) if line.channel not in ("call", "fax") else (0, 0, None)
-    return MediaItem(
-        item_id,
-        line.channel,
-        direction,
-        dialed,
-        campaign,
-        thread,
-        line.start,
-        end,
-        done.latest,
-        done.complete_at,
-        done.final,
-        figures.queue_wait_ms,
-        figures.ring_ms,
-        figures.talk_ms,
-        figures.hold_ms,
-        figures.acw_ms,
-        figures.handle_ms,
-        figures.speed_of_answer_ms,
-        line.abandoned,
-        line.transferred,
-        any(span.conference for span in spans),
-        sending or end_reason(line, steps),
-        pages,
-        from_customer,
-        from_agent,
-        first_response,
-        tuple(sorted(flags)) if flags else (),
-        _segments(spans),
-        resources,
-    )
+    return spans
 
 
 def _segments(spans: list[Span]) -> tuple[Segment, ...]:
