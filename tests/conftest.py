@@ -14,7 +14,8 @@ settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs Apache Kafka where Java or Maven is missing; in CI they must be there."""
+    """The fast ones first; what needs Apache Kafka is skipped where Java or Maven is missing, which CI may not be."""
+    items.sort(key=lambda item: [item.get_closest_marker(name) is not None for name in ("kafka", "slow")])
     missing = [tool for tool in ("java", "mvn") if shutil.which(tool) is None]
     if not missing or os.environ.get("CI"):
         return
