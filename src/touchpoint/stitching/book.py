@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 from touchpoint.stitching.facts import Fact, FactKey, Micros
 from touchpoint.stitching.interactions import aliases
-from touchpoint.stitching.interactions.advance import Advance, advance
-from touchpoint.stitching.interactions.model import precedence
+from touchpoint.stitching.interactions.advance import Advance, advance, located
+from touchpoint.stitching.interactions.entities import reference_times
+from touchpoint.stitching.interactions.model import PartyFacts, precedence, reference
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.parties import ItemKey, Parties
 from touchpoint.stitching.silence import signs_of_life, silences
@@ -51,8 +52,22 @@ class Book:
     def advance(self, horizon: Micros) -> Iterator[Advance]:
         """Let time pass for every party up to the horizon."""
         silent = self._silences()
-        for party in self._parties().all():
+        parties = self._parties().all()
+        self._refer(parties, silent)
+        for party in parties:
             yield advance(party, horizon, self._limits, silent)
+
+    def _refer(self, parties: list[PartyFacts], silent: Silences) -> None:
+        """A link to another party's item does not join; it names a parent, as it was when the item was named."""
+        home = {(f.tenant, f.subject): party for party in parties for facts in party.items.values() for f in facts}
+        for party in parties:
+            for item, facts in party.items.items():
+                for named, time in reference_times(facts).items():
+                    other = home.get((facts[0].tenant, named))
+                    if other is not None and named != item:
+                        parent = located(other, named, time, self._limits, silent)
+                        if parent is not None:
+                            party.parents[reference(item, named)] = parent
 
     def _silences(self) -> Silences:
         spans = {}
@@ -73,10 +88,11 @@ class Book:
 
     def _aliases(self) -> dict[str, dict[str, str]]:
         """Which items are others', by tenant."""
-        told: dict[str, list[Fact]] = {}
+        maps: dict[str, dict[str, str]] = {}
         for (tenant, _), facts in self._items.items():
-            told.setdefault(tenant, []).extend(fact for fact in facts.values() if fact.verb == "alias")
-        return {tenant: aliases.alias_map(facts) for tenant, facts in told.items() if facts}
+            if any(fact.verb == "alias" for fact in facts.values()):
+                maps.setdefault(tenant, {}).update(aliases.alias_map(list(facts.values()), self._limits))
+        return maps
 
 
 def _rooted(homes: Mapping[ItemKey, Facts], root_of: Callable[[str, str], str]) -> dict[ItemKey, list[Fact]]:

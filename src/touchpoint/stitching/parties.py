@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from touchpoint.stitching.facts import Fact
-from touchpoint.stitching.interactions.entities import item_refs
+from touchpoint.stitching.interactions.entities import parent_of
 from touchpoint.stitching.interactions.identity import Claim, claim, identification
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
 from touchpoint.stitching.limits import Limits
@@ -70,7 +70,7 @@ class Parties:
         yield from self._activities.values()
 
     def all(self) -> list[PartyFacts]:
-        """The facts of each party."""
+        """The facts of each party; a party is of one tenant."""
         parties: dict[PartyKey, PartyFacts] = {}
 
         def at(key: PartyKey) -> PartyFacts:
@@ -94,16 +94,18 @@ class Parties:
                 if key in parties:
                     parties[key].identity.append(fact)
 
-    def _home(self, key: ItemKey, passed: frozenset[ItemKey] = frozenset()) -> PartyKey:
+    def _home(self, key: ItemKey) -> PartyKey:
         """The key that an item's own events give, else its parent's, else its own."""
-        own = claimed_key(key[0], self._claims[key])
-        if own is not None:
-            return own
-        for parent in sorted(item_refs(self._items[key])):
-            parent_key = (key[0], self._root_of(key[0], parent))
-            if parent_key in self._items and parent_key not in passed and parent_key != key:
-                return self._home(parent_key, passed | {key})
-        return PartyKey(key[0], "anon", key[1])
+        one, seen = key, {key}
+        while True:
+            own = claimed_key(one[0], self._claims[one])
+            if own is not None:
+                return own
+            parent = parent_of(one[1], self._items[one])
+            one = (one[0], self._root_of(one[0], parent)) if parent is not None else key
+            if one in seen or one not in self._items:
+                return PartyKey(key[0], "anon", key[1])
+            seen.add(one)
 
     def _activity_home(self, key: ItemKey, facts: list[Fact]) -> PartyKey:
         own = claimed_key(key[0], claim(facts, self._limits))

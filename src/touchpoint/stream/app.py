@@ -24,6 +24,7 @@ class App(faust.App):
     """Faust with the product's transport, tables and recovery."""
 
     idempotent: bool = True
+    recovery_seconds: float = 0.0  # of the last recovery
     settings: Settings
     on_recovered: Callable[[int], None] = staticmethod(lambda _generation: None)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
+import msgspec
+
+from touchpoint.stitching.facts import Fact
 from touchpoint.stream.stage import Forward, Record
 
 _VERSION = version("touchpoint").encode()
@@ -26,6 +29,13 @@ def dead_letter(record: Record, cause: str) -> Forward:
         (VERSION, _VERSION),
     ]
     return Forward(TOPIC, record.key, record.value, headers)
+
+
+def orphan(fact: Fact) -> Forward:
+    """A fact of a media item that never came: its own bytes are gone, what was understood of them is not."""
+    cause = f"{fact.kind}.{fact.verb} speaks of a media item of which no event of a channel ever came"
+    headers = [(CAUSE, cause.encode()), (VERSION, _VERSION)]
+    return Forward(TOPIC, fact.subject.encode(), msgspec.json.encode(fact), headers)
 
 
 def cause_of(forward: Forward) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Literal
 
 import msgspec
@@ -78,6 +79,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.totals: defaultdict[str, float] = defaultdict(float)  # of each counter, over all labels
         made = {metric.name: self._make(metric) for metric in METRICS}
         self._counters = {name: m for name, m in made.items() if isinstance(m, Counter)}
         self._gauges = {name: m for name, m in made.items() if isinstance(m, Gauge)}
@@ -92,6 +94,7 @@ class Metrics:
 
     def count(self, name: str, amount: float = 1, *labels: str) -> None:
         """Add to the counter ``touchpoint_<name>``."""
+        self.totals[name] += amount
         counter = self._counters["touchpoint_" + name]
         (counter.labels(*labels) if labels else counter).inc(amount)
 

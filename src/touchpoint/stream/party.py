@@ -7,16 +7,17 @@ from collections.abc import Collection, Sequence
 import msgspec
 import orjson
 
-from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.interactions.advance import Advance, advance, shortest_wait
 from touchpoint.stitching.interactions.late import Amendment
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, merged
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.record import Json, amendment, identity, instant, record
 from touchpoint.stream.clock import OURS
-from touchpoint.stream.dead_letters import CAUSE, TOPIC, dead_letter
+from touchpoint.stream.dead_letters import dead_letter, orphan
 from touchpoint.stream.directory import Directory
 from touchpoint.stream.party_clock import PartyClock
+from touchpoint.stream.questions import ASKS, Questions
 from touchpoint.stream.stage import Forward, Record, State
 from touchpoint.stream.timers import Timers, stamped, unstamped
 from touchpoint.stream.touches import Told, Touch, party_bytes, read, touch
@@ -43,7 +44,8 @@ class PartyStage:
     def __init__(self, partition: int, partitions: int, state: State, limits: Limits, secret: bytes) -> None:
         self._state, self._limits, self._secret = state, limits, secret
         self._clock = PartyClock(partition, partitions, state, limits)
-        self._timers = Timers(state, OURS)
+        self._timers = Timers(state, lambda key: not key.startswith((OURS, ASKS)))
+        self._questions = Questions(state, secret, limits)
         self._wait = shortest_wait(limits)
 
     @property
@@ -67,7 +69,7 @@ class PartyStage:
                 arrived.setdefault(rec.key or party_bytes(message.key, self._secret), []).append(message)
         for key, touches in arrived.items():
             self._take(key, touches, out)
-        self._close_due(out)
+        self._pass_time(out)
         self._clock.save()
         out += self._clock.broadcast(now)
         return out
@@ -75,7 +77,7 @@ class PartyStage:
     def tick(self, now: Micros, caught_up: Collection[str]) -> list[Forward]:  # noqa: ARG002 - the inputs' clocks tell
         """Time passes."""
         out: list[Forward] = []
-        self._close_due(out)
+        self._pass_time(out)
         told = self._clock.broadcast(now)
         if told:
             self._clock.save()
@@ -86,12 +88,15 @@ class PartyStage:
     def _take(self, key: bytes, touches: list[Touch], out: list[Forward]) -> None:
         raw = self._state.get(key)
         state = _decode(unstamped(raw)) if raw is not None else PartyState(touches[0].key, PartyFacts(), Directory())
-        facts, hop = state.facts, max(each.hop for each in touches)
+        facts = state.facts
         for each in touches:
             facts = merged(facts, each.facts, each.gone)
-        gone = [item for each in touches for item in each.gone]
-        state.facts, leaving = state.directory.part(state.key, facts, gone, hop)
-        out += [touch(Touch(away.key, hop + 1, away.facts, away.gone), self._secret) for away in leaving]
+        state.facts, leaving = state.directory.part(state.key, facts, touches)
+        asked = {ask for away in leaving for ask in away.asks}
+        self._questions.take(key, [ask for each in touches for ask in each.asks if ask not in asked])
+        for away in leaving:
+            away.asks.extend(self._questions.leave(key, away.facts.items))
+        out += [touch(away, self._secret) for away in leaving]
         self._put(key, state, self._first_look(state.facts))
 
     def _first_look(self, facts: PartyFacts) -> Micros | None:
@@ -118,6 +123,16 @@ class PartyStage:
 
     # --- closed interactions out ------------------------------------------------------------------------------
 
+    def _pass_time(self, out: list[Forward]) -> None:
+        settled = self._clock.settled
+        if settled is not None:
+            self._questions.answer(settled, self._facts, self._clock.silences(settled), out)
+        self._close_due(out)
+
+    def _facts(self, key: bytes) -> PartyFacts:
+        raw = self._state.get(key)
+        return PartyFacts() if raw is None else _decode(unstamped(raw)).facts
+
     def _close_due(self, out: list[Forward]) -> None:
         watermark = self._clock.watermark
         if watermark is None:
@@ -143,7 +158,7 @@ class PartyStage:
                 _event("interaction.closed", row["interaction_id"], instant(closed.instant), row["party_key"], data)
             )
         out += [_amended(late, party_bytes(key, self._secret).decode()) for late in step.amendments]
-        out += [_orphaned(orphan) for orphan in step.orphans]
+        out += [orphan(fact) for fact in step.orphans]
 
 
 def _event(kind: str, event_id: str, time: str, key: str, data: Json) -> Forward:
@@ -167,9 +182,3 @@ def _amended(late: Amendment, key: str) -> Forward:
         **amendment(late),
     }
     return _event("interaction.amended", f"{late.interaction_id}/{late.seq}", instant(late.time), key, data)
-
-
-def _orphaned(fact: Fact) -> Forward:
-    """A fact of a media item that never came; its own bytes are gone, what was understood of them is not."""
-    cause = f"{fact.kind}.{fact.verb} speaks of media item {fact.subject!r}, of which no event of a channel ever came"
-    return Forward(TOPIC, fact.subject.encode(), msgspec.json.encode(fact), [(CAUSE, cause.encode())])

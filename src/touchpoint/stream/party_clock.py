@@ -13,7 +13,11 @@ from touchpoint.stream.stage import Forward, State
 from touchpoint.stream.timers import stamped, unstamped
 from touchpoint.stream.touches import TOUCHES, Told, told
 
-HOPS = 2  # address to party id, party id to the party it was merged into
+FACT_HOPS = 4
+"""A late claim, a parent, an address identified, a party merged."""
+HOPS = FACT_HOPS + 3
+"""And the answers about another party's items, on the same ways."""
+
 _KEY = OURS + b"progress"
 
 
@@ -45,6 +49,12 @@ class PartyClock:
     def watermark(self) -> Micros | None:
         """The instant before which every fact that will ever reach this partition is here; None: not known yet."""
         reached = self.time.parties.at(HOPS - 1)
+        return None if reached is None or reached in (UNKNOWN, EMPTY) else reached
+
+    @property
+    def settled(self) -> Micros | None:
+        """The instant before which every fact is here, and other parties may be told of it: ahead of the watermark."""
+        reached = self.time.parties.at(FACT_HOPS - 1)
         return None if reached is None or reached in (UNKNOWN, EMPTY) else reached
 
     def hear(self, message: Told) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -100,6 +101,7 @@ class ChangelogRecovery(Recovery):
         if not states:
             return
         log.info("reading %d changelog partitions", len(states))
+        began = time.monotonic()
         while True:
             reader = self.app.new_reader()
             try:
@@ -110,6 +112,7 @@ class ChangelogRecovery(Recovery):
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 log.info("read %d changelog records", read)
+                self.app.recovery_seconds = time.monotonic() - began
                 return
             finally:
                 await reader.stop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
 
 from touchpoint.stitching.facts import Micros
@@ -28,11 +28,14 @@ def due_of(value: bytes) -> Micros:
 
 
 class Timers:
-    """Keys by due time. A key may stand in it several times: only the time in its state counts."""
+    """Those keys by due time that are `mine`.
 
-    def __init__(self, state: State, ours: bytes) -> None:
+    A key may stand in it several times: only the time in its state counts.
+    """
+
+    def __init__(self, state: State, mine: Callable[[bytes], bool]) -> None:
         self._state = state
-        self._heap = [(due_of(value), key) for key, value in state.items() if not key.startswith(ours)]
+        self._heap = [(due_of(value), key) for key, value in state.items() if mine(key)]
         heapify(self._heap)
 
     def set(self, key: bytes, due: Micros | None) -> None:

@@ -16,6 +16,15 @@ KIND = "kind"
 PROGRESS = (KIND, b"progress")
 
 
+class Ask(msgspec.Struct, array_like=True, frozen=True):
+    """A media item that names another party's: in which interaction was that, when it was named?"""
+
+    item: str  # asked about
+    time: Micros
+    asker: str
+    key: PartyKey  # the asker's party, where the answer goes
+
+
 class Link(msgspec.Struct, array_like=True, frozen=True):
     """Facts on their way to another media item's partition: aliases to their root, the partyless to their parent."""
 
@@ -24,6 +33,10 @@ class Link(msgspec.Struct, array_like=True, frozen=True):
     hop: int
     facts: list[Fact]
     passenger: str | None = None  # the item that travels with `item` because it has no party of its own
+    party: PartyKey | None = None  # whose the passenger turned out to be
+    route: PartyKey | None = None  # the party that the passenger went to first
+    gone: bool = False  # the passenger turned out to be another item's alias
+    ask: Ask | None = None
 
 
 class Touch(msgspec.Struct, array_like=True, frozen=True):
@@ -32,7 +45,9 @@ class Touch(msgspec.Struct, array_like=True, frozen=True):
     key: PartyKey
     hop: int
     facts: PartyFacts
-    gone: list[str] = []  # media items that turned out to be another party's
+    gone: list[str] = []  # media items that turned out to be another item's aliases
+    rekey: dict[str, PartyKey] = {}  # media items that turned out to be another party's
+    asks: list[Ask] = []
 
 
 class Told(msgspec.Struct, array_like=True, frozen=True):

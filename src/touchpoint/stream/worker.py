@@ -33,6 +33,7 @@ from touchpoint.stream.work import Delivery, StageWork, Work, WriterWork
 log = logging.getLogger(__name__)
 
 EXIT_FAILED = 70
+RATIO_SECONDS = 60.0
 STALL_OF_SESSION = 0.8  # of the session timeout: a zombie must be gone before its partitions are somebody else's
 
 
@@ -65,7 +66,7 @@ class StreamWorker:
         self._limits = {spec.name: spec.max_bytes for spec in specs(settings)}
         self._app: App | None = None
         self._runtime: Runtime | None = None
-        self._lag_task: asyncio.Task[None] | None = None
+        self._watchers: list[asyncio.Task[None]] = []
 
     @property
     def ready(self) -> bool:
@@ -92,13 +93,13 @@ class StreamWorker:
         app.finalize()
         self._consumer().drain = runtime.drain
         await app.start()
-        self._lag_task = asyncio.create_task(self._show_lag())
+        self._watchers = [asyncio.create_task(self._show_lag()), asyncio.create_task(self._watch_dead_letters())]
 
     async def stop(self, seconds: float | None = None) -> None:
         """Finish the current batches within half of ``seconds``, commit, leave the group."""
         seconds = self.settings.grace_seconds if seconds is None else seconds
-        if self._lag_task is not None:
-            self._lag_task.cancel()
+        for watcher in self._watchers:
+            watcher.cancel()
         if self._app is None:
             return
         consumer = self._consumer()
@@ -160,6 +161,8 @@ class StreamWorker:
 
     def _recovered(self, _generation: int) -> None:
         assert self._runtime is not None
+        assert self._app is not None
+        self.metrics.set("recovery_seconds", self._app.recovery_seconds)
         try:
             self._runtime.assigned(self._consumer().assignment(), lambda table: changelog(self.settings, table))
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process
@@ -173,6 +176,15 @@ class StreamWorker:
                 for tp, lag in list(self._consumer().lag.items()):
                     if tp.topic in short:
                         self.metrics.set("lag_records", lag, short[tp.topic], str(tp.partition))
+
+    async def _watch_dead_letters(self) -> None:
+        totals, limit = self.metrics.totals, self.settings.dead_letter_ratio
+        while True:
+            dead, records = totals["dead_letters"], totals["records"]
+            await asyncio.sleep(RATIO_SECONDS)
+            dead, records = totals["dead_letters"] - dead, totals["records"] - records
+            if dead > limit * records:
+                log.warning("%d of the last minute's %d records became dead letters: see their causes", dead, records)
 
 
 def _topics(settings: Settings) -> list[str]:

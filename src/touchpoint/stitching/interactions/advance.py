@@ -16,7 +16,7 @@ from touchpoint.stitching.interactions import late
 from touchpoint.stitching.interactions.entities import Entity
 from touchpoint.stitching.interactions.grouping import Component, deadlines
 from touchpoint.stitching.interactions.late import Amendment
-from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
+from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, reference
 from touchpoint.stitching.interactions.present import ACTIVITY, CONTROL, IDENTITY, ITEM, Placed, Present, placed
 from touchpoint.stitching.limits import Limits, Silences
 
@@ -54,6 +54,16 @@ def advance(party: PartyFacts, horizon: Micros, limits: Limits, silences: Silenc
     All facts with a time before the horizon must be there. `party` itself is not changed.
     """
     return _Walk(party, horizon, limits, silences or {}).run()
+
+
+def located(party: PartyFacts, item: str, time: Micros, limits: Limits, silences: Silences | None = None) -> str | None:
+    """The interaction that a media item of `party` was in at an instant; None if nothing was known of it then."""
+    walk = _Walk(party, time + 1, limits, silences or {})
+    walk.run()
+    for closed in reversed(walk.tombstones):
+        if item in closed.names:
+            return closed.interaction_id
+    return next((late.identify(c) for c in walk.present.components() if item in c.names), None)
 
 
 class _Walk:
@@ -152,12 +162,23 @@ class _Walk:
         wanted = late.references(component)
         if wanted:
             for closed in reversed(self.tombstones):
-                if not wanted.isdisjoint(closed.names):
+                if self._same_party(closed.key, component.key) and not wanted.isdisjoint(closed.names):
                     return closed.interaction_id
             for other in self.present.components():
-                if other.first.order < component.first.order and not wanted.isdisjoint(late.referred(other)):
+                earlier = other.key == component.key and other.first.order < component.first.order
+                if earlier and not wanted.isdisjoint(late.referred(other)):
                     return late.identify(other)
-        return next((self.party.parents[e.id] for e in component.entities if e.id in self.party.parents), None)
+        own = late.identify(component)
+        named = sorted(reference(e.id, ref) for e in component.entities for ref in e.refs - component.names)
+        return next((p for n in named if (p := self.party.parents.get(n)) is not None and p != own), None)
+
+    def _same_party(self, then: PartyKey, now: PartyKey) -> bool:
+        """Whether what closed under one key is the party of another: identified or merged since."""
+        if then == now or now.kind != "id" or then.kind == "anon":
+            return then == now
+        identity = self.present.identity
+        party = then.value if then.kind == "id" else identity.party_of(then.value, END_OF_TIME)
+        return party is not None and identity.root(party) == now.value
 
     def _result(self) -> Advance:
         oldest = self.horizon - self.limits.interaction_age

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
@@ -35,6 +35,7 @@ class Entity(msgspec.Struct, frozen=True, eq=False, gc=False):
     correlations: frozenset[str]
     names: frozenset[str]  # what others may refer to it by
     refs: frozenset[str]  # what it refers to
+    parent: str | None  # the media item whose party is its own, for want of one
     controls: tuple[Fact, ...] = ()
     request: Micros | None = None  # the first close_requested or wrapped_up
 
@@ -71,6 +72,7 @@ def item_entity(
         correlations,
         names,
         refs,
+        parent_of(item_id, own),
         tuple(controls),
         min(requests, default=None),
     )
@@ -94,6 +96,16 @@ def item_refs(facts: Collection[Fact]) -> set[str]:
     """The media items that an item's events refer to: parent, previous, resumes."""
     related = (fact.data["related"] for fact in facts if "related" in fact.data)
     return {every[kind] for every in related for kind in ("parent", "previous", "resumes") if every.get(kind)}
+
+
+def reference_times(facts: Collection[Fact]) -> dict[str, Micros]:
+    """The media items that an item's events refer to, and when each was first named."""
+    named: dict[str, Micros] = {}
+    for fact in facts:
+        if "related" in fact.data:
+            for item in item_refs([fact]):
+                named[item] = min(fact.time, named.get(item, fact.time))
+    return named
 
 
 def _replied_to(fact: Fact) -> Iterator[str]:
@@ -146,21 +158,34 @@ def activity_entity(activity_id: str, facts: Collection[Fact], limits: Limits) -
         correlations,
         frozenset({f"activity:{activity_id}"}),
         frozenset({activity.media_item}) if activity.media_item else NOTHING,
+        activity.media_item,
     )
 
 
-def party_key(entity: Entity, identity: Identity, items: dict[str, Entity]) -> PartyKey:
-    """Tenant and party id once identified, else the address, else the parent's, else anonymous (stitching.md, 3)."""
-    seen = {entity.id}
+def parent_of(item: str, facts: Collection[Fact]) -> str | None:
+    """The media item that an item without a party takes its party from: the first that its own events refer to."""
+    named = reference_times([fact for fact in facts if fact.subject == item])
+    named.pop(item, None)
+    return min(named, key=lambda name: (named[name], name), default=None)
+
+
+def party_key(entity: Entity, identity: Identity, by_name: Mapping[str, Entity]) -> PartyKey:
+    """Tenant and party id once identified, else the address, else the parent's, else anonymous (stitching.md, 3).
+
+    Whose parents lead round in a circle has none.
+    """
+    one, seen = entity, {entity.id}
     while True:
-        key = _own_key(entity, identity)
+        key = _own_key(one, identity)
         if key is not None:
             return key
-        parents = sorted(ref for ref in entity.refs if ref in items and ref not in seen)
-        if not parents:
+        parent = by_name.get(one.parent) if one.parent is not None else None
+        if parent is None:
+            return PartyKey(one.tenant, "anon", one.id)
+        if parent.id in seen:
             return PartyKey(entity.tenant, "anon", entity.id)
-        entity = items[parents[0]]
-        seen.add(entity.id)
+        one = parent
+        seen.add(one.id)
 
 
 def _own_key(entity: Entity, identity: Identity) -> PartyKey | None:

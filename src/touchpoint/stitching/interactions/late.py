@@ -61,7 +61,7 @@ def tombstone(component: Component, identifier: str, instant: Micros) -> Closed:
             names.add(_address_name(entity.claim.address))
     facts = b"".join(fact_digest(f) for e in component.entities for f in (*e.facts, *e.controls))
     ended_at = max(entity.latest for entity in component.entities)
-    return Closed(identifier, instant, ended_at, tuple(sorted(names)), facts)
+    return Closed(identifier, component.key, instant, ended_at, tuple(sorted(names)), facts)
 
 
 def _address_name(address: str) -> str:

@@ -22,6 +22,7 @@ class Closed(msgspec.Struct, frozen=True, array_like=True):
     """What is remembered of a closed interaction: enough to tell a repeat from news and to find a parent."""
 
     interaction_id: str
+    key: PartyKey
     instant: Micros  # when it closed, in event time
     ended_at: Micros
     names: tuple[str, ...]  # ids of its media items, "activity:" ids, "mail:" message ids, "thread:", "corr:"
@@ -41,7 +42,7 @@ class PartyFacts(msgspec.Struct, array_like=True):
     activities: dict[str, list[Fact]] = {}  # by activity id
     identity: list[Fact] = []  # party.identified, party.merged
     closed: list[Closed] = []
-    parents: dict[str, str] = {}  # media item id -> interaction id of another party's item that it refers to
+    parents: dict[str, str] = {}  # by `reference`: the interaction of another party's item
 
 
 class Activity(msgspec.Struct, frozen=True):
@@ -58,6 +59,11 @@ class Activity(msgspec.Struct, frozen=True):
     result: str | None
     reason: str | None
     objects: tuple[tuple[str, str, str], ...]
+
+
+def reference(item: str, named: str) -> str:
+    """That a media item names another as parent, previous or resumed."""
+    return f"{item}\0{named}"
 
 
 def fact_digest(fact: Fact) -> bytes:
@@ -87,7 +93,7 @@ def merged(known: PartyFacts, new: PartyFacts, gone: Collection[str] = ()) -> Pa
     return PartyFacts(
         items=_homes(known.items, new.items, gone),
         controls=_homes(known.controls, new.controls, gone),
-        activities=_homes(_without(known.activities, gone) if gone else known.activities, new.activities, ()),
+        activities=_homes(known.activities, new.activities, {name.removeprefix("activity:") for name in gone}),
         identity=union(known.identity, new.identity) if new.identity else known.identity,
         closed=sorted(closed.values(), key=lambda c: (c.instant, c.interaction_id)),
         parents=known.parents | new.parents,
@@ -99,13 +105,3 @@ def _homes(known: dict[str, list[Fact]], new: dict[str, list[Fact]], gone: Colle
     for home, facts in new.items():
         both[home] = union(both.get(home, ()), facts)
     return {home: facts for home, facts in both.items() if home not in gone}
-
-
-def _without(activities: dict[str, list[Fact]], gone: Collection[str]) -> dict[str, list[Fact]]:
-    """Activities that name no party of their own go where their media item goes."""
-
-    def follows(fact: Fact) -> bool:
-        return "party" not in fact.data and (fact.data.get("media_item") or fact.subject) in gone
-
-    kept = {activity: [fact for fact in facts if not follows(fact)] for activity, facts in activities.items()}
-    return {activity: facts for activity, facts in kept.items() if facts}

@@ -72,9 +72,9 @@ class Present:
         """The interactions that are open now."""
         if self._components is None:
             entities = [entity for key in self._facts if (entity := self._entity(key)) is not None]
-            items = {entity.id: entity for entity in entities if entity.item is not None}
+            by_name = {name: entity for entity in entities if entity.item is not None for name in entity.names}
             identity, limits = self.identity, self._limits
-            self._components = components(entities, lambda e: party_key(e, identity, items), limits)
+            self._components = components(entities, lambda e: party_key(e, identity, by_name), limits)
         return self._components
 
     def _entity(self, key: tuple[str, str]) -> Entity | None:

@@ -1,0 +1,247 @@
+"""One media item in the media agent: its facts, and the way that they take to its party.
+
+What went somewhere first always goes there first; where it turns out to be another's, it is sent on from there,
+or stays if it was closed there meanwhile. So a late identification never makes a second item of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from touchpoint.stitching.facts import HOUR, Fact, Micros
+from touchpoint.stitching.interactions import aliases
+from touchpoint.stitching.interactions.entities import parent_of, reference_times
+from touchpoint.stitching.interactions.identity import claim
+from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, union
+from touchpoint.stitching.limits import Limits
+from touchpoint.stitching.media import merge_facts
+from touchpoint.stitching.parties import claimed_key, implied, place
+from touchpoint.stream.touches import Ask, Link, Touch
+
+MOST_HOPS = 8
+FINAL = frozenset({"ended", "disconnected"})
+
+
+class Passenger(msgspec.Struct, array_like=True):
+    """An item or activity without a party of its own, that goes where the item goes which it names."""
+
+    facts: list[Fact] = []
+    route: PartyKey | None = None  # the party it went to first
+    party: PartyKey | None = None  # whose it is now, as far as is known here
+    own: PartyKey | None = None  # whose it says it is itself
+
+
+class ItemState(msgspec.Struct, array_like=True):
+    """An open media item."""
+
+    facts: list[Fact] = []  # of its channel, its own and its aliases'
+    controls: list[Fact] = []  # interaction.*
+    route: PartyKey | None = None  # the party they went to first, and always go to first
+    parent: str | None = None  # the media item through which they go, for want of a party
+    party: PartyKey | None = None  # whose it is now
+    root: str | None = None  # it is an alias of this
+    passengers: dict[str, Passenger] = {}
+    asks: list[Ask] = []  # that wait for its party to be known
+    last: Micros = 0
+    stub: bool = False  # its facts are forgotten; only the way that they took is kept
+
+
+class Changes:
+    """What a batch brought for one media item."""
+
+    __slots__ = ("asks", "facts", "hop", "passengers")
+
+    def __init__(self) -> None:
+        self.facts: list[Fact] = []
+        self.passengers: list[Link] = []
+        self.asks: list[Ask] = []
+        self.hop = 0
+
+
+class Item:
+    """A media item at work: takes what a batch brought, says what is to be sent."""
+
+    def __init__(self, tenant: str, item: str, state: ItemState, hop: int, limits: Limits) -> None:
+        self._tenant, self._item, self.state, self._hop, self._limits = tenant, item, state, hop, limits
+        self._alone = PartyKey(tenant, "anon", item)
+
+    def take(self, changes: Changes) -> list[Link | Touch]:
+        """Add what is new and send it on. Nothing new, nothing sent."""
+        state = self.state
+        new = self._new(changes.facts)
+        boarding = self._board(changes.passengers)
+        out: list[Link | Touch] = []
+        if new:
+            out += self._send(new)
+        out += self._seat(boarding)
+        out += self._pass_on(changes.asks)
+        times = (
+            [f.time for f in new] + [f.time for fs in boarding.values() for f in fs] + [a.time for a in changes.asks]
+        )
+        state.last = max(state.last, *times) if times else state.last
+        return out
+
+    @property
+    def due(self) -> Micros:
+        """When its facts are no longer needed here: an ended item's soon, another's when its age is reached."""
+        state, limits = self.state, self._limits
+        if state.stub:
+            return state.last + limits.interaction_age
+        if any(fact.verb in FINAL for fact in state.facts):
+            return state.last + HOUR
+        channel = limits.channels.get(state.facts[0].kind) if state.facts else None
+        return state.last + HOUR + (channel.age if channel else limits.interaction_age)
+
+    # --- its own facts ------------------------------------------------------------------------------------------
+
+    def _new(self, facts: list[Fact]) -> list[Fact]:
+        """Add facts to the item's; those that were new or changed something."""
+        if not facts:
+            return []
+        state = self.state
+        known = {(fact.source, fact.id): fact for fact in state.facts}
+        before = dict(known)
+        merge_facts(known, [fact for fact in facts if fact.kind != "interaction"], self._limits)
+        state.facts = list(known.values())
+        new = [fact for key, fact in known.items() if before.get(key) is not fact]
+        controls = [fact for fact in facts if fact.kind == "interaction"]
+        if controls:
+            had = {(fact.source, fact.id): fact for fact in state.controls}
+            state.controls = union(state.controls, controls)
+            new += [fact for fact in state.controls if had.get((fact.source, fact.id)) != fact]
+        return new
+
+    def _send(self, new: list[Fact]) -> Iterator[Link | Touch]:
+        """New facts the way that the others took; the first time, and to a root, all that there are."""
+        state = self.state
+        first = state.route is None and state.parent is None
+        if not state.stub:
+            yield from self._find_way()
+        if state.root is not None:
+            yield Link(self._tenant, state.root, self._hop, [*state.facts, *state.controls])
+            return
+        facts = [*state.facts, *state.controls] if first and not state.stub else new
+        if state.parent is not None:
+            yield Link(self._tenant, state.parent, self._hop, facts, self._item, state.party, state.route)
+        elif state.route is not None:
+            yield Touch(state.route, 0, place(self._item, facts), rekey=_rekey(self._item, state.route, state.party))
+        else:
+            return
+        yield from self._tell_and_ask(facts)
+
+    def _find_way(self) -> Iterator[Link | Touch]:
+        """To its root if it is an alias; to its party; through its parent if it has none; else by itself."""
+        state = self.state
+        own = [fact for fact in state.facts if fact.subject == self._item]
+        if not own:
+            return  # only its aliases or others have spoken of it so far
+        home = aliases.root(self._item, aliases.alias_map(state.facts, self._limits))
+        root = home if home != self._item and self._hop < MOST_HOPS else None
+        if root is not None and state.root is None:
+            yield from self._take_back()
+        state.root = root
+        if root is not None:
+            return
+        state.party = claimed_key(self._tenant, claim(own, self._limits)) or state.party
+        if state.parent is None and state.party is None and self._hop < MOST_HOPS:
+            state.parent = parent_of(self._item, own)
+        if state.parent is None and state.route is None:
+            state.route = state.party or self._alone
+
+    def _take_back(self) -> Iterator[Link | Touch]:
+        """What turned out to be an alias is no media item where it went."""
+        if self.state.parent is not None:
+            yield Link(self._tenant, self.state.parent, self._hop, [], self._item, None, self.state.route, gone=True)
+        elif self.state.route is not None:
+            yield Touch(self.state.route, 0, PartyFacts(), [self._item])
+
+    def _tell_and_ask(self, facts: list[Fact]) -> Iterator[Link | Touch]:
+        """What they say of addresses goes to the addresses; what they name of other items is asked there."""
+        for known in implied(facts, self._limits):
+            yield Touch(PartyKey(self._tenant, "address", known.subject), 0, PartyFacts(identity=[known]))
+        for named, time in reference_times(facts).items():
+            if named != self._item:
+                asker = self.state.route or self.state.party or self._alone
+                yield Link(self._tenant, named, 0, [], ask=Ask(named, time, self._item, asker))
+
+    # --- those that travel with it ------------------------------------------------------------------------------
+
+    def _board(self, messages: list[Link]) -> dict[str, list[Fact]]:
+        """Take passengers' facts; those that are new, for each that anything is new of."""
+        boarding: dict[str, list[Fact]] = {}
+        for message in messages:
+            name = message.passenger or ""
+            if message.gone:
+                boarding.setdefault(name, [])
+                alias = self.state.passengers.setdefault(name, Passenger())
+                alias.own, alias.route = GONE, alias.route or message.route
+                continue
+            passenger = self.state.passengers.setdefault(name, Passenger())
+            known = {(fact.source, fact.id): fact for fact in passenger.facts}
+            passenger.facts = union(passenger.facts, message.facts)
+            passenger.route = passenger.route or message.route
+            new = [fact for fact in passenger.facts if known.get((fact.source, fact.id)) != fact]
+            if new or (message.party is not None and message.party != passenger.own):
+                boarding.setdefault(name, []).extend(new)
+            if passenger.own is not GONE:
+                passenger.own = message.party or passenger.own
+        return boarding
+
+    def _seat(self, boarding: dict[str, list[Fact]]) -> Iterator[Link | Touch]:
+        """New facts of passengers, and all passengers if the item itself goes elsewhere now."""
+        for name, passenger in self.state.passengers.items():
+            away = self.state.root is not None or self.state.parent is not None
+            if away and name != self._item and self._hop < MOST_HOPS:
+                yield from self._send_after(name, passenger, boarding)
+            else:
+                yield from self._send_along(name, passenger, boarding)
+
+    def _send_after(self, name: str, passenger: Passenger, boarding: dict[str, list[Fact]]) -> Iterator[Link | Touch]:
+        """The item itself has gone to another: so does its passenger."""
+        other = self.state.root or self.state.parent or ""
+        first = passenger.party is not None
+        if first or name in boarding:
+            gone = passenger.own == GONE
+            own = None if gone else passenger.own
+            yield Link(self._tenant, other, self._hop, list(passenger.facts), name, own, passenger.route, gone)
+            passenger.party = None
+
+    def _send_along(self, name: str, passenger: Passenger, boarding: dict[str, list[Fact]]) -> Iterator[Link | Touch]:
+        if passenger.own == GONE:
+            if name in boarding and passenger.route is not None:
+                yield Touch(passenger.route, 0, PartyFacts(), [name])
+            return
+        ours = (self.state.party or self.state.route) if name != self._item else None
+        party = passenger.own or ours or PartyKey(self._tenant, "anon", name.removeprefix("activity:"))
+        if passenger.route is None:
+            passenger.route = passenger.party = party
+            yield Touch(party, 0, place(name, passenger.facts))
+        elif party != passenger.party or boarding.get(name):
+            passenger.party = party
+            facts = place(name, boarding.get(name, []))
+            yield Touch(passenger.route, 0, facts, rekey=_rekey(name, passenger.route, party))
+
+    # --- questions about it -------------------------------------------------------------------------------------
+
+    def _pass_on(self, asks: list[Ask]) -> Iterator[Link | Touch]:
+        """Questions about the item go where its facts went."""
+        state = self.state
+        waiting, state.asks = [*state.asks, *asks], []
+        if not waiting:
+            return
+        if (other := state.root or state.parent) is not None and self._hop < MOST_HOPS:
+            yield from (Link(self._tenant, other, self._hop, [], ask=ask) for ask in waiting)
+        elif state.route is not None:
+            yield Touch(state.route, 0, PartyFacts(), asks=waiting)
+        else:
+            state.asks = waiting
+
+
+GONE = PartyKey("", "gone", "")
+"""The party of what turned out to be an alias."""
+
+
+def _rekey(name: str, route: PartyKey, party: PartyKey | None) -> dict[str, PartyKey]:
+    return {name: party} if party is not None and party != route else {}

@@ -1,0 +1,76 @@
+"""Which interaction another party's media item was in when it was named: asked across partitions, in event time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import msgspec
+
+from touchpoint.stitching.facts import Micros
+from touchpoint.stitching.interactions.advance import located
+from touchpoint.stitching.interactions.model import PartyFacts, reference
+from touchpoint.stitching.limits import Limits, Silences
+from touchpoint.stream.stage import Forward, State
+from touchpoint.stream.timers import Timers, stamped, unstamped
+from touchpoint.stream.touches import Ask, Touch, touch
+
+ASKS = b"?"  # before a party's key: the questions that wait there
+MOST_ANSWERED = 2_000
+MOST_WAITING = 1_000
+
+_decode = msgspec.msgpack.Decoder(list[Ask]).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Questions:
+    """The questions that wait in one partition for time to reach the instant that they ask about."""
+
+    def __init__(self, state: State, secret: bytes, limits: Limits) -> None:
+        self._state, self._secret, self._limits = state, secret, limits
+        self._timers = Timers(state, lambda key: key.startswith(ASKS))
+
+    def take(self, key: bytes, asks: list[Ask]) -> None:
+        """Keep questions about a party's media items until they can be answered."""
+        if asks:
+            self._keep(ASKS + key, asks)
+
+    def leave(self, key: bytes, items: Collection[str]) -> list[Ask]:
+        """Questions about media items that leave for another party leave with them."""
+        raw = self._state.get(ASKS + key)
+        if raw is None:
+            return []
+        waiting = _decode(unstamped(raw))
+        leaving = [ask for ask in waiting if ask.item in items]
+        if leaving:
+            self._state.pop(ASKS + key)
+            self.take(key, [ask for ask in waiting if ask not in leaving])
+        return leaving
+
+    def _keep(self, key: bytes, asks: list[Ask]) -> None:
+        raw = self._state.get(key)
+        waiting = _decode(unstamped(raw)) if raw is not None else []
+        waiting += [ask for ask in asks if ask not in waiting]
+        due = min(ask.time for ask in waiting)
+        self._state[key] = stamped(due, _encode(waiting[-MOST_WAITING:]))
+        self._timers.set(key, due)
+
+    def answer(
+        self, settled: Micros, facts_of: Callable[[bytes], PartyFacts], silences: Silences, out: list[Forward]
+    ) -> None:
+        """Answer every question about an instant before `settled`."""
+        for key in self._timers.pop_due(settled, MOST_ANSWERED):
+            waiting = _decode(unstamped(self._state[key]))
+            facts = facts_of(key.removeprefix(ASKS))
+            for ask in waiting:
+                if ask.time < settled:
+                    self._tell(ask, facts, silences, out)
+            self._state.pop(key)
+            later = [ask for ask in waiting if ask.time >= settled]
+            if later:
+                self._keep(key, later)
+
+    def _tell(self, ask: Ask, facts: PartyFacts, silences: Silences, out: list[Forward]) -> None:
+        found = located(facts, ask.item, ask.time, self._limits, silences)
+        if found is not None:
+            parents = PartyFacts(parents={reference(ask.asker, ask.item): found})
+            out.append(touch(Touch(ask.key, 0, parents), self._secret))
