@@ -76,7 +76,7 @@ def components(entities: Iterable[Entity], key_of: Callable[[Entity], PartyKey],
             c
             for c in found
             if c.key == key
-            and not (c.request is not None and c.request < entity.started_at)
+            and not _asked_to_close(c, entity)
             and c.links(entity, stitches(key, entity, limits))
         ]
         for component in joined:
@@ -85,6 +85,12 @@ def components(entities: Iterable[Entity], key_of: Callable[[Entity], PartyKey],
         found = [c for c in found if c not in joined]
         found.append(home)
     return found
+
+
+def _asked_to_close(component: Component, entity: Entity) -> bool:
+    """After a request no new item joins; what is done about an item that is there already still belongs to it."""
+    late = component.request is not None and component.request < entity.started_at
+    return late and (entity.item is not None or component.names.isdisjoint(entity.refs))
 
 
 def stitches(key: PartyKey, entity: Entity, limits: Limits) -> bool:

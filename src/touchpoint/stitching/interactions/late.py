@@ -75,7 +75,7 @@ def receive(new: Placed, tombstones: list[Closed]) -> tuple[list[Closed], list[A
     amendments: list[Amendment] = []
     hit = False
     for index, closed in enumerate(tombstones):
-        if names.isdisjoint(closed.names):
+        if names.isdisjoint(closed.names) or not _is_late(new, closed):
             continue
         hit = True
         if new.fact.verb == "opened" or closed.knows(new.fact) or closed.amended >= MOST_AMENDMENTS:
@@ -86,6 +86,12 @@ def receive(new: Placed, tombstones: list[Closed]) -> tuple[list[Closed], list[A
         replaced = msgspec.structs.replace(closed, facts=known, amended=amended)
         tombstones = [*tombstones[:index], replaced, *tombstones[index + 1 :]]
     return tombstones, amendments, not hit or new.kind == IDENTITY
+
+
+def _is_late(new: Placed, closed: Closed) -> bool:
+    """What is closed itself takes nothing more; what only speaks of it is late if it came to pass after the close."""
+    itself = new.kind not in (ACTIVITY, IDENTITY) or f"activity:{new.home}" in closed.names
+    return itself or new.fact.time > closed.instant
 
 
 def names_of(new: Placed) -> set[str]:
