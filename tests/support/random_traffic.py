@@ -56,7 +56,7 @@ def _item(dice: random.Random, event, item: str, channel: str, items: list[str])
             data["to"] = {"resource": {"id": dice.choice(AGENTS)}}
         if party and n >= known_from:
             data["party"] = party
-        if dice.random() < 0.1:
+        if party and not known_from and dice.random() < 0.15:
             data["related"] = {dice.choice(("parent", "previous", "resumes")): dice.choice(items)}
         event(at, f"{channel}.{verb}", item, data, **correlation)
         at += dice.choice((0, 1, 20, 100, 700, 2_000))

@@ -102,9 +102,11 @@ class Parties:
             if own is not None:
                 return own
             parent = parent_of(one[1], self._items[one])
-            one = (one[0], self._root_of(one[0], parent)) if parent is not None else key
-            if one in seen or one not in self._items:
+            if parent is None or (following := (one[0], self._root_of(one[0], parent))) not in self._items:
+                return PartyKey(one[0], "anon", one[1])
+            if following in seen:
                 return PartyKey(key[0], "anon", key[1])
+            one = following
             seen.add(one)
 
     def _activity_home(self, key: ItemKey, facts: list[Fact]) -> PartyKey:

@@ -159,15 +159,15 @@ class _Walk:
 
     def _parent(self, component: Component) -> str | None:
         """The interaction that it refers to but could not join: closed, asked to close, or another party's."""
-        wanted = late.references(component)
-        if wanted:
-            for closed in reversed(self.tombstones):
-                if self._same_party(closed.key, component.key) and not wanted.isdisjoint(closed.names):
-                    return closed.interaction_id
-            for other in self.present.components():
-                earlier = other.key == component.key and other.first.order < component.first.order
-                if earlier and not wanted.isdisjoint(late.referred(other)):
-                    return late.identify(other)
+        wanted, items = late.references(component), late.named_items(component)
+        for closed in reversed(self.tombstones) if wanted else ():
+            names = wanted if self._same_party(closed.key, component.key) else items
+            if not names.isdisjoint(closed.names):
+                return closed.interaction_id
+        for other in self.present.components() if wanted else ():
+            names = wanted if other.key == component.key else items
+            if other.first.order < component.first.order and not names.isdisjoint(late.referred(other)):
+                return late.identify(other)
         own = late.identify(component)
         named = sorted(reference(e.id, ref) for e in component.entities for ref in e.refs - component.names)
         return next((p for n in named if (p := self.party.parents.get(n)) is not None and p != own), None)

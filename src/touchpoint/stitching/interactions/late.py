@@ -53,6 +53,11 @@ def references(component: Component) -> frozenset[str]:
     return frozenset(component.refs | shared | correlated(component))
 
 
+def named_items(component: Component) -> frozenset[str]:
+    """The media items that it names as parent, previous or resumed, whosever they are."""
+    return frozenset(name for name in component.refs - component.names if not name.startswith("mail:"))
+
+
 def tombstone(component: Component, identifier: str, instant: Micros) -> Closed:
     """What is remembered of a closed interaction."""
     names = set(referred(component))
