@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import orjson
 import pytest
-from stage_cluster import SECRET, Cluster, records_of
+from stage_cluster import SECRET, Cluster, Json, records_of
 
 from touchpoint.events import Accepted, Decoder
 from touchpoint.simulate import simulate
@@ -18,7 +18,7 @@ START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 LATER = "2026-06-30T00:00:00Z"
 
 
-def offline(events: list[dict]) -> dict[str, dict]:
+def offline(events: list[Json]) -> dict[str, Json]:
     facts = []
     for event in events:
         verdict = Decoder().decode(orjson.dumps(event))
@@ -28,7 +28,7 @@ def offline(events: list[dict]) -> dict[str, dict]:
     return {record["interaction_id"]: record for record in records}
 
 
-def arrival(events: list[dict], seed: int) -> list[dict]:
+def arrival(events: list[Json], seed: int) -> list[Json]:
     """Each up to 50 s late, a fifth of them twice."""
     rng = random.Random(seed)
     stream = []

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+Json = dict[str, Any]
+Tell = Callable[..., None]  # (at, type, subject, data, **attributes)
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 ADDRESSES = ("tel:+441632960001", "tel:+441632960002", "mailto:c@example.com")
 PARTIES = ("P1", "P2", "P3")
 AGENTS = ("ann", "bob")
 VERBS = {
-    "call": "offered queued alerting answered held retrieved transferred released disconnected ended wrapup_started wrapup_ended",
+    "call": "offered queued alerting answered held retrieved transferred released disconnected ended "
+    "wrapup_started wrapup_ended",
     "chat": "offered queued answered message message released ended",
     "fax": "dialing transmission_started transmission_failed transmitted ended",
     "email": "offered queued answered draft_started sent released ended",
 }
 
 
-def world(seed: int, identity: bool = True) -> list[dict]:
+def world(seed: int, identity: bool = True) -> list[Json]:
     """A few hours of events in order of event time."""
     dice = random.Random(seed)
-    events: list[dict] = []
+    events: list[Json] = []
 
-    def event(at: float, kind: str, subject: str | None, data: dict, **attributes: str) -> None:
+    def event(at: float, kind: str, subject: str | None, data: Json, **attributes: str) -> None:
         time = (START + timedelta(seconds=round(at, dice.choice((0, 3))))).isoformat()
         made = {"specversion": "1.0", "id": f"e{len(events)}", "source": dice.choice("xy"), "type": kind, "time": time}
         events.append(made | ({"subject": subject} if subject else {}) | attributes | {"data": data})
@@ -39,9 +45,9 @@ def world(seed: int, identity: bool = True) -> list[dict]:
     return sorted(events, key=lambda made: (datetime.fromisoformat(made["time"]), made["id"]))
 
 
-def _item(dice: random.Random, event, item: str, channel: str, items: list[str]) -> None:
+def _item(dice: random.Random, event: Tell, item: str, channel: str, items: list[str]) -> None:
     at = dice.choice((0, 500, 1_000, 4_000)) + dice.uniform(0, 900)
-    party = {}
+    party: Json = {}
     if dice.random() < 0.6:
         party["address"] = dice.choice(ADDRESSES)
     if dice.random() < 0.3:
@@ -49,7 +55,7 @@ def _item(dice: random.Random, event, item: str, channel: str, items: list[str])
     known_from = dice.choice((0, 0, 1, 3))
     correlation = {"correlationid": dice.choice("kl")} if dice.random() < 0.2 else {}
     for n, verb in enumerate(dice.choices(VERBS[channel].split(), k=dice.randint(1, 7))):
-        data: dict = {"resource": {"id": dice.choice(AGENTS), "kind": "agent"}, "queue": dice.choice("QR")}
+        data: Json = {"resource": {"id": dice.choice(AGENTS), "kind": "agent"}, "queue": dice.choice("QR")}
         if verb == "message":
             data = {"role": dice.choice(("customer", "agent"))}
         if verb == "transferred":
@@ -64,7 +70,7 @@ def _item(dice: random.Random, event, item: str, channel: str, items: list[str])
         event(at, f"{channel}.alias", item, {"to": dice.choice(items)})
 
 
-def _around(dice: random.Random, event, activity: str, items: list[str]) -> None:
+def _around(dice: random.Random, event: Tell, activity: str, items: list[str]) -> None:
     at = dice.uniform(0, 6_000)
     named = {"media_item": dice.choice(items)} if dice.random() < 0.6 else {}
     party = {"party": {"address": dice.choice(ADDRESSES)}} if not named or dice.random() < 0.2 else {}
@@ -74,7 +80,7 @@ def _around(dice: random.Random, event, activity: str, items: list[str]) -> None
         event(dice.uniform(0, 6_000), f"interaction.{verb}", dice.choice(items), {"outcome": "done"})
 
 
-def _identity(dice: random.Random, event) -> None:
+def _identity(dice: random.Random, event: Tell) -> None:
     at = dice.uniform(0, 6_000)
     if dice.random() < 0.6:
         event(at, "party.identified", dice.choice(ADDRESSES), {"id": dice.choice(PARTIES), "account": "acme"})

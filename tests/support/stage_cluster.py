@@ -1,10 +1,11 @@
-"""Stages of every partition wired to each other in memory: the stream without a broker, for properties of the stages."""
+"""Stages of every partition wired to each other in memory: the stream without a broker, to test its properties."""
 
 from __future__ import annotations
 
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import orjson
 from aiokafka.partitioner import murmur2
@@ -17,6 +18,7 @@ from touchpoint.stream.media import MediaStage
 from touchpoint.stream.party import PartyStage
 from touchpoint.stream.stage import Forward, Record
 
+Json = dict[str, Any]
 INPUTS = ("calls", "emails", "faxes", "chats", "activities", "parties")
 SECRET = b"test"
 
@@ -31,7 +33,7 @@ class Cluster:
         self.offsets: dict[tuple[str, int], int] = defaultdict(int)
         self.states: dict[tuple[str, int], dict[bytes, bytes]] = defaultdict(dict)
         self.now: Micros = 1_000_000 * SECOND
-        self.closed: list[dict] = []
+        self.closed: list[Json] = []
         self.dead: list[Record] = []
         self.stages = {(agent, p): self._stage(agent, p) for agent in ("media", "party") for p in range(partitions)}
 
@@ -46,14 +48,21 @@ class Cluster:
         """Every stage anew from its state, as after a crash."""
         self.stages = {key: self._stage(*key) for key in self.stages}
 
-    def put(self, topic: str, key: bytes | None, value: bytes | None, partition: int | None = None, headers=()) -> None:
+    def put(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        partition: int | None = None,
+        headers: Iterable[tuple[str, bytes]] = (),
+    ) -> None:
         if partition is None:
             partition = (murmur2(key or b"") & 0x7FFFFFFF) % self.partitions
         place = (topic, partition)
         self.queues[place].append(Record(topic, partition, self.offsets[place], key, value, tuple(headers), 0))
         self.offsets[place] += 1
 
-    def produce(self, events: Iterable[dict]) -> None:
+    def produce(self, events: Iterable[Json]) -> None:
         for event in events:
             topic, key = address(event)
             self.put(topic, key.encode(), orjson.dumps(event))
@@ -65,7 +74,7 @@ class Cluster:
                 beat = {"specversion": "1.0", "id": "end", "source": "finish", "type": "source.heartbeat", "time": time}
                 self.put(topic, None, orjson.dumps(beat), p)
 
-    def run(self, restarts: float = 0.0) -> list[dict]:
+    def run(self, restarts: float = 0.0) -> list[Json]:
         """Until nothing moves any more."""
         while any(self.queues.values()):
             self._step()
@@ -92,14 +101,14 @@ class Cluster:
     def _forward(self, agent: str, p: int, forwards: Iterable[Forward]) -> None:
         for forward in forwards:
             if forward.topic == "interactions":
-                self.closed.append(orjson.loads(forward.value))
+                self.closed.append(orjson.loads(forward.value or b""))
             elif forward.topic == "dead-letters":
                 self.dead.append(Record(agent, p, 0, forward.key, forward.value, forward.headers, 0))
             else:
                 self.put(forward.topic, forward.key, forward.value, forward.partition, forward.headers)
 
 
-def records_of(closed: Iterable[dict]) -> Iterator[dict]:
+def records_of(closed: Iterable[Json]) -> Iterator[Json]:
     """The records of interaction.closed events, without what the topic adds."""
     for event in closed:
         if event["type"] == "interaction.closed":

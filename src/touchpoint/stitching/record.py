@@ -119,7 +119,8 @@ def _party(closed: ClosedInteraction) -> Json:
 
 def _first_agent(entities: Iterable[Entity]) -> str | None:
     """Agent of the earliest with_agent, else of a transmission or activity, ties by id; never a bot."""
-    connected, other = [], []
+    connected: list[tuple[Micros, str]] = []
+    other: list[tuple[Micros, str]] = []
     for entity in entities:
         if entity.item is not None:
             for resource_id, figures in entity.item.resources.items():

@@ -60,7 +60,9 @@ class Told(msgspec.Struct, array_like=True, frozen=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_link, _touch, _told = (msgspec.msgpack.Decoder(each).decode for each in (Link, Touch, Told))
+_link = msgspec.msgpack.Decoder(Link).decode
+_touch = msgspec.msgpack.Decoder(Touch).decode
+_told = msgspec.msgpack.Decoder(Told).decode
 
 
 def link(message: Link) -> Forward:

@@ -75,9 +75,7 @@ def components(entities: Iterable[Entity], key_of: Callable[[Entity], PartyKey],
         joined = [
             c
             for c in found
-            if c.key == key
-            and not _asked_to_close(c, entity)
-            and c.links(entity, stitches(key, entity, limits))
+            if c.key == key and not _asked_to_close(c, entity) and c.links(entity, stitches(key, entity, limits))
         ]
         for component in joined:
             home.absorb(component)
