@@ -9,7 +9,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,8 +27,9 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from touchpoint.events.addresses import party_address
 from touchpoint.stitching.facts import DAY, HOUR, MINUTE, SECOND, Micros
-from touchpoint.stitching.limits import CHANNELS, ChannelLimits, Limits
+from touchpoint.stitching.limits import CHANNELS, DEFAULT, ChannelLimits, Limits
 
 PREFIX = "TOUCHPOINT_"
 FIXED_PARTY_SECRET = "touchpoint-demo"  # noqa: S105 - public on purpose: `stitch` and `demo` use it, the worker warns
@@ -61,83 +62,140 @@ Security = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
-class ChannelSettings(BaseModel):
+class Section(BaseModel):
+    """A part of the configuration; a name that is no setting is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class ChannelSettings(Section):
     """A channel beyond call, email, fax and chat, or other limits for one of them."""
 
-    model_config = ConfigDict(extra="forbid")
+    topic: str | None = None
+    """its input topic without the prefix; unset: the channel's name"""
+    stitch_gap: Span | None = None
+    """two items of a party no further apart are one interaction; unset: 10m, or what a channel of the contract has"""
+    age: Span | None = None
+    """after which an item without events completes; unset: 24h, or what a channel of the contract has"""
+    linger: Span | None = None
+    """how long its interaction waits after its end; unset: the stitch gap, or what a channel of the contract has"""
 
-    topic: str | None = None  # its input topic without the prefix; the channel's name by default
-    dialect: str | None = None  # the vendor's own JSON is translated on the way in
-    stitch_gap: Span = 10 * MINUTE
-    age: Span = 24 * HOUR
-    linger: Span | None = None  # the stitch gap by default
+    def over(self, usual: ChannelLimits | None) -> ChannelLimits:
+        """The limits of the channel: what is set, else what is usual for it."""
+        gap = self.stitch_gap if self.stitch_gap is not None else usual.stitch_gap if usual else 10 * MINUTE
+        age = self.age if self.age is not None else usual.age if usual else 24 * HOUR
+        kept = usual.linger if usual and self.stitch_gap is None else gap
+        return ChannelLimits(gap, age, kept if self.linger is None else self.linger)
 
 
-class LimitSettings(BaseModel):
-    """The numbers of stitching.md; see ``touchpoint.stitching.limits.Limits`` for what each means."""
+class LimitSettings(Section):
+    """The numbers of stitching.md; the defaults are the core's."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    item_facts: Annotated[int, Field(ge=100)] = 2_000
-    quiet: Span = 30 * SECOND
-    wrapup_begins_within: Span = 2 * MINUTE
-    wrapup_at_most: Span = 30 * MINUTE
-    chat_idle: Span = 5 * MINUTE
-    short_abandon: Span = 5 * SECOND
-    activity_gap: Span = 10 * MINUTE
-    activity_age: Span = 24 * HOUR
-    interaction_age: Span = 30 * DAY
-    disorder: Span = 60 * SECOND
-    silence: Span = 5 * MINUTE
+    item_facts: Annotated[int, Field(ge=100)] = DEFAULT.item_facts
+    """events of one media item that are kept; beyond, it is flagged and summed up"""
+    quiet: Span = DEFAULT.quiet
+    """after its end, how long a media item waits for what is still to come"""
+    wrapup_begins_within: Span = DEFAULT.wrapup_begins_within
+    """how long after an agent's release their wrap-up may begin"""
+    wrapup_at_most: Span = DEFAULT.wrapup_at_most
+    """how long an open wrap-up holds its item back"""
+    chat_idle: Span = DEFAULT.chat_idle
+    """without a message for so long, a chat waits for the customer"""
+    short_abandon: Span = DEFAULT.short_abandon
+    """who gives up sooner is a short abandon"""
+    activity_gap: Span = DEFAULT.activity_gap
+    """the stitch gap of activities that name no media item"""
+    activity_age: Span = DEFAULT.activity_age
+    """after which an activity that was started and never ended is over"""
+    interaction_age: Span = DEFAULT.interaction_age
+    """the longest an interaction stays open"""
+    disorder: Span = DEFAULT.disorder
+    """how late an event may come after later ones, and still be in its place"""
+    silence: Span = DEFAULT.silence
+    """without a heartbeat for so long, a source counts as silent; the time of it does not age its items"""
 
 
 class Settings(BaseSettings):
     """The whole configuration. Each field is the variable ``TOUCHPOINT_<NAME>``; sections use two underscores."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", validate_default=False
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        validate_default=False,
+        use_attribute_docstrings=True,
     )
 
     # Kafka
     brokers: Texts = ("localhost:9092",)
+    """the first brokers to ask, as host:port, with commas between"""
     topic_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", max_length=100)] = "touchpoint."
+    """what every topic's name begins with"""
     partitions: Annotated[int, Field(ge=1, le=1000)] = 12
+    """of each topic that `touchpoint topics` creates; not to be changed afterwards"""
     replication: Annotated[int, Field(ge=1)] = 3
+    """copies of each topic that `touchpoint topics` creates"""
     min_insync: Annotated[int, Field(ge=1)] = 2
+    """copies that must have a record before it counts as written; at most `replication`"""
     security: Security = "PLAINTEXT"
+    """how to speak with the brokers"""
     sasl_mechanism: Mechanism = "PLAIN"
+    """how to log in, with SASL"""
     sasl_username: str | None = None
+    """needed with SASL"""
     sasl_password: SecretStr | None = None
+    """needed with SASL"""
     tls_ca_file: Path | None = None
+    """the authority that signed the brokers' certificates; unset: the system's"""
     tls_cert_file: Path | None = None
+    """our certificate, where brokers ask for one"""
     tls_key_file: Path | None = None
+    """the key of our certificate"""
     tls_key_password: SecretStr | None = None
+    """the password of that key"""
     app_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$", max_length=100)] = "touchpoint"
-    instance_id: str | None = None  # stable name of this worker: a quick restart then moves no partitions
-    session_timeout: Annotated[float, Field(ge=1, le=300)] = 20.0  # seconds
-    rebalance_timeout: Annotated[float, Field(ge=2, le=600)] = 30.0  # seconds
-    idempotence: bool = True  # off only for brokers that cannot
+    """the consumer group, and what the changelogs' names begin with: the same for all workers of an installation"""
+    instance_id: str | None = None
+    """a stable name of this worker, different for each: a quick restart then moves no partitions"""
+    session_timeout: Annotated[float, Field(ge=1, le=300)] = 20.0
+    """seconds after which the brokers give a silent worker's partitions to others; a worker that hangs ends before"""
+    rebalance_timeout: Annotated[float, Field(ge=2, le=600)] = 30.0
+    """seconds that workers have to finish what they do before partitions move"""
+    idempotence: bool = True
+    """off only for brokers that cannot"""
     compression: Literal["gzip"] | None = None
+    """of what the worker produces"""
 
     # Postgres
     database_url: SecretStr | None = None
+    """postgresql://user:password@host:5432/name; needed by the worker"""
 
     # Stitching
     party_secret: SecretStr = SecretStr(FIXED_PARTY_SECRET)
-    default_region: str = "GB"  # of phone numbers without a country
+    """party keys are an HMAC under it: choose one before the first event and keep it; unset: a public one"""
+    default_region: str = "GB"
+    """the country of phone numbers without one"""
     own_addresses: Texts = ()
+    """the organisation's own addresses, with commas between: they are never a party"""
     unstitched_addresses: Texts = ()
+    """addresses that many people share (switchboards, mailboxes): never a reason to join two items"""
     channels: Mapping[str, ChannelSettings] = {}
+    """channels beyond those of the contract, or other limits for these, as JSON: {"sms": {"age": "2h"}}"""
     limits: LimitSettings = LimitSettings()
 
     # The worker
-    dead_letter_ratio: Annotated[float, Field(gt=0, le=1)] = 0.05  # of a minute's events: beyond it the worker warns
+    dead_letter_ratio: Annotated[float, Field(gt=0, le=1)] = 0.05
+    """of a minute's records: with more dead letters than that the worker warns"""
     metrics_host: str = "127.0.0.1"
-    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 9464  # 0: no metrics, no health page
-    state_dir: Path = Path(".touchpoint")
-    grace_seconds: Annotated[float, Field(ge=1, le=600)] = 25.0  # from SIGTERM to the end, at most
+    """where metrics and health are served; 0.0.0.0 for all interfaces"""
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 9464
+    """0: neither metrics nor health"""
+    grace_seconds: Annotated[float, Field(ge=1, le=600)] = 25.0
+    """from SIGTERM to the end, at most"""
     log_format: Literal["json", "text"] = "text"
+    """json: one object a line, for machines"""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """what is not logged is less than this"""
 
     @classmethod
     def settings_customise_sources(
@@ -170,9 +228,12 @@ class Settings(BaseSettings):
     @field_validator("channels")
     @classmethod
     def _channels(cls, channels: Mapping[str, ChannelSettings]) -> Mapping[str, ChannelSettings]:
-        for name in channels:
-            if not re.fullmatch(r"[a-z][a-z0-9_-]{0,40}", name) or name in _RESERVED:
+        for name, channel in channels.items():
+            if not re.fullmatch(r"[a-z][a-z0-9_-]{0,40}", name) or name in _TYPES:
                 raise ValueError(f"{name!r} cannot be a channel's name: lower-case letters, digits, - and _")
+            topic = channel.topic or name
+            if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", topic) or topic in _TOPICS:
+                raise ValueError(f"{topic!r} cannot be the topic of channel {name!r}: letters, digits, . - and _")
         return channels
 
     @field_validator("database_url")
@@ -184,7 +245,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _together(self) -> Settings:
-        problems = []
+        problems = [
+            f"{PREFIX}{field.upper()}: {address!r} is no address such as tel:+441632960960 or mailto:a@example.com"
+            for field in ("own_addresses", "unstitched_addresses")
+            for address in getattr(self, field)
+            if party_address(address, self.default_region) is None
+        ]
         if self.security.startswith("SASL") and not (self.sasl_username and self.sasl_password):
             problems.append(f"security {self.security} needs {PREFIX}SASL_USERNAME and {PREFIX}SASL_PASSWORD")
         if bool(self.tls_cert_file) != bool(self.tls_key_file):
@@ -210,17 +276,21 @@ class Settings(BaseSettings):
         """The limits of the stitching core."""
         channels = dict(CHANNELS)
         for name, channel in self.channels.items():
-            linger = channel.stitch_gap if channel.linger is None else channel.linger
-            channels[name] = ChannelLimits(channel.stitch_gap, channel.age, linger)
+            channels[name] = channel.over(channels.get(name))
         return Limits(
             channels=channels,
-            own_addresses=frozenset(self.own_addresses),
-            unstitched_addresses=frozenset(self.unstitched_addresses),
+            own_addresses=self._canonical(self.own_addresses),
+            unstitched_addresses=self._canonical(self.unstitched_addresses),
             **self.limits.model_dump(),
         )
 
+    def _canonical(self, addresses: Iterable[str]) -> frozenset[str]:
+        """As events carry them."""
+        return frozenset(a for a in (party_address(each, self.default_region) for each in addresses) if a is not None)
 
-_RESERVED = {"activity", "interaction", "party", "source", "touches", "links", "interactions", "dead-letters"}
+
+_TYPES = {"activity", "interaction", "party", "source"}  # what event types begin with beside channels
+_TOPICS = {"activities", "parties", "touches", "links", "interactions", "dead-letters"}
 
 
 class SettingsError(Exception):

@@ -8,6 +8,7 @@ import pytest
 
 from touchpoint.settings import FIXED_PARTY_SECRET, SettingsError, load_settings
 from touchpoint.stitching.facts import HOUR, MINUTE
+from touchpoint.stitching.limits import CHANNELS, ChannelLimits
 
 
 def variables(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
@@ -66,6 +67,32 @@ def test_a_variable_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert limits.quiet == MINUTE
     assert limits.channels["sms"].age == 2 * HOUR
     assert set(limits.channels) == {"call", "chat", "fax", "email", "sms"}
+
+
+def test_what_is_not_set_of_a_channel_of_the_contract_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables(monkeypatch, CHANNELS='{"email": {"age": "2d"}, "chat": {"stitch_gap": "1h"}, "sms": {"stitch_gap": 60}}')
+    channels = load_settings().stitching_limits().channels
+    assert channels["email"] == ChannelLimits(0, 48 * HOUR, HOUR)
+    assert channels["chat"] == ChannelLimits(HOUR, 24 * HOUR, HOUR), "it lingers as long as it may be stitched"
+    assert channels["sms"] == ChannelLimits(MINUTE, 24 * HOUR, MINUTE)
+    assert channels["call"] == CHANNELS["call"]
+
+
+def test_a_channel_cannot_take_what_is_not_a_channels(monkeypatch: pytest.MonkeyPatch) -> None:
+    for channels in ('{"party": {}}', '{"SMS": {}}', '{"touches": {}}', '{"sms": {"topic": "links"}}'):
+        variables(monkeypatch, CHANNELS=channels)
+        with pytest.raises(SettingsError, match=r"TOUCHPOINT_CHANNELS: .* cannot be"):
+            load_settings()
+
+
+def test_own_addresses_are_known_by_any_spelling_and_must_be_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables(monkeypatch, OWN_ADDRESSES="tel:01632960960, Desk@Example.com", UNSTITCHED_ADDRESSES="fax:+441632960001")
+    limits = load_settings().stitching_limits()
+    assert limits.own_addresses == {"tel:+441632960960", "mailto:desk@example.com"}
+    assert limits.unstitched_addresses == {"tel:+441632960001"}
+    variables(monkeypatch, OWN_ADDRESSES="switchboard")
+    with pytest.raises(SettingsError, match="TOUCHPOINT_OWN_ADDRESSES: 'switchboard' is no address"):
+        load_settings()
 
 
 def test_a_file_that_is_no_toml_or_names_no_setting_is_an_error(

@@ -28,7 +28,6 @@ class CountingStage:
     def __init__(self, onward: str, state: MutableMapping[bytes, bytes]) -> None:
         self._onward = onward
         self._state = state
-        self.ticks = 0
 
     def apply(self, records: Sequence[Record], now: int) -> Sequence[Forward]:  # noqa: ARG002
         forwards = []
@@ -55,7 +54,6 @@ class CountingStage:
         return True
 
     def tick(self, now: int, caught_up: Collection[str]) -> Sequence[Forward]:  # noqa: ARG002
-        self.ticks += 1
         return []
 
 

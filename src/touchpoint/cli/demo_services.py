@@ -63,7 +63,6 @@ class Services:
             "min_insync": 1,
             "idempotence": False,
             "session_timeout": 6,
-            "state_dir": self.directory,
             "metrics_port": port,
         }
 

@@ -20,13 +20,8 @@ class ChannelLimits(msgspec.Struct, frozen=True):
 class Capabilities(msgspec.Struct, frozen=True):
     """What a source can report; a dialect declares it, the fold reads it (capture.md)."""
 
-    ring: bool = True
     hold: bool = True
     wrapup: bool = True
-    transfer: bool = True
-    order: bool = True
-    replayable: bool = True
-    resolution: Micros = 1
 
 
 CHANNELS: Mapping[str, ChannelLimits] = {

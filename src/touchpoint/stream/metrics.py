@@ -49,7 +49,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("touchpoint_closed_interactions", "counter", "interactions", "Records written to the interactions topic."),
     Metric(
         "touchpoint_dead_letters", "counter", "records",
-        "Records that could not be accepted, by cause. `touchpoint dead-letters list` shows them.",
+        "Records that could not be accepted, by cause. They are in the topic dead-letters, with the cause in a header.",
         ("agent", "cause"),
     ),
     Metric(

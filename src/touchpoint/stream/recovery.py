@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -24,7 +24,6 @@ from touchpoint.stream.tables import PartitionState, Table
 
 log = logging.getLogger(__name__)
 
-ReaderFactory = Callable[[], AIOKafkaConsumer]
 RETRY_SECONDS = 1.0
 
 

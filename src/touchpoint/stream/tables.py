@@ -115,9 +115,5 @@ class Table(faust.Table[bytes, bytes]):
         """Forget lost partitions, and those whose memory may be ahead of the changelog: they are read afresh."""
         self._states = {n: s for n, s in self._states.items() if n in numbers and s.clean}
 
-    @property
-    def owned(self) -> list[int]:
-        return sorted(self._states)
-
     async def on_start(self) -> None:
         """Faust would declare the changelog here; ``touchpoint topics`` does."""

@@ -55,12 +55,6 @@ def channel_topics(settings: Settings) -> dict[str, str]:
     return topics
 
 
-def dialect_topics(settings: Settings) -> dict[str, str]:
-    """Input topic, without the prefix -> the dialect its records are in."""
-    topics = channel_topics(settings)
-    return {topics[name]: channel.dialect for name, channel in settings.channels.items() if channel.dialect}
-
-
 def media_topics(settings: Settings) -> tuple[str, ...]:
     """What the media agent reads, without the prefix."""
     return (*dict.fromkeys(channel_topics(settings).values()), "activities", "parties", "links")

@@ -1,0 +1,117 @@
+"""The pages of settings and metrics, from the code: .venv/bin/python docs/reference/make.py"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
+
+from touchpoint.settings import PREFIX, ChannelSettings, LimitSettings, Settings, Span
+from touchpoint.stitching.facts import DAY, HOUR, MINUTE, SECOND
+from touchpoint.stream.metrics import METRICS
+
+HERE = Path(__file__).parent
+UNITS = (("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND))
+SECTION = re.compile(r"^    # (.+)$|^    (\w+): .+ = .+$", re.MULTILINE)
+
+SETTINGS = """# Settings
+
+Each is an environment variable, or a name in the TOML file that `TOUCHPOINT_CONFIG` names (`partitions = 12`,
+`[limits]`, `[channels.sms]`); a variable wins over the file. All mistakes are told at once, at the start, with exit
+status 2. A span of time is a number of seconds or has a unit: `90s` `10m` `4h` `30d`.
+"""
+CHANNELS = """
+## A channel
+
+In `TOUCHPOINT_CHANNELS`, by the channel's name, as JSON; in the file as `[channels.sms]`. With
+`{"sms": {"topic": "texts", "age": "2h"}}` the worker reads `touchpoint.texts` too, and accepts `sms.offered` and so on.
+"""
+LIMITS = """
+## Limits
+
+The numbers of stitching. A change takes effect on what is still open; what is closed stays as it is. `stitch` must be
+given those of the worker to print what the worker stores.
+"""
+METRICS_PAGE = """# Metrics
+
+A worker serves them at `/metrics` (`TOUCHPOINT_METRICS_HOST`, `TOUCHPOINT_METRICS_PORT`), counters with `_total` after
+their name. No label carries personal data.
+
+| metric | kind | labels | what it means, and what to do |
+|---|---|---|---|
+"""
+
+
+def settings_page() -> str:
+    """The text of settings.md."""
+    return "\n".join([SETTINGS + "\n".join(_tables()), CHANNELS, *_table("", ChannelSettings), LIMITS,
+                      *_table(PREFIX + "LIMITS__", LimitSettings)]) + "\n"  # fmt: skip
+
+
+def metrics_page() -> str:
+    """The text of metrics.md."""
+    rows = [f"| `{m.name}` | {m.kind} | {', '.join(m.labels) or '-'} | {m.help} |" for m in METRICS]
+    return METRICS_PAGE + "\n".join(rows) + "\n"
+
+
+def _tables() -> Iterator[str]:
+    source = (HERE.parents[1] / "src/touchpoint/settings.py").read_text()
+    body = source[source.index("class Settings(") :]
+    groups: dict[str, list[str]] = {}
+    for title, name in SECTION.findall(body[: body.index("@classmethod")]):
+        if title:
+            groups[title] = []
+        elif name in Settings.model_fields and name not in ("limits", "model_config"):
+            list(groups.values())[-1].append(name)
+    for title, names in groups.items():
+        yield f"\n## {title}\n"
+        yield from _table(PREFIX, Settings, names)
+
+
+def _table(prefix: str, section: type[BaseModel], names: list[str] | None = None) -> Iterator[str]:
+    yield "| setting | value | default | |"
+    yield "|---|---|---|---|"
+    for name in names or section.model_fields:
+        field = section.model_fields[name]
+        shown = prefix + name.upper() if prefix else name
+        # the metadata of a Span is spread over the field, so it is known by its validator
+        span = get_args(Span)[1] in field.metadata or Span in get_args(field.annotation)
+        yield f"| `{shown}` | {_kind(field, span)} | {_default(field.default, span)} | {field.description} |"
+
+
+def _kind(field: Any, span: bool) -> str:
+    kind = field.annotation
+    if get_origin(kind) in (Union, type(str | None)):
+        kind = next(each for each in get_args(kind) if each is not type(None))
+    if span:
+        return "span"
+    if get_origin(kind) is Literal:
+        return " ".join(f"`{each}`" for each in get_args(kind))
+    names = {str: "text", SecretStr: "text, secret", int: "number", float: "number", bool: "true, false", Path: "file"}
+    bounds = [f"{sign}{value:g}" for sign, attribute in (("≥ ", "ge"), ("> ", "gt"), ("≤ ", "le"))
+              for each in field.metadata if (value := getattr(each, attribute, None)) is not None]  # fmt: skip
+    name = names.get(kind) or ("list" if get_origin(kind) is tuple else "JSON")
+    return ", ".join([name, *bounds])
+
+
+def _default(value: Any, span: bool) -> str:
+    if value is None or value in ((), {}) or isinstance(value, SecretStr):
+        return "-"
+    if span:
+        unit, size = next((unit, size) for unit, size in UNITS if not value % size)
+        return f"`{value // size}{unit}`"
+    if isinstance(value, tuple):
+        return f"`{','.join(value)}`"
+    return f"`{str(value).lower() if isinstance(value, bool) else f'{value:g}' if isinstance(value, float) else value}`"
+
+
+def main() -> None:
+    (HERE / "settings.md").write_text(settings_page())
+    (HERE / "metrics.md").write_text(metrics_page())
+
+
+if __name__ == "__main__":
+    main()
