@@ -19,9 +19,9 @@ LATER = "2026-06-30T00:00:00Z"
 
 
 def offline(events: list[Json]) -> dict[str, Json]:
-    facts = []
+    facts, decoder = [], Decoder()
     for event in events:
-        verdict = Decoder().decode(orjson.dumps(event))
+        verdict = decoder.decode(orjson.dumps(event))
         assert isinstance(verdict, Accepted)
         facts.append(verdict.fact)
     records = fold_all(facts, Limits(), SECRET).records

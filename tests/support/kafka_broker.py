@@ -74,6 +74,12 @@ class KafkaBroker:
                 raise RuntimeError(f"Kafka did not start: see {self.directory / 'server.log'}")
             time.sleep(0.1)
 
+    @property
+    def pid(self) -> int:
+        """Of the running broker."""
+        assert self._process is not None, "the broker is not running"
+        return self._process.pid
+
     def stop(self) -> None:
         """Shut down in order."""
         self._end(signal.SIGTERM)

@@ -47,6 +47,7 @@ async def produce(
     beyond all limits goes to every partition, so that everything closes. Raises KafkaError.
     """
     producer = AIOKafkaProducer(linger_ms=5, max_batch_size=256 * 1024, **client)
+    out = Outgoing(producer)
     try:
         await producer.start()
         count, last = 0, None
@@ -54,17 +55,43 @@ async def produce(
         for count, last in enumerate(events, 1):
             await clock.reach(count, last)
             topic, key = address(last)
-            await producer.send(topic_prefix + topic, orjson.dumps(last), key=key.encode())
+            await out.send(topic_prefix + topic, orjson.dumps(last), key.encode())
             if not count % REPORT_EVERY:
                 sent(count)
                 await asyncio.sleep(0)
-        await producer.flush()
+        await out.stored()
         sent(count)
         if finish and last is not None:
-            await finish_with_heartbeats(producer, topic_prefix, last)
+            await finish_with_heartbeats(out, topic_prefix, last)
         return count
     finally:
         await producer.stop()
+
+
+class Outgoing:
+    """Sends, and tells what could not be stored, as flushing a producer does not."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self.producer = producer
+        self._failure: BaseException | None = None
+
+    async def send(self, topic: str, value: bytes, key: bytes, partition: int | None = None) -> None:
+        """Hand over one record. Raises KafkaError for this or an earlier one."""
+        self._check()
+        (await self.producer.send(topic, value, key, partition)).add_done_callback(self._sent)
+
+    async def stored(self) -> None:
+        """Wait until all that was sent is stored. Raises KafkaError."""
+        await self.producer.flush()
+        self._check()
+
+    def _sent(self, future: asyncio.Future[Any]) -> None:
+        if not future.cancelled():
+            self._failure = self._failure or future.exception()
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
 
 class Clock:
@@ -100,13 +127,13 @@ def address(event: CloudEvent) -> tuple[str, str]:
     return topic, party.get("address") or party.get("id") or event["id"]
 
 
-async def finish_with_heartbeats(producer: AIOKafkaProducer, topic_prefix: str, last: CloudEvent) -> None:
-    """A heartbeat long after the last event, to every partition of every input topic."""
+async def finish_with_heartbeats(out: Outgoing, topic_prefix: str, last: CloudEvent) -> None:
+    """A heartbeat long after the last event, to every partition of every input topic; a compacted one wants a key."""
     reached = datetime.fromisoformat(last["time"]) + BEYOND_ALL_LIMITS
     beat = {"specversion": "1.0", "source": "sim/clock", "type": "source.heartbeat", "data": {}}
     beat["time"] = instant(int(reached.timestamp() * 1_000))
     for topic in sorted(set(TOPICS.values())):
-        for partition in sorted(await producer.partitions_for(topic_prefix + topic)):
+        for partition in sorted(await out.producer.partitions_for(topic_prefix + topic)):
             value = beat | {"id": f"{last['id']}-{topic}-{partition}"}
-            await producer.send(topic_prefix + topic, orjson.dumps(value), partition=partition)
-    await producer.flush()
+            await out.send(topic_prefix + topic, orjson.dumps(value), beat["source"].encode(), partition)
+    await out.stored()

@@ -18,7 +18,7 @@ from touchpoint.stream.dead_letters import dead_letter, orphan
 from touchpoint.stream.items import Changes, Item, ItemState
 from touchpoint.stream.stage import Forward, Record, State
 from touchpoint.stream.timers import Timers, stamped, unstamped
-from touchpoint.stream.touches import LINKS, Link, Told, Touch, link, read, touch
+from touchpoint.stream.touches import LINKS, Addresses, Link, Told, Touch, link, read
 
 MOST_EXPIRED = 2_000  # in one tick
 
@@ -33,7 +33,8 @@ class MediaStage:
         self, partition: int, partitions: int, state: State, decoder: Decoder, limits: Limits, secret: bytes,
         holding: Collection[str],
     ) -> None:  # fmt: skip
-        self._state, self._decoder, self._limits, self._secret = state, decoder, limits, secret
+        self._state, self._decoder, self._limits = state, decoder, limits
+        self._addresses = Addresses(secret, partitions)
         self._clock = MediaClock(partition, partitions, state, holding, limits)
         self._timers = Timers(state, lambda key: not key.startswith(OURS))
         self.verdicts: Counter[str] = Counter()
@@ -156,14 +157,14 @@ class MediaStage:
         item = Item(tenant, name, state, changes.hop, self._limits)
         before = raw and raw[8:]
         sent = item.take(changes)
-        out += [link(each) if isinstance(each, Link) else touch(each, self._secret) for each in sent]
+        out += [link(each) if isinstance(each, Link) else self._addresses.touch(each) for each in sent]
         after = _encode(state)
         if after != before:
             self._state[key] = stamped(item.due, after)
             self._timers.set(key, item.due)
 
     def _touch(self, key: PartyKey, facts: PartyFacts, out: list[Forward]) -> None:
-        out.append(touch(Touch(key, 0, facts), self._secret))
+        out.append(self._addresses.touch(Touch(key, 0, facts)))
 
     def _shrink(self, key: bytes, out: list[Forward]) -> None:
         """First to the way that its facts took, for late events to find it; after an interaction's age to nothing."""

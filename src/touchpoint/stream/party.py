@@ -20,7 +20,7 @@ from touchpoint.stream.party_clock import PartyClock
 from touchpoint.stream.questions import ASKS, Questions
 from touchpoint.stream.stage import Forward, Record, State
 from touchpoint.stream.timers import Timers, stamped, unstamped
-from touchpoint.stream.touches import Told, Touch, party_bytes, read, touch
+from touchpoint.stream.touches import Addresses, Told, Touch, read
 
 MOST_DUE = 2_000
 """Parties looked at in one call: a long queue of them must not keep the partition from its ticks."""
@@ -45,7 +45,8 @@ class PartyStage:
         self._state, self._limits, self._secret = state, limits, secret
         self._clock = PartyClock(partition, partitions, state, limits)
         self._timers = Timers(state, lambda key: not key.startswith((OURS, ASKS)))
-        self._questions = Questions(state, secret, limits)
+        self._addresses = Addresses(secret, partitions)
+        self._questions = Questions(state, self._addresses, limits)
         self._wait = shortest_wait(limits)
 
     @property
@@ -66,7 +67,7 @@ class PartyStage:
             if isinstance(message, Told):
                 self._clock.hear(message)
             elif isinstance(message, Touch):
-                arrived.setdefault(rec.key or party_bytes(message.key, self._secret), []).append(message)
+                arrived.setdefault(rec.key or self._addresses.key(message.key), []).append(message)
         for key, touches in arrived.items():
             self._take(key, touches, out)
         self._pass_time(out)
@@ -96,19 +97,19 @@ class PartyStage:
         self._questions.take(key, [ask for each in touches for ask in each.asks if ask not in asked])
         for away in leaving:
             away.asks.extend(self._questions.leave(key, away.facts.items))
-        out += [touch(away, self._secret) for away in leaving]
+        out += [self._addresses.touch(away) for away in leaving]
         self._put(key, state, self._first_look(state.facts))
 
     def _first_look(self, facts: PartyFacts) -> Micros | None:
-        """When something may have closed: not before this, and to look late changes nothing."""
-        times = [
-            f.time for homes in (facts.items, facts.activities, facts.controls) for fs in homes.values() for f in fs
-        ]
+        """When an interaction may have closed. To look late changes nothing; to look early costs a fold."""
+        limits, channels = self._limits, self._limits.channels
+        looks = [max(f.time for f in its) + channels[its[0].kind].linger for its in facts.items.values()]
+        looks += [max(f.time for f in its) + limits.activity_gap for its in facts.activities.values()]
+        if facts.controls:  # it may have been asked to close
+            looks = [max(f.time for f in its) + limits.wrapup_begins_within for its in facts.controls.values()]
         if facts.identity and facts.closed:
-            times += [fact.time for fact in facts.identity]
-        if not times:
-            return self._oldest(facts)
-        return max(times) + (1 if facts.controls or facts.closed else self._wait)
+            looks += [max(fact.time for fact in facts.identity) + self._wait]
+        return max(looks) if looks else self._oldest(facts)
 
     def _oldest(self, facts: PartyFacts) -> Micros | None:
         """When the oldest closed interaction may be forgotten."""
@@ -157,7 +158,7 @@ class PartyStage:
             out.append(
                 _event("interaction.closed", row["interaction_id"], instant(closed.instant), row["party_key"], data)
             )
-        out += [_amended(late, party_bytes(key, self._secret).decode()) for late in step.amendments]
+        out += [_amended(late, self._addresses.key(key).decode()) for late in step.amendments]
         out += [orphan(fact) for fact in step.orphans]
 
 

@@ -12,7 +12,7 @@ from touchpoint.stitching.interactions.model import PartyFacts, reference
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stream.stage import Forward, State
 from touchpoint.stream.timers import Timers, stamped, unstamped
-from touchpoint.stream.touches import Ask, Touch, touch
+from touchpoint.stream.touches import Addresses, Ask, Touch
 
 ASKS = b"?"  # before a party's key: the questions that wait there
 MOST_ANSWERED = 2_000
@@ -25,8 +25,8 @@ _encode = msgspec.msgpack.Encoder().encode
 class Questions:
     """The questions that wait in one partition for time to reach the instant that they ask about."""
 
-    def __init__(self, state: State, secret: bytes, limits: Limits) -> None:
-        self._state, self._secret, self._limits = state, secret, limits
+    def __init__(self, state: State, addresses: Addresses, limits: Limits) -> None:
+        self._state, self._addresses, self._limits = state, addresses, limits
         self._timers = Timers(state, lambda key: key.startswith(ASKS))
 
     def take(self, key: bytes, asks: list[Ask]) -> None:
@@ -73,4 +73,4 @@ class Questions:
         found = located(facts, ask.item, ask.time, self._limits, silences)
         if found is not None:
             parents = PartyFacts(parents={reference(ask.asker, ask.item): found})
-            out.append(touch(Touch(ask.key, 0, parents), self._secret))
+            out.append(self._addresses.touch(Touch(ask.key, 0, parents)))

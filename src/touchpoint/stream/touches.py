@@ -70,14 +70,20 @@ def link(message: Link) -> Forward:
     return Forward(LINKS, message.item.encode(), _encode(message))
 
 
-def touch(message: Touch, secret: bytes) -> Forward:
-    """To the partition of the party; the key is opaque."""
-    return Forward(TOUCHES, party_bytes(message.key, secret), _encode(message))
+class Addresses:
+    """Where parties are: their opaque keys in topics and tables, and their partitions."""
 
+    def __init__(self, secret: bytes, partitions: int) -> None:
+        self._secret, self._partitions = secret, partitions
 
-def party_bytes(key: PartyKey, secret: bytes) -> bytes:
-    """The opaque key of a party in topics and tables."""
-    return opaque(secret, key.tenant, key.kind, key.value).encode()
+    def key(self, party: PartyKey) -> bytes:
+        """The opaque key of a party."""
+        return opaque(self._secret, party.tenant, party.kind, party.value).encode()
+
+    def touch(self, message: Touch) -> Forward:
+        """To the party's partition: the key is as good as random, so its first digits choose."""
+        key = self.key(message.key)
+        return Forward(TOUCHES, key, _encode(message), partition=int(key[:8], 16) % self._partitions)
 
 
 def told(topic: str, message: Told, partitions: int) -> list[Forward]:

@@ -100,24 +100,24 @@ class _Walk:
             yield burst
 
     def _at_a_glance(self, burst: list[Placed]) -> bool:
-        """Take a burst whole, if no step through it could have closed anything before its last fact."""
-        if self._asks_for_steps(burst):
+        """Take a burst whole, if no step through it could have closed or grouped anything otherwise."""
+        if self._speaks_of_closed(burst):
             return False
-        before = self.present.snapshot()
+        before, identity = self.present.snapshot(), self.present.identity
         self.present.take(burst)
-        last = burst[-1].fact.time
         found = self.present.components()
-        closes = any(instant < last for instant, _ in deadlines(found, self.limits))
-        if closes or any(_pauses(component, self.limits) for component in found):
+        closes = any(instant < burst[-1].fact.time for instant, _ in deadlines(found, self.limits))
+        if (
+            closes
+            or any(_pauses(component, self.limits) for component in found)
+            or (identity is not self.present.identity and not self.present.grouped_alike(identity))
+        ):
             self.present.restore(before)
             return False
         return True
 
-    def _asks_for_steps(self, burst: list[Placed]) -> bool:
-        """Requests, identifications and facts of closed interactions mean different things at different instants."""
-        start = burst[0].fact.time
-        if any(new.kind == CONTROL or (new.kind == IDENTITY and new.fact.time > start) for new in burst):
-            return True
+    def _speaks_of_closed(self, burst: list[Placed]) -> bool:
+        """A fact of something closed is an amendment: only the walk knows which."""
         names = {name for closed in self.tombstones for name in closed.names}
         return bool(names) and any(not names.isdisjoint(late.names_of(new)) for new in burst)
 
@@ -211,13 +211,16 @@ def shortest_wait(limits: Limits) -> Micros:
 
 def _pauses(component: Component, limits: Limits) -> bool:
     """Whether some step of the walk might have found this component complete before its last fact."""
-    shortest = shortest_wait(limits)
+    last = max(f.time for e in component.entities for f in (*e.facts, *e.controls))
     until = min(e.started_at for e in component.entities)
-    for start, end in sorted(span for e in component.entities for span in _observed(e)):
-        if start - until > shortest or end - start > shortest * 6:
+    longest = shortest_wait(limits)
+    for start, end in (*sorted(span for e in component.entities for span in _observed(e)), (last, last)):
+        # after a request it closes with its last item, a quiet moment after that one's end at the soonest
+        asked = component.request is not None and start > component.request
+        if start - until > (limits.quiet if asked else longest) or end - start > longest * 6:
             return True
         until = max(until, end)
-    return max(f.time for e in component.entities for f in e.facts) - until > shortest
+    return component.request is not None and any(f.dialect for e in component.entities for f in e.facts)
 
 
 def _observed(entity: Entity) -> Iterator[tuple[Micros, Micros]]:

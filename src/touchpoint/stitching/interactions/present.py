@@ -71,11 +71,21 @@ class Present:
     def components(self) -> list[Component]:
         """The interactions that are open now."""
         if self._components is None:
-            entities = [entity for key in self._facts if (entity := self._entity(key)) is not None]
-            by_name = {name: entity for entity in entities if entity.item is not None for name in entity.names}
-            identity, limits = self.identity, self._limits
-            self._components = components(entities, lambda e: party_key(e, identity, by_name), limits)
+            self._components = self._grouped(self.identity)
         return self._components
+
+    def _grouped(self, identity: Identity) -> list[Component]:
+        entities = [entity for key in self._facts if (entity := self._entity(key)) is not None]
+        by_name = {name: entity for entity in entities if entity.item is not None for name in entity.names}
+        return components(entities, lambda e: party_key(e, identity, by_name), self._limits)
+
+    def grouped_alike(self, identity: Identity) -> bool:
+        """Whether another identity would give the same interactions."""
+
+        def sets(found: list[Component]) -> set[frozenset[int]]:
+            return {frozenset(id(entity) for entity in component.entities) for component in found}
+
+        return sets(self.components()) == sets(self._grouped(identity))
 
     def _entity(self, key: tuple[str, str]) -> Entity | None:
         kind, home = key
