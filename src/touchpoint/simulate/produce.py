@@ -130,10 +130,11 @@ def address(event: CloudEvent) -> tuple[str, str]:
 async def finish_with_heartbeats(out: Outgoing, topic_prefix: str, last: CloudEvent) -> None:
     """A heartbeat long after the last event, to every partition of every input topic; a compacted one wants a key."""
     reached = datetime.fromisoformat(last["time"]) + BEYOND_ALL_LIMITS
-    beat = {"specversion": "1.0", "source": "sim/clock", "type": "source.heartbeat", "data": {}}
+    source = "sim/clock"
+    beat: CloudEvent = {"specversion": "1.0", "source": source, "type": "source.heartbeat", "data": {}}
     beat["time"] = instant(int(reached.timestamp() * 1_000))
     for topic in sorted(set(TOPICS.values())):
         for partition in sorted(await out.producer.partitions_for(topic_prefix + topic)):
             value = beat | {"id": f"{last['id']}-{topic}-{partition}"}
-            await out.send(topic_prefix + topic, orjson.dumps(value), beat["source"].encode(), partition)
+            await out.send(topic_prefix + topic, orjson.dumps(value), source.encode(), partition)
     await out.stored()
