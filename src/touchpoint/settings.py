@@ -329,8 +329,8 @@ def _unknown(environ: Mapping[str, str]) -> list[str]:
     problems = []
     for name in sorted(environ):
         if name.startswith(PREFIX) and name.split("__")[0] not in known and not name.startswith(PREFIX + "TEST_"):
-            near = difflib.get_close_matches(name, known, 1)
-            problems.append(f"{name}: there is no such setting" + (f"; did you mean {near[0]}?" if near else ""))
+            near = difflib.get_close_matches(name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known], 1)
+            problems.append(f"{name}: there is no such setting" + (f"; did you mean {PREFIX}{near[0]}?" if near else ""))
     return problems
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from touchpoint.cli.errors import guarded
+from touchpoint.cli.errors import guarded, replace_closed_streams
 
 
 class Command(NamedTuple):
@@ -47,6 +47,7 @@ COMMANDS = (
 
 def main() -> None:
     """The console script."""
+    replace_closed_streams()
     words = [word for word in sys.argv[1:] if not word.startswith("-")]
     completing = "_TOUCHPOINT_COMPLETE" in os.environ
     asked = {command.name for command in COMMANDS} if completing else set(words[:1])

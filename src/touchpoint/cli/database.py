@@ -18,6 +18,7 @@ Result = TypeVar("Result")
 NOT_FOUND = 1
 USAGE = 2
 UNREACHABLE = 3
+EXAMPLE = "postgresql://user@host:5432/name"
 
 DatabaseOption = Annotated[
     str,
@@ -34,7 +35,10 @@ def ask(database: str, question: Coroutine[Any, Any, Result]) -> Result:
 
 @contextlib.contextmanager
 def _explained(database: str) -> Iterator[None]:
-    place = _place(database)
+    try:
+        place = _place(database)
+    except ValueError as error:
+        raise CliError(f"the database URL: {error}; one looks like {EXAMPLE}", status=USAGE) from None
     try:
         yield
     except (asyncpg.InvalidSchemaNameError, asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError):
@@ -49,14 +53,11 @@ def _explained(database: str) -> Iterator[None]:
     except (asyncpg.PostgresError, OSError) as error:
         raise CliError(f"{place}: {error}; check --database or TOUCHPOINT_DATABASE_URL", status=UNREACHABLE) from None
     except asyncpg.InterfaceError as error:
-        raise CliError(f"{place}: {error}; a URL looks like postgresql://user@host:5432/name", status=USAGE) from None
+        raise CliError(f"{place}: {error}; a URL looks like {EXAMPLE}", status=USAGE) from None
 
 
 def _place(database: str) -> str:
-    """The database without its password."""
-    try:
-        url = urlsplit(database)
-        port = f":{url.port}" if url.port else ""
-    except ValueError:
-        return "the database URL"
+    """The database without its password. Raises ValueError for what is no URL."""
+    url = urlsplit(database)
+    port = f":{url.port}" if url.port else ""
     return f"database {url.path.strip('/') or '(unnamed)'} at {(url.hostname or 'the local socket') + port}"

@@ -46,7 +46,8 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
             fail(str(error))
             raise typer.Exit(error.status) from None
         except OSError as error:
-            fail(f"{error.filename}: {error.strerror}" if error.filename else str(error) or type(error).__name__)
+            reason = error.strerror or str(error) or type(error).__name__
+            fail(f"{error.filename}: {reason}" if error.filename else reason)
             raise typer.Exit(1) from None
 
     return run
@@ -67,6 +68,14 @@ def fail(message: str) -> None:
     if sys.flags.dev_mode:
         traceback.print_exc()
     print(f"touchpoint: {message}", file=sys.stderr)
+
+
+def replace_closed_streams() -> None:
+    """Let what would go to a closed standard output or error go nowhere (`touchpoint ... >&-`)."""
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            silence(descriptor)
+            setattr(sys, name, open(descriptor, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - for as long as we run
 
 
 def silence(descriptor: int) -> None:

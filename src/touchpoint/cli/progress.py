@@ -15,7 +15,7 @@ def produce_with_progress(
     events: Iterable[dict[str, Any]], brokers: str, topic_prefix: str, pace: float | None, *, finish: bool
 ) -> None:
     """Send events into Kafka. Raises CliError if it cannot be reached or refuses them."""
-    from aiokafka.errors import KafkaError
+    from aiokafka.errors import KafkaConnectionError, KafkaError
 
     from touchpoint.simulate.produce import produce
     from touchpoint.stream.connection import client_options
@@ -26,6 +26,8 @@ def produce_with_progress(
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would log is said below, once
     try:
         count = asyncio.run(produce(events, options, topic_prefix, pace, finish, show))
+    except KafkaConnectionError:
+        raise CliError(f"no broker answers at {brokers}: check --brokers and TOUCHPOINT_SECURITY", status=3) from None
     except KafkaError as error:
         raise CliError(f"{brokers}: {error}; is the broker there, and are the topics (touchpoint topics)?") from None
     print(f"{chr(13) if watched else ''}{count:,} events sent to {brokers}", file=sys.stderr)

@@ -14,10 +14,12 @@ from touchpoint.cli.errors import CliError
 from touchpoint.simulate import traffic
 
 START = "2026-01-05T09:00:00Z"
+MOST_HOURS = 10 * 366 * 24
+YEARS = range(1970, 2200)
 
 Seed = Annotated[int, typer.Option(help="The same seed gives the same events.")]
 Start = Annotated[str, typer.Option(metavar="TIME", help="Event time of the beginning: RFC 3339 with offset, or now.")]
-Hours = Annotated[float, typer.Option(min=0, help="For how many hours of event time contacts begin.")]
+Hours = Annotated[float, typer.Option(min=0, max=MOST_HOURS, help="For how many hours of event time contacts begin.")]
 Volume = Annotated[float, typer.Option(min=0.1, max=1e6, help="Contacts an hour; each makes a dozen events or so.")]
 Events = Annotated[int | None, typer.Option(min=0, help="Stop after so many events.")]
 Brokers = Annotated[str | None, typer.Option(help="host:port,...: produce into Kafka instead of printing.")]
@@ -72,6 +74,8 @@ def parse_start(text: str) -> datetime:
         start = datetime.fromisoformat(text)
     except ValueError:
         start = None
+    if start is not None and start.year not in YEARS:
+        raise CliError(f"--start {text!r}: the year must be from {YEARS[0]} to {YEARS[-1]}", status=2)
     if start is None or start.tzinfo is None:
         raise CliError(f"--start {text!r} is not an instant with an offset, such as {START}, nor 'now'", status=2)
     return start

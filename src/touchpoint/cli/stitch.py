@@ -23,6 +23,7 @@ from touchpoint.stitching.offline import fold_all
 
 GZIP = b"\x1f\x8b"
 PROGRESS_EVERY = 16_384  # lines; a power of two
+LONGEST = 16 << 20  # bytes of a line that are looked at; a record has at most 256 KiB
 
 
 class Format(StrEnum):
@@ -52,6 +53,8 @@ def stitch(files: Files, format: Shape = Format.json, open: Open = False) -> Non
 
         touchpoint simulate | touchpoint stitch --format table -
     """
+    if files.count("-") > 1:
+        raise CliError("-: standard input can be read once", status=2)
     gc.disable()  # one pass that keeps what it makes: collecting costs a fifth of the time and frees nothing
     settings = configuration()
     decoder = Decoder(settings.stitching_limits().channels, settings.default_region)
@@ -85,7 +88,7 @@ def read(files: Iterable[str], decoder: Decoder, refused: Refused) -> Iterator[F
     for name in files:
         try:
             with opened(name) as lines:
-                yield from facts_of(name, noted(lines), decoder, refused)
+                yield from facts_of(name, noted(bounded(lines)), decoder, refused)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise CliError(f"{name}: the gzip data is damaged ({error}); what it holds cannot be trusted") from None
         except OSError as error:
@@ -94,11 +97,21 @@ def read(files: Iterable[str], decoder: Decoder, refused: Refused) -> Iterator[F
 
 def opened(name: str) -> BinaryIO:
     """A file, or standard input, unzipped where it is gzipped, whatever its name."""
+    if name == "-" and sys.stdin is None:
+        raise CliError("-: standard input is closed", status=2)
     raw = sys.stdin.buffer if name == "-" else open(name, "rb")  # noqa: PTH123, SIM115 - closed by the caller
     assert isinstance(raw, io.BufferedReader)
     if raw.peek(2)[:2] == GZIP:
         return io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 20)
     return raw
+
+
+def bounded(file: BinaryIO) -> Iterator[bytes]:
+    """The lines; of one that is longer than any record only the beginning, so that no file fills the memory."""
+    while line := file.readline(LONGEST):
+        yield line
+        while len(line) == LONGEST and not line.endswith(b"\n"):
+            line = file.readline(LONGEST)
 
 
 def facts_of(name: str, lines: Iterable[bytes], decoder: Decoder, refused: Refused) -> Iterator[Fact]:
@@ -111,7 +124,8 @@ def facts_of(name: str, lines: Iterable[bytes], decoder: Decoder, refused: Refus
         elif line.isspace():
             continue
         elif type(verdict) is DeadLetter:
-            refused(f"{name}:{number}", verdict.cause)
+            longer = f"the line has more than {LONGEST >> 20} MiB; a record has at most 256 KiB"
+            refused(f"{name}:{number}", verdict.cause if len(line) < LONGEST else longer)
 
 
 def noted(lines: Iterable[bytes]) -> Iterable[bytes]:

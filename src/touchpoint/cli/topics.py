@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Annotated
 
 import typer
@@ -23,6 +24,7 @@ def topics(check: Check = False) -> None:
     from touchpoint.stream.topics import TopicsError, check_topics, create_topics
 
     settings = configuration()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would log is said below, once
     brokers = ", ".join(settings.brokers)
     try:
         if check:

@@ -164,7 +164,7 @@ class Item:
         for named, time in reference_times(facts).items():
             if named != self._item:
                 asker = self.state.route or self.state.party or self._alone
-                yield Link(self._tenant, named, 0, [], ask=Ask(named, time, self._item, asker))
+                yield Link(self._tenant, named, 0, [], ask=Ask(named, time, self._item, asker, named))
 
     # --- those that travel with it ------------------------------------------------------------------------------
 
@@ -231,8 +231,13 @@ class Item:
         waiting, state.asks = [*state.asks, *asks], []
         if not waiting:
             return
-        if (other := state.root or state.parent) is not None and self._hop < MOST_HOPS:
-            yield from (Link(self._tenant, other, self._hop, [], ask=ask) for ask in waiting)
+        if self._hop >= MOST_HOPS:
+            return
+        if state.root is not None:
+            asks = [msgspec.structs.replace(ask, item=state.root) for ask in waiting]
+            yield from (Link(self._tenant, state.root, self._hop, [], ask=ask) for ask in asks)
+        elif state.parent is not None:
+            yield from (Link(self._tenant, state.parent, self._hop, [], ask=ask) for ask in waiting)
         elif state.route is not None:
             yield Touch(state.route, 0, PartyFacts(), asks=waiting)
         else:

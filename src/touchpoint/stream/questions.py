@@ -72,5 +72,5 @@ class Questions:
     def _tell(self, ask: Ask, facts: PartyFacts, silences: Silences, out: list[Forward]) -> None:
         found = located(facts, ask.item, ask.time, self._limits, silences)
         if found is not None:
-            parents = PartyFacts(parents={reference(ask.asker, ask.item): found})
+            parents = PartyFacts(parents={reference(ask.asker, ask.named): found})
             out.append(self._addresses.touch(Touch(ask.key, 0, parents)))
