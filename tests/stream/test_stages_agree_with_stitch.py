@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import orjson
 import pytest
+from random_traffic import world
 from stage_cluster import SECRET, Cluster, Json, records_of
 
 from touchpoint.events import Accepted, Decoder
@@ -52,6 +53,22 @@ def test_a_simulated_hour_through_the_stages_gives_what_stitch_gives(
     assert found.keys() == expected.keys()
     for identifier, record in expected.items():
         assert found[identifier] | {"amendments": record["amendments"]} == record
+
+
+@pytest.mark.parametrize("identity", [False, True])
+@pytest.mark.parametrize("first", range(0, 100, 25))
+def test_small_contradictory_worlds_give_what_stitch_gives(first: int, identity: bool) -> None:
+    """Late claims, aliases, parents, requests, late events, and identifications in the middle of it all."""
+    for seed in range(first, first + 25):
+        events = world(seed, identity)
+        expected = offline(events)
+        cluster = Cluster(3, seed, Limits())
+        cluster.produce(arrival(events, seed))
+        cluster.finish(LATER)
+        found = {record["interaction_id"]: record for record in records_of(cluster.run(0.02))}
+        assert found.keys() == expected.keys(), f"seed {seed}"
+        for identifier, record in expected.items():
+            assert found[identifier] | {"amendments": record["amendments"]} == record, f"seed {seed}"
 
 
 def test_what_is_over_leaves_only_small_things_behind() -> None:
