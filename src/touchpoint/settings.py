@@ -325,12 +325,15 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
 
 
 def _unknown(environ: Mapping[str, str]) -> list[str]:
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | {PREFIX + "CONFIG"}
+    known = {name.upper() for name in Settings.model_fields} | {"CONFIG"}
     problems = []
-    for name in sorted(environ):
-        if name.startswith(PREFIX) and name.split("__")[0] not in known and not name.startswith(PREFIX + "TEST_"):
-            near = difflib.get_close_matches(name.removeprefix(PREFIX), [each.removeprefix(PREFIX) for each in known], 1)
-            problems.append(f"{name}: there is no such setting" + (f"; did you mean {PREFIX}{near[0]}?" if near else ""))
+    for variable in sorted(environ):
+        name = variable.removeprefix(PREFIX)
+        if name != variable and name.split("__")[0] not in known and not name.startswith("TEST_"):
+            near = difflib.get_close_matches(name, known, 1)
+            problems.append(
+                f"{variable}: there is no such setting" + (f"; did you mean {PREFIX + near[0]}?" if near else "")
+            )
     return problems
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from touchpoint.cli import COMMANDS
 
+ROOT = Path(__file__).parents[2]
 PLAIN = {name: value for name, value in os.environ.items() if not name.startswith("TOUCHPOINT_")} | {"NO_COLOR": "1"}
 
 
@@ -80,7 +81,13 @@ def test_wrong_usage_exits_with_2_and_says_what_is_wrong(arguments: tuple[str, .
         (("simulate", "--finish"), "name it with --brokers"),
         (("schema", "call.sung"), "'call.sung' is not an event type"),
         (("schema", "call.held", "--asyncapi"), "leave the type away"),
+        (("simulate", "--start", "9999-12-31T00:00:00Z"), "the year must be from 1970 to 2199"),
         (("stitch", "/nowhere/events.jsonl"), "/nowhere/events.jsonl: cannot be read: No such file or directory"),
+        (("stitch", "/"), "/: cannot be read: Is a directory"),
+        (("stitch", "-", "-"), "-: standard input can be read once"),
+        (("explain", "x", "--database", "postgresql://[::1/x"), "the database URL: Invalid IPv6 URL"),
+        (("migrate", "--database", "nonsense"), "a URL looks like postgresql://"),
+        (("worker",), "TOUCHPOINT_DATABASE_URL is not set"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_it(arguments: tuple[str, ...], message: str) -> None:
@@ -98,11 +105,41 @@ def test_a_wrong_configuration_is_told_all_at_once() -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_broker_that_is_not_there_is_one_line() -> None:
-    done = touchpoint("simulate", "--events", "1", "--brokers", "127.0.0.1:1")
-    assert done.returncode == 1
-    assert done.stderr.startswith("touchpoint: 127.0.0.1:1: ")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("simulate", "--events", "1", "--brokers", "127.0.0.1:1"),
+        ("topics",),
+        ("topics", "--check"),
+        ("migrate", "--database", "postgresql://u:hunter2@127.0.0.1:1/d"),
+        ("history", "1", "--database", "postgresql://u:hunter2@127.0.0.1:1/d"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_not_there_is_one_line_that_says_where_it_should_be(arguments: tuple[str, ...]) -> None:
+    done = touchpoint(*arguments, TOUCHPOINT_BROKERS="127.0.0.1:1")
+    assert done.returncode == 3
+    assert done.stderr.startswith("touchpoint: ")
+    assert "127.0.0.1:1" in done.stderr
+    assert "hunter2" not in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("redirection", "status", "said"),
+    [
+        ("<&-", 2, "touchpoint: -: standard input is closed\n"),
+        ("</dev/null >&-", 0, ""),
+        ("</dev/null 2>&-", 0, ""),
+        ("<docs/examples/quote.jsonl >/dev/full", 1, "touchpoint: No space left on device\n"),
+        ("<docs/examples/quote.jsonl >&-", 0, ""),
+        ("<dev 2>&-", 1, ""),
+    ],
+)
+def test_closed_and_full_streams_are_borne(redirection: str, status: int, said: str) -> None:
+    script = f"'{sys.executable}' -m touchpoint stitch - {redirection}"
+    done = subprocess.run(["sh", "-c", script], cwd=ROOT, env=PLAIN, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (status, said)
 
 
 def test_the_traceback_is_there_for_who_wants_it() -> None:

@@ -29,16 +29,17 @@ TenantOption = Annotated[str, typer.Option("--tenant", help="Whose customers: te
 
 def ask(database: str, question: Coroutine[Any, Any, Result]) -> Result:
     """The answer of what speaks to the database. Raises CliError in plain words, with status 3, where it cannot."""
-    with _explained(database):
+    try:
+        place = _place(database)
+    except ValueError as error:
+        question.close()
+        raise CliError(f"the database URL: {error}; one looks like {EXAMPLE}", status=USAGE) from None
+    with _explained(place):
         return asyncio.run(question)
 
 
 @contextlib.contextmanager
-def _explained(database: str) -> Iterator[None]:
-    try:
-        place = _place(database)
-    except ValueError as error:
-        raise CliError(f"the database URL: {error}; one looks like {EXAMPLE}", status=USAGE) from None
+def _explained(place: str) -> Iterator[None]:
     try:
         yield
     except (asyncpg.InvalidSchemaNameError, asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError):

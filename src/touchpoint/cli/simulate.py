@@ -14,7 +14,7 @@ from touchpoint.cli.errors import CliError
 from touchpoint.simulate import traffic
 
 START = "2026-01-05T09:00:00Z"
-MOST_HOURS = 10 * 366 * 24
+MOST_HOURS = 100 * 366 * 24
 YEARS = range(1970, 2200)
 
 Seed = Annotated[int, typer.Option(help="The same seed gives the same events.")]
