@@ -17,7 +17,6 @@ OURS = b"\0"
 _KEY = OURS + b"progress"
 UNKNOWN: Micros = -EMPTY
 LINK_HOPS = 2
-BROADCAST_EVERY: Micros = 100_000
 _BEATS_KEPT = 16
 
 
@@ -84,7 +83,7 @@ class MediaClock:
 
     def broadcast(self, now: Micros) -> list[Forward]:
         """Our progress, if there is any and not too often."""
-        if now - self._told_at < BROADCAST_EVERY:
+        if now - self._told_at < broadcast_every(self._partitions):
             return []
         own = least([known.watermark(self._limits.disorder) for known in self.time.inputs.values()])
         if own is None:
@@ -98,6 +97,11 @@ class MediaClock:
             *told(LINKS, Told("media", self._partition, hops), self._partitions),
             *told(TOUCHES, Told("media", self._partition, [final]), self._partitions),
         ]
+
+
+def broadcast_every(partitions: int) -> Micros:
+    """Everyone tells everyone: the more there are, the rarer, so that messages grow with them, not with their square."""
+    return max(100_000, 20_000 * partitions)
 
 
 def _known(watermark: Micros | None) -> Micros:

@@ -8,7 +8,7 @@ from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.silence import Span, silences, silent_now, thinned
 from touchpoint.stitching.watermarks import EMPTY, Progress
-from touchpoint.stream.clock import BROADCAST_EVERY, OURS, UNKNOWN
+from touchpoint.stream.clock import OURS, UNKNOWN, broadcast_every
 from touchpoint.stream.stage import Forward, State
 from touchpoint.stream.timers import stamped, unstamped
 from touchpoint.stream.touches import TOUCHES, Told, told
@@ -87,7 +87,7 @@ class PartyClock:
 
     def broadcast(self, now: Micros) -> list[Forward]:
         """Our progress, if there is any and not too often."""
-        if now - self._told_at < BROADCAST_EVERY:
+        if now - self._told_at < broadcast_every(self._partitions):
             return []
         reached = [self.time.media.at(0), *(self.time.parties.at(hop) for hop in range(HOPS - 1))]
         hops = [UNKNOWN if w is None else w for w in reached]
