@@ -100,7 +100,7 @@ class MediaClock:
 
 
 def broadcast_every(partitions: int) -> Micros:
-    """Everyone tells everyone: the more there are, the rarer, so that messages grow with them, not with their square."""
+    """Everyone tells everyone: the more they are, the rarer, so that messages grow with them, not with the square."""
     return max(100_000, 20_000 * partitions)
 
 

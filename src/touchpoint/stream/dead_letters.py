@@ -13,6 +13,7 @@ _VERSION = version("touchpoint").encode()
 
 TOPIC = "dead-letters"
 CAUSE = "touchpoint-cause"  # a sentence a person understands
+CODE = "touchpoint-code"  # one of few words, for counting: those of events/verdicts.py, `orphan`, `history`
 ORIGIN = "touchpoint-origin"  # topic/partition/offset
 VERSION = "touchpoint-version"
 TRUNCATED = "touchpoint-truncated"  # the whole value's length in bytes, where even a dead letter cannot hold it
@@ -20,11 +21,12 @@ TRUNCATED = "touchpoint-truncated"  # the whole value's length in bytes, where e
 KEPT_OF_TRUNCATED = 1024 * 1024
 
 
-def dead_letter(record: Record, cause: str) -> Forward:
+def dead_letter(record: Record, cause: str, code: str = "internal") -> Forward:
     """The record as a dead letter; its own headers are kept."""
     headers = [
         *record.headers,
         (CAUSE, cause.encode("utf-8", "replace")),
+        (CODE, code.encode()),
         (ORIGIN, f"{record.topic}/{record.partition}/{record.offset}".encode()),
         (VERSION, _VERSION),
     ]
@@ -34,16 +36,13 @@ def dead_letter(record: Record, cause: str) -> Forward:
 def orphan(fact: Fact) -> Forward:
     """A fact of a media item that never came: its own bytes are gone, what was understood of them is not."""
     cause = f"{fact.kind}.{fact.verb} speaks of a media item of which no event of a channel ever came"
-    headers = [(CAUSE, cause.encode()), (VERSION, _VERSION)]
+    headers = [(CAUSE, cause.encode()), (CODE, b"orphan"), (VERSION, _VERSION)]
     return Forward(TOPIC, fact.subject.encode(), msgspec.json.encode(fact), headers)
 
 
-def cause_of(forward: Forward) -> str:
-    """The cause in a dead letter's headers, ``unknown`` if it has none."""
-    for name, value in forward.headers:
-        if name == CAUSE:
-            return value.decode("utf-8", "replace")
-    return "unknown"
+def code_of(forward: Forward) -> str:
+    """The code of a dead letter: ours comes after what its record had in its headers."""
+    return next((value.decode() for name, value in reversed(forward.headers) if name == CODE), "unknown")
 
 
 def truncated(forward: Forward) -> Forward:

@@ -24,7 +24,7 @@ class History:
 
     async def write(self, records: Sequence[Record]) -> Sequence[Forward]:
         rejected = await self._writer.write_batch([record.value for record in records])
-        return [dead_letter(records[one.index], one.cause) for one in rejected]
+        return [dead_letter(records[one.index], one.cause, "history") for one in rejected]
 
 
 def history_pool(url: str) -> asyncpg.Pool:

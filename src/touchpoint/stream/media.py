@@ -91,7 +91,7 @@ class MediaStage:
     def _refuse(self, record: Record, verdict: object, out: list[Forward]) -> None:
         if isinstance(verdict, DeadLetter):
             self.verdicts["dead letter"] += 1
-            out.append(dead_letter(record, verdict.cause))
+            out.append(dead_letter(record, verdict.cause, verdict.code))
         else:
             self.verdicts["skipped"] += 1
 

@@ -49,8 +49,9 @@ METRICS: tuple[Metric, ...] = (
     Metric("touchpoint_closed_interactions", "counter", "interactions", "Records written to the interactions topic."),
     Metric(
         "touchpoint_dead_letters", "counter", "records",
-        "Records that could not be accepted, by cause. They are in the topic dead-letters, with the cause in a header.",
-        ("agent", "cause"),
+        "Records that could not be accepted, by code (docs/operations.md). They are in the topic dead-letters, each "
+        "with its cause in words.",
+        ("agent", "code"),
     ),
     Metric(
         "touchpoint_changelog_bytes", "counter", "bytes",

@@ -93,15 +93,14 @@ class Delivery:
             return self._settled(dead_letters.truncated(forward))
         cause = f"too large for topic {forward.topic}: {outbound.size} bytes, at most {limit}"
         origin = Record(forward.topic, partition, -1, forward.key, forward.value, forward.headers, 0)
-        return self._settled(dead_letters.dead_letter(origin, cause))
+        return self._settled(dead_letters.dead_letter(origin, cause, "too_large"))
 
     def _count(self, forwards: Sequence[Forward]) -> None:
         by_topic: dict[str, int] = {}
         for forward in forwards:
             by_topic[forward.topic] = by_topic.get(forward.topic, 0) + 1
             if forward.topic == dead_letters.TOPIC:
-                cause = dead_letters.cause_of(forward).split(":")[0][:80]
-                self.metrics.count("dead_letters", 1, self.agent, cause)
+                self.metrics.count("dead_letters", 1, self.agent, dead_letters.code_of(forward))
         for topic, count in by_topic.items():
             self.metrics.count("forwards", count, topic)
         self.metrics.count("closed_interactions", by_topic.get("interactions", 0))
