@@ -71,6 +71,7 @@ class _Walk:
         self.party, self.horizon, self.limits = party, horizon, limits
         self.present = Present(limits, silences)
         self.tombstones = party.closed
+        self.closed_names = {name for closed in party.closed for name in closed.names}
         self.closed: list[ClosedInteraction] = []
         self.amendments: list[Amendment] = []
         self.ahead: list[Placed] = []
@@ -88,7 +89,7 @@ class _Walk:
         """Facts before the horizon in order of time, cut at every pause that is long enough for a close."""
         pause = shortest_wait(self.limits)
         burst: list[Placed] = []
-        for new in sorted(placed(self.party), key=_in_order):
+        for new in sorted(placed(self.party), key=_time):
             if new.fact.time >= self.horizon:
                 self.ahead.append(new)
             elif burst and new.fact.time - burst[-1].fact.time > pause:
@@ -118,14 +119,14 @@ class _Walk:
 
     def _speaks_of_closed(self, burst: list[Placed]) -> bool:
         """A fact of something closed is an amendment: only the walk knows which."""
-        names = {name for closed in self.tombstones for name in closed.names}
+        names = self.closed_names
         return bool(names) and any(not names.isdisjoint(late.names_of(new)) for new in burst)
 
     def _step_by_step(self, burst: list[Placed]) -> None:
         """Before each instant that brings facts, close what closes before it."""
-        for time, facts in groupby(burst, key=lambda new: new.fact.time):
+        for time, facts in groupby(burst, key=_time):
             self._close_before(time)
-            joining = [new for new in facts if self._receive(new)]
+            joining = [new for new in sorted(facts, key=_in_order) if self._receive(new)]
             self.present.take(joining)
 
     def _receive(self, new: Placed) -> bool:
@@ -135,8 +136,7 @@ class _Walk:
         return joins
 
     def _close_before(self, time: Micros) -> None:
-        while True:
-            found = self.present.components()
+        while found := self.present.components():
             due = [(instant, c.first.order, why, c) for (instant, why), c in self._dated(found) if instant < time]
             if not due:
                 return
@@ -151,13 +151,15 @@ class _Walk:
         known = self.present.identity.latest(key.value) if key.kind == "id" else None
         entities = tuple(sorted(component.entities, key=lambda e: (e.item is None, e.order)))
         identifier = late.identify(component)
-        parent = self._parent(component)
+        parent = self._parent(component, identifier)
         account, name = (known.account, known.name) if known else (None, None)
         self.closed.append(ClosedInteraction(identifier, key, entities, why, instant, parent, account, name))
         self.present.drop(component)
-        self.tombstones = [*self.tombstones[1 - MOST_TOMBSTONES :], late.tombstone(component, identifier, instant)]
+        closed = late.tombstone(component, identifier, instant)
+        self.tombstones = [*self.tombstones[1 - MOST_TOMBSTONES :], closed]
+        self.closed_names.update(closed.names)
 
-    def _parent(self, component: Component) -> str | None:
+    def _parent(self, component: Component, own: str) -> str | None:
         """The interaction that it refers to but could not join: closed, asked to close, or another party's."""
         wanted, items = late.references(component), late.named_items(component)
         for closed in reversed(self.tombstones) if wanted else ():
@@ -168,7 +170,6 @@ class _Walk:
             names = wanted if other.key == component.key else items
             if other.first.order < component.first.order and not names.isdisjoint(late.referred(other)):
                 return late.identify(other)
-        own = late.identify(component)
         named = sorted(reference(e.id, ref) for e in component.entities for ref in e.refs - component.names)
         return next((p for n in named if (p := self.party.parents.get(n)) is not None and p != own), None)
 
@@ -199,9 +200,13 @@ class _Walk:
 _HOMES = {ITEM: "items", CONTROL: "controls", ACTIVITY: "activities"}
 
 
-def _in_order(new: Placed) -> tuple[Micros, bool, str, str]:
-    """By time; of equal times identity first, so that it holds for what begins at that instant."""
-    return (new.fact.time, new.kind != IDENTITY, new.fact.source, new.fact.id)
+def _time(new: Placed) -> Micros:
+    return new.fact.time
+
+
+def _in_order(new: Placed) -> tuple[bool, str, str]:
+    """Of one instant: identity first, then by source and id, as amendments are numbered."""
+    return (new.kind != IDENTITY, new.fact.source, new.fact.id)
 
 
 def shortest_wait(limits: Limits) -> Micros:

@@ -104,6 +104,8 @@ def deadlines(components: Sequence[Component], limits: Limits) -> list[tuple[Mic
     While another item of the party is open, it may turn out to have overlapped: nothing that began meanwhile
     closes before that is settled.
     """
+    if len(components) == 1:
+        return [_closing(components[0], 0, limits)]
     return [_closing(c, _held_until(c, components), limits) for c in components]
 
 

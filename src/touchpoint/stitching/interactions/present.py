@@ -24,13 +24,13 @@ class Placed(NamedTuple):
 
 
 def placed(party: PartyFacts) -> Iterator[Placed]:
-    """Every fact of a party."""
+    """Every fact of a party, identity first: it holds for what begins at the same instant."""
+    for fact in party.identity:
+        yield Placed(IDENTITY, "", fact)
     for kind, homes in ((ITEM, party.items), (ACTIVITY, party.activities), (CONTROL, party.controls)):
         for home, facts in homes.items():
             for fact in facts:
                 yield Placed(kind, home, fact)
-    for fact in party.identity:
-        yield Placed(IDENTITY, "", fact)
 
 
 class Present:
@@ -45,9 +45,12 @@ class Present:
 
     def take(self, new: list[Placed]) -> None:
         """Add facts."""
+        gathered: dict[tuple[str, str], list[Fact]] = {}
         for kind, home, fact in new:
-            key = (kind, home)
-            self._facts[key] = (*self._facts.get(key, ()), fact)
+            gathered.setdefault((kind, home), []).append(fact)
+        for key, facts in gathered.items():
+            kind, home = key
+            self._facts[key] = (*self._facts.get(key, ()), *facts)
             self._entities.pop((ITEM if kind == CONTROL else kind, home), None)
             if kind == IDENTITY:
                 self._identity = None
