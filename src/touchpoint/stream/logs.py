@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from typing import Literal
 
 import structlog
 
 _QUIET = ("faust", "mode", "aiokafka", "asyncio", "aiohttp", "touchpoint.stream.transport")
 """Libraries whose own notes are of no use below a warning; ours are in the name of the class Faust builds on."""
+
+
+def place_of(error: BaseException) -> str:
+    """An error's type and where it came from; never its text, which may hold a person's data."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return type(error).__name__ + (f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else "")
+
+
+def traced(error: BaseException) -> str:
+    """The places that an error went through, and those of its causes; never their texts."""
+    cause = error.__cause__ or error.__context__
+    before = f"{traced(cause)}\nand from that\n" if cause is not None else ""
+    return f"{before}{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__)).rstrip()}"
 
 
 def configure_logs(shape: Literal["json", "text"], level: str) -> None:

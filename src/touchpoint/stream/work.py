@@ -10,12 +10,12 @@ import asyncio
 import logging
 import random
 import time
-import traceback
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 from touchpoint.stitching.facts import Micros
 from touchpoint.stream import dead_letters
+from touchpoint.stream.logs import place_of
 from touchpoint.stream.metrics import Metrics
 from touchpoint.stream.outbox import AbandonedError, Outbound, Outbox, Partitioner
 from touchpoint.stream.stage import Forward, Record, Stage, StageFactory, Writer
@@ -49,13 +49,6 @@ class Work(Protocol):
 def now_micros() -> Micros:
     """The wall clock, UTC."""
     return time.time_ns() // 1000
-
-
-def _place_of(error: BaseException) -> str:
-    """The error's type and where it came from; never its text, which may hold a person's data."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    return type(error).__name__ + where
 
 
 class Delivery:
@@ -165,7 +158,7 @@ class StageWork:
         now = time.monotonic()
         if now - self._said_at > QUIET_SECONDS:
             self._said_at = now
-            log.error("a batch failed, its records are tried one by one: %s", _place_of(error))
+            log.error("a batch failed, its records are tried one by one: %s", place_of(error))
 
     async def _settle(self, forwards: Sequence[Forward]) -> None:
         await self._delivery.forward(forwards)

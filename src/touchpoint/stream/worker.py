@@ -21,6 +21,7 @@ from touchpoint.settings import Settings
 from touchpoint.stream.agents import Agent, Runtime
 from touchpoint.stream.app import App, new_app
 from touchpoint.stream.health import HealthPage
+from touchpoint.stream.logs import traced
 from touchpoint.stream.metrics import Metrics
 from touchpoint.stream.outbox import Outbox, Partitioner
 from touchpoint.stream.stage import StageFactory, Writer
@@ -47,7 +48,7 @@ class Stages(msgspec.Struct, frozen=True):
 
 def fail(where: str, error: BaseException) -> None:
     """End the process: what was not finished is read again after the restart."""
-    log.error("%s failed unexpectedly, ending: %s", where, type(error).__name__, exc_info=error)
+    log.error("%s failed unexpectedly, ending: %s", where, traced(error))
     end_process(EXIT_FAILED)
 
 
@@ -213,7 +214,7 @@ async def run_worker(settings: Settings, stages: Stages) -> int:
         while not told_to_stop.is_set() and worker.crash is None:
             await _either(told_to_stop, 0.2)
         if worker.crash is not None:
-            log.error("the worker failed, ending: %r", worker.crash)
+            log.error("the worker failed, ending: %s", traced(worker.crash))
         watchdog.end_within(settings.grace_seconds)
         failed = worker.crash is not None
         if failed:
