@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 
 import pytest
 
+from touchpoint.cli import COMMANDS
 from touchpoint.settings import PREFIX, ChannelSettings, LimitSettings, Settings
 from touchpoint.stream.metrics import METRICS
 
@@ -27,3 +29,31 @@ def test_every_setting_and_every_metric_has_its_line_with_words() -> None:
     assert [name for name in names if text.count(f"| `{name}` |") != 1] == []
     assert "None" not in text
     assert all(metric.help for metric in METRICS)
+
+
+ROOT = Path(__file__).parents[2]
+PAGES = [path for path in [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "CONTRIBUTING.md"] if path.name != "rules.md"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_names_exists(page: Path) -> None:
+    text = page.read_text()
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)#][^)]*)\)", text) if "://" not in link]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+    settings = {PREFIX + name.upper() for name in Settings.model_fields} | {PREFIX + "CONFIG"}
+    settings |= {f"{PREFIX}LIMITS__{name.upper()}" for name in LimitSettings.model_fields}
+    assert set(re.findall(rf"\b{PREFIX}[A-Z_]+[A-Z]", text)) <= settings
+    metrics = {metric.name + ("_total" if metric.kind == "counter" else "") for metric in METRICS}
+    metrics |= {metric.name for metric in METRICS} if page.name == "metrics.md" else set()
+    assert (
+        set(re.findall(r"`(touchpoint_[a-z_]+)", text)) - {"touchpoint_writer", "touchpoint_viewer", "touchpoint_admin"}
+        <= metrics
+    )
+    commands = {command.name for command in COMMANDS}
+    assert set(re.findall(r"(?:^|`)touchpoint ([a-z-]+)", text, re.MULTILINE)) <= commands
+
+
+def test_the_operators_page_has_what_operators_need() -> None:
+    text = (ROOT / "docs/operations.md").read_text()
+    for needed in ("/livez", "/readyz", "SIGTERM", "touchpoint migrate", "## Dead letters", "## Upgrade", "| 70 |"):
+        assert needed in text
