@@ -71,6 +71,44 @@ def test_small_contradictory_worlds_give_what_stitch_gives(first: int, identity:
             assert found[identifier] | {"amendments": record["amendments"]} == record, f"seed {seed}"
 
 
+def test_workers_that_had_nothing_to_do_at_first_miss_nothing_afterwards() -> None:
+    events = list(simulate(6, START, hours=1.0, volume=60))
+    expected = offline(events)
+    cluster = Cluster(4, 6, Limits())
+    cluster.idle(100)
+    cluster.produce(arrival(events, 6))
+    cluster.finish(LATER)
+    found = {record["interaction_id"]: record for record in records_of(cluster.run())}
+    assert found == expected
+
+
+def test_where_few_things_ever_happen_empty_partitions_are_not_waited_for() -> None:
+    events = [event for event in simulate(7, START, hours=1.0, volume=60) if event["type"].startswith("call.")][:40]
+    cluster = Cluster(8, 7, Limits())
+    cluster.idle(10)
+    cluster.produce(events)
+    cluster.run()
+    assert not cluster.closed
+    cluster.idle(3_600)
+    assert cluster.closed
+
+
+def test_a_second_run_of_everything_adds_nothing_whether_remembered_or_forgotten() -> None:
+    events = list(simulate(8, START, hours=1.0, volume=60))
+    expected = offline(events)
+    cluster = Cluster(3, 8, Limits())
+    for _ in range(2):
+        cluster.produce(arrival(events, 8))
+    cluster.finish(LATER)
+    cluster.run()
+    assert not cluster.dead
+    cluster.produce(arrival(events, 9))
+    cluster.run()
+    assert {record["interaction_id"]: record for record in records_of(cluster.closed)} == expected
+    assert len(cluster.closed) == len(expected)
+    assert all(dict(letter.headers)["touchpoint-cause"].startswith(b"too late") for letter in cluster.dead)
+
+
 def test_what_is_over_leaves_only_small_things_behind() -> None:
     events = list(simulate(5, START, hours=0.5, volume=120))
     cluster = Cluster(2, 5, Limits())

@@ -80,14 +80,18 @@ class Cluster:
             self._step()
             if restarts and self.rng.random() < restarts:
                 self.restart()
-        for _ in range(40):
+        self.idle(40)
+        return self.closed
+
+    def idle(self, seconds: int) -> None:
+        """The wall clock goes on and nothing comes in."""
+        for _ in range(seconds):
             self.now += SECOND
             for (agent, p), stage in self.stages.items():
                 caught_up = self.inputs if agent == "media" else ("touches",)
                 self._forward(agent, p, stage.tick(self.now, caught_up))
             while any(self.queues.values()):
                 self._step()
-        return self.closed
 
     def _step(self) -> None:
         place = self.rng.choice([place for place, queue in sorted(self.queues.items()) if queue])

@@ -9,33 +9,34 @@ import msgspec
 from touchpoint.stitching.facts import Micros
 
 EMPTY: Micros = 2**62
-"""The watermark of an input that never had an event and is read to its end: it holds nothing back."""
+"""The watermark of an input that never had an event and has been read to its end for a while: it holds nothing back."""
 
 
 class Input(msgspec.Struct, array_like=True):
-    """One input partition: Flink's watermark, and the pace of the wall clock while it is idle."""
+    """One input partition: Flink's watermark, and the pace of the wall clock while it is idle.
+
+    An input that never had an event is not waited for, but only once others have had some for as long as the allowed
+    disorder: where everything begins at once, none is ahead because its first event was read a moment earlier.
+    """
 
     latest: Micros | None = None  # the greatest event time seen
-    idle: Micros = 0  # for how long time has run on since, at the pace of the wall clock
-    reached: bool = False  # read to its end at least once
+    idle: Micros = 0  # for how long it has been read to its end since, by the wall clock
 
     def saw(self, time: Micros) -> None:
         """An event: time is at least there, and no longer runs on by itself."""
         if self.latest is None or time > self.latest:
-            self.idle = max(0, self.idle - (time - self.latest)) if self.latest is not None else 0
+            self.idle = 0 if self.latest is None else max(0, self.idle - (time - self.latest))
             self.latest = time
 
-    def passes(self, elapsed: Micros, caught_up: bool) -> None:
-        """Wall clock time went by: it counts only where everything has been read."""
-        if caught_up:
-            self.reached = True
-            if self.latest is not None:
-                self.idle += elapsed
+    def passes(self, elapsed: Micros, caught_up: bool, begun: bool = True) -> None:
+        """Wall clock time went by: it counts where everything has been read, and there was an event anywhere."""
+        if caught_up and (begun or self.latest is not None):
+            self.idle += elapsed
 
     def watermark(self, disorder: Micros) -> Micros | None:
         """No event before it is expected; None: nothing is known yet, so time stands still."""
         if self.latest is None:
-            return EMPTY if self.reached else None
+            return EMPTY if self.idle >= disorder else None
         return self.latest - disorder + self.idle
 
 
@@ -57,9 +58,14 @@ class Progress(msgspec.Struct, array_like=True):
     told: dict[int, list[Micros]] = {}  # by sender: its watermarks by hop
 
     def hear(self, sender: int, watermarks: list[Micros]) -> None:
-        """A sender's watermarks never go back."""
-        known = self.told.get(sender)
-        self.told[sender] = [max(a, b) for a, b in zip(known, watermarks, strict=True)] if known else watermarks
+        """A sender's watermarks never go back, unless it had nothing and now has its first event."""
+        known = self.told.get(sender, watermarks)
+        self.told[sender] = [b if a == EMPTY else max(a, b) for a, b in zip(known, watermarks, strict=True)]
+
+    @property
+    def begun(self) -> bool:
+        """Whether any sender had an event."""
+        return any(abs(watermarks[0]) != EMPTY for watermarks in self.told.values())
 
     def at(self, hop: int) -> Micros | None:
         """How far everything of a hop has arrived here."""

@@ -78,8 +78,9 @@ class MediaClock:
         """The wall clock: an input that is read to its end runs on at its pace."""
         elapsed = 0 if self._ticked is None else max(0, now - self._ticked)
         self._ticked = now
+        begun = self.time.links.begun or any(known.latest is not None for known in self.time.inputs.values())
         for topic, known in self.time.inputs.items():
-            known.passes(elapsed, topic in caught_up)
+            known.passes(elapsed, topic in caught_up, begun)
 
     def broadcast(self, now: Micros) -> list[Forward]:
         """Our progress, if there is any and not too often."""

@@ -8,12 +8,12 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from touchpoint.events import Accepted, DeadLetter, Decoder
-from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.facts import DAY, Fact, Micros
 from touchpoint.stitching.interactions.identity import claim
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.parties import claimed_key, implied
-from touchpoint.stream.clock import OURS, MediaClock
+from touchpoint.stream.clock import OURS, UNKNOWN, MediaClock
 from touchpoint.stream.dead_letters import dead_letter, orphan
 from touchpoint.stream.items import Changes, Item, ItemState
 from touchpoint.stream.stage import Forward, Record, State
@@ -24,6 +24,10 @@ MOST_EXPIRED = 2_000  # in one tick
 
 _decode = msgspec.msgpack.Decoder(ItemState).decode
 _encode = msgspec.msgpack.Encoder().encode
+
+
+def _key(tenant: str, item: str) -> bytes:
+    return f"{tenant}\0{item}".encode()
 
 
 class MediaStage:
@@ -38,6 +42,12 @@ class MediaStage:
         self._clock = MediaClock(partition, partitions, state, holding, limits)
         self._timers = Timers(state, lambda key: not key.startswith(OURS))
         self.verdicts: Counter[str] = Counter()
+        days = limits.interaction_age // DAY
+        self._too_late = DeadLetter(
+            f"too late: it happened more than {days} days before what has been read already, so what it belonged to is "
+            "closed and forgotten; older history belongs into an installation of its own, or into `touchpoint stitch`",
+            "time",
+        )
 
     @property
     def watermark(self) -> Micros | None:
@@ -74,12 +84,16 @@ class MediaStage:
         """Hot path: a verdict for each record; accepted facts by media item, everything else on its way."""
         arrived: dict[tuple[str, str], Changes] = {}
         signs: dict[str, list[Micros]] = {}
+        forgotten = (self._clock.watermark or UNKNOWN) - self._limits.interaction_age
         for record in records:
-            verdict = self._decoder.decode(record.value, record.headers)
+            verdict = self._decoder.decode(record.value, record.headers, record.key)
             if not isinstance(verdict, Accepted):
                 self._refuse(record, verdict, out)
                 continue
             fact = verdict.fact
+            if fact.time < forgotten and self._is_too_late(fact):
+                self._refuse(record, self._too_late, out)
+                continue
             self.verdicts["accepted"] += 1
             sign = self._clock.saw(record.topic, fact)
             if sign is not None:
@@ -94,6 +108,13 @@ class MediaStage:
             out.append(dead_letter(record, verdict.cause, verdict.code))
         else:
             self.verdicts["skipped"] += 1
+
+    def _is_too_late(self, fact: Fact) -> bool:
+        """What is that old belonged to something closed and forgotten, unless its media item is known still."""
+        if fact.kind in ("source", "party"):
+            return False
+        item = fact.data.get("media_item") if fact.kind == "activity" else None
+        return _key(fact.tenant, item or fact.subject) not in self._state
 
     def _place(self, record: Record, fact: Fact, arrived: dict[tuple[str, str], Changes], out: list[Forward]) -> None:
         if fact.kind == "source":
@@ -151,7 +172,7 @@ class MediaStage:
     # --- media items ------------------------------------------------------------------------------------------
 
     def _settle(self, tenant: str, name: str, changes: Changes, out: list[Forward]) -> None:
-        key = f"{tenant}\0{name}".encode()
+        key = _key(tenant, name)
         raw = self._state.get(key)
         state = _decode(unstamped(raw)) if raw is not None else ItemState()
         item = Item(tenant, name, state, changes.hop, self._limits)
