@@ -39,16 +39,3 @@ class Fact(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 FactKey = tuple[str, str]
 """(source, id): equal keys are the same event again."""
-
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(list[Fact])
-
-
-def encode_facts(facts: list[Fact]) -> bytes:
-    """Facts as the compact bytes that changelogs and internal topics carry."""
-    return _encoder.encode(facts)
-
-
-def decode_facts(raw: bytes) -> list[Fact]:
-    """The facts that `encode_facts` wrote. Raises msgspec.DecodeError on anything else."""
-    return _decoder.decode(raw)
