@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from touchpoint.cli import COMMANDS
 
@@ -36,9 +37,10 @@ def test_help_lists_every_command_with_its_first_line(general_help: str) -> None
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_the_first_line_in_the_list_is_that_of_the_commands_own_help(command: object) -> None:
-    function = next(each for each in COMMANDS if each is command).load()
-    assert function.__doc__ is not None
-    first = function.__doc__.strip().partition("\n\n")[0].replace("\n    ", " ")
+    loaded = next(each for each in COMMANDS if each is command).load()
+    text = loaded.info.help if isinstance(loaded, typer.Typer) else loaded.__doc__
+    assert text is not None
+    first = text.strip().partition("\n\n")[0].replace("\n    ", " ")
     assert first.startswith(next(each for each in COMMANDS if each is command).summary.rstrip("."))
 
 
@@ -50,6 +52,7 @@ def test_the_first_line_in_the_list_is_that_of_the_commands_own_help(command: ob
         ("stitch --help", ["faust", "aiokafka", "asyncpg"]),
         ("history --help", ["faust", "aiokafka"]),
         ("worker --help", ["faust", "aiokafka"]),
+        ("dead-letters replay --help", ["faust", "aiokafka"]),
     ],
 )
 def test_a_command_loads_only_what_it_needs(asked: str, unloaded: list[str]) -> None:
@@ -87,6 +90,7 @@ def test_wrong_usage_exits_with_2_and_says_what_is_wrong(arguments: tuple[str, .
         (("stitch", "-", "-"), "-: standard input can be read once"),
         (("explain", "x", "--database", "postgresql://[::1/x"), "the database URL: Invalid IPv6 URL"),
         (("migrate", "--database", "nonsense"), "a URL looks like postgresql://"),
+        (("dead-letters", "show", "calls"), "'calls' is no place of a record, such as calls/3/1204"),
         (("worker",), "TOUCHPOINT_DATABASE_URL is not set"),
     ],
 )
@@ -111,6 +115,9 @@ def test_a_wrong_configuration_is_told_all_at_once() -> None:
         ("simulate", "--events", "1", "--brokers", "127.0.0.1:1"),
         ("topics",),
         ("topics", "--check"),
+        ("dead-letters", "list"),
+        ("dead-letters", "show", "calls/0/1"),
+        ("dead-letters", "replay", "--send"),
         ("migrate", "--database", "postgresql://u:hunter2@127.0.0.1:1/d"),
         ("history", "1", "--database", "postgresql://u:hunter2@127.0.0.1:1/d"),
     ],

@@ -28,6 +28,7 @@ class Command(NamedTuple):
 COMMANDS = (
     Command("demo", "touchpoint.cli.demo:demo", "See an hour of calls, emails, faxes and chats become interactions."),
     Command("stitch", "touchpoint.cli.stitch:stitch", "Turn files of events into closed interactions."),
+    Command("translate", "touchpoint.cli.translate:translate", "Turn a vendor's records into events."),
     Command("simulate", "touchpoint.cli.simulate:simulate", "Make a realistic, seeded stream of events."),
     Command("worker", "touchpoint.cli.worker:worker", "Run a stream worker until SIGTERM."),
     Command("topics", "touchpoint.cli.topics:topics", "Create the topics that are missing."),
@@ -41,6 +42,7 @@ COMMANDS = (
         "touchpoint.cli.explain:explain",
         "Show each segment of an interaction with the events and the rules that made it.",
     ),
+    Command("dead-letters", "touchpoint.cli.dead_letters:app", "See what could not be accepted, and send it again."),
     Command("schema", "touchpoint.cli.schema:schema", "Print the JSON Schema of every event."),
 )
 

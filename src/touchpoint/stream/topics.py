@@ -106,7 +106,7 @@ async def create_topics(settings: Settings) -> TopicReport:
     admin = admin_client(settings)
     await admin.start()
     try:
-        counts = await _partition_counts(admin, (spec.name for spec in specs(settings)))
+        counts = await partition_counts(admin, (spec.name for spec in specs(settings)))
         missing = [spec for spec in specs(settings) if spec.name not in counts]
         await _create(admin, missing, settings)
         report.created = [spec.name for spec in missing]
@@ -135,7 +135,8 @@ async def _create(admin: AIOKafkaAdminClient, missing: list[TopicSpec], settings
             raise error(f"{topic}: {detail[0] if detail else error.description}")
 
 
-async def _partition_counts(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, int]:
+async def partition_counts(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, int]:
+    """How many partitions those of the topics (in full) have that exist."""
     wanted = set(names) & set(await admin.list_topics())
     if not wanted:
         return {}
@@ -169,7 +170,7 @@ async def check_topics(settings: Settings) -> int:
     admin = admin_client(settings)
     await admin.start()
     try:
-        counts = await _partition_counts(admin, names)
+        counts = await partition_counts(admin, names)
     finally:
         await admin.close()
     missing = [name for name in names if name not in counts]
