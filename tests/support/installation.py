@@ -1,0 +1,232 @@
+"""A whole installation for tests: topics of its own on a broker, a database, workers as processes, and the rows."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import orjson
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+
+from touchpoint.embedded.broker import free_port
+from touchpoint.events import Accepted, Decoder
+from touchpoint.settings import PREFIX, Settings
+from touchpoint.stitching.limits import DEFAULT
+from touchpoint.stitching.offline import fold_all
+from touchpoint.stream.topics import create_topics
+
+Event = dict[str, Any]
+Records = dict[str, dict[str, Any]]
+"""By interaction id."""
+
+SECRET = "tests"
+CLOSED_TABLES = (
+    "interaction", "media_item", "segment", "activity", "interaction_object", "interaction_resource", "amendment",
+)  # fmt: skip
+IDENTITY = frozenset({"identity", "party"})  # what the database knows of people by now: no part of a closed record
+
+
+def arrival(events: Iterable[Event], seed: int, disorder: float = 50.0, duplicates: float = 0.2) -> list[Event]:
+    """The events as they come in: each up to `disorder` seconds late, a share of them twice."""
+    dice = random.Random(seed)
+    stream = []
+    for event in events:
+        time_ = datetime.fromisoformat(event["time"]).timestamp()
+        copies = 1 + (dice.random() < duplicates)
+        stream += [(time_ + dice.uniform(0, disorder), dice.random(), event) for _ in range(copies)]
+    return [event for *_, event in sorted(stream, key=lambda each: each[:2])]
+
+
+def offline(events: Iterable[Event]) -> Records:
+    """What `touchpoint stitch` makes of the events."""
+    decoder = Decoder()
+    facts = []
+    for event in events:
+        verdict = decoder.decode(orjson.dumps(event))
+        assert isinstance(verdict, Accepted), verdict
+        facts.append(verdict.fact)
+    records = fold_all(facts, DEFAULT, SECRET.encode()).records
+    return {record["interaction_id"]: record for record in records}
+
+
+class Worker:
+    """One process of `touchpoint worker`."""
+
+    def __init__(self, log: Path, environment: dict[str, str], metrics_port: int) -> None:
+        self.log = log
+        self.ended_by_us = False
+        self._port = metrics_port
+        with log.open("ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "touchpoint", "worker"], stdout=out, stderr=out, env=environment
+            )
+
+    @property
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.ended_by_us = True
+        self.process.kill()
+        self.process.wait()
+
+    async def end(self, seconds: float = 15) -> int:
+        """SIGTERM; the exit status."""
+        self.ended_by_us = True
+        self.process.terminate()
+        return await asyncio.to_thread(self.process.wait, seconds)
+
+    def metrics(self) -> dict[str, float]:
+        """What its page says now, by name with labels."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=5) as page:
+            lines = page.read().decode().splitlines()
+        return {name: float(value) for name, _, value in (s.rpartition(" ") for s in lines if not s.startswith("#"))}
+
+
+class Installation:
+    """Topics, workers, database; `name` tells it from others on the same broker."""
+
+    def __init__(self, broker: str, database: str, directory: Path, name: str, **fields: object) -> None:
+        self.database = database
+        self.directory = directory
+        self.workers: list[Worker] = []
+        self._fields: dict[str, object] = {
+            "brokers": broker, "database_url": database, "app_id": name, "topic_prefix": f"{name}.",
+            "partitions": 4, "replication": 1, "min_insync": 1, "session_timeout": 3, "rebalance_timeout": 6,
+            "grace_seconds": 8, "party_secret": SECRET, **fields,
+        }  # fmt: skip
+        self.settings = Settings(**self._fields)  # type: ignore[arg-type]
+        self.client = {"bootstrap_servers": broker}
+
+    async def prepare(self) -> None:
+        await create_topics(self.settings)
+
+    def worker(self) -> Worker:
+        """Start a worker."""
+        port, number = free_port(), len(self.workers)
+        fields = self._fields | {"metrics_port": port}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+        environment |= {PREFIX + name.upper(): str(value) for name, value in fields.items()}
+        worker = Worker(self.directory / f"worker-{number}.log", environment, port)
+        self.workers.append(worker)
+        return worker
+
+    def close(self) -> None:
+        for worker in self.workers:
+            if worker.running:
+                worker.kill()
+
+    # --- what is stored ---------------------------------------------------------------------------------------
+
+    async def hashes(self) -> dict[str, str]:
+        """The content hash of every stored interaction, by id."""
+        rows = await self._fetch("SELECT interaction_id::text, content_hash FROM touchpoint.interaction")
+        return dict(map(tuple, rows))
+
+    async def records(self) -> Records:
+        """Every stored record, put together again from the rows of all tables."""
+        rows = await self._fetch("SELECT interaction_id::text, record FROM touchpoint.interaction_record")
+        return {row[0]: orjson.loads(row[1]) for row in rows}
+
+    async def row_versions(self) -> dict[str, set[tuple[Any, ...]]]:
+        """Where each closed row lies and which transaction wrote it: a row that is changed lies elsewhere."""
+        versions = {}
+        for table in CLOSED_TABLES:
+            rows = await self._fetch(f"SELECT tableoid, ctid, xmin::text FROM touchpoint.{table}")
+            versions[table] = {tuple(row) for row in rows}
+        return versions
+
+    async def _fetch(self, sql: str) -> list[Any]:
+        async with self.connected() as connection:
+            return list(await connection.fetch(sql))
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection as the owner of everything."""
+        connection = await asyncpg.connect(self.database)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    async def until_count(self, count: int) -> None:
+        """Wait for so many interactions."""
+
+        async def stored() -> bool:
+            return await self.count() >= count
+
+        await self.until(stored, f"{count} interactions")
+
+    async def until_stored(self, expected: Records, seconds: float = 90) -> None:
+        """Wait for as many interactions as expected, or for one more or another; then compare every row."""
+        wanted = {id_: record["content_hash"] for id_, record in expected.items()}
+
+        async def stored() -> bool:
+            found = await self.hashes()
+            return len(found) >= len(wanted) or not found.items() <= wanted.items()
+
+        await self.until(stored, f"{len(wanted)} interactions", seconds)
+        found = await self.records()
+        hashes = {id_: record["content_hash"] for id_, record in found.items()}
+        assert not wanted.keys() - hashes.keys(), "lost"
+        assert not hashes.keys() - wanted.keys(), "nobody's"
+        assert hashes == wanted
+        for id_, record in found.items():
+            assert without(record, IDENTITY) == without(expected[id_], IDENTITY)
+
+    async def count(self) -> int:
+        """Stored interactions."""
+        return int((await self._fetch("SELECT count(*) FROM touchpoint.interaction_index"))[0][0])
+
+    async def until(self, condition: Callable[[], Awaitable[bool]], what: str, seconds: float = 60) -> None:
+        """Wait for a condition; on failure say what did not happen, with the ends of the workers' logs."""
+        deadline = time.monotonic() + seconds
+        while not await condition():
+            ended = [w.log.name for w in self.workers if w.process.poll() is not None and not w.ended_by_us]
+            if ended or time.monotonic() > deadline:
+                logs = "\n".join(f"--- {w.log.name}\n{w.log.read_text()[-2000:]}" for w in self.workers)
+                raise AssertionError(f"{what}: not within {seconds} s; stored: {await self.count()}; {ended=}\n{logs}")
+            await asyncio.sleep(0.1)
+
+    # --- topics ---------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def producer(self) -> AsyncIterator[AIOKafkaProducer]:
+        producer = AIOKafkaProducer(**self.client, linger_ms=5, max_request_size=20_000_000)
+        await producer.start()
+        try:
+            yield producer
+        finally:
+            await producer.stop()
+
+    async def read(self, topic: str) -> list[ConsumerRecord]:
+        """Everything in a topic (without its prefix)."""
+        consumer = AIOKafkaConsumer(**self.client, auto_offset_reset="earliest")
+        await consumer.start()
+        try:
+            places = [TopicPartition(self.settings.topic_prefix + topic, p) for p in range(self.settings.partitions)]
+            consumer.assign(places)
+            ends = await consumer.end_offsets(places)
+            found: list[ConsumerRecord] = []
+            while any([await consumer.position(place) < ends[place] for place in places]):
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    found += records
+            return found
+        finally:
+            await consumer.stop()
+
+
+def without(record: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name not in names}
