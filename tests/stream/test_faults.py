@@ -33,7 +33,8 @@ async def test_workers_join_and_leave_under_load(lab: Lab) -> None:
     await lab.until(lambda: lab.history_lines() > 500, "the first worker's work")
     second = lab.worker()
     await lab.until_ready(second)
-    await asyncio.sleep(2)
+    shared = lab.history_lines()
+    await lab.until(lambda: lab.history_lines() > shared + 1_000, "the work of both")
     assert await first.end() == 0
     third = lab.worker()
     await lab.until_ready(third)

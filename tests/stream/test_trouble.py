@@ -32,8 +32,7 @@ async def test_a_history_that_is_down_is_waited_for_while_everything_else_goes_o
 async def test_a_frozen_broker_is_waited_for(lab: Lab, kafka: KafkaBroker) -> None:
     sending = asyncio.create_task(lab.send(200_000, rate=800))
     lab.worker()
-    await lab.until_more("the first events")
-    await asyncio.sleep(0.5)
+    await lab.until(lambda: lab.history_lines() > 500, "the first events")
     kafka.pause()
     await asyncio.sleep(6)  # two sessions
     kafka.resume()
@@ -47,8 +46,7 @@ async def test_a_frozen_broker_is_waited_for(lab: Lab, kafka: KafkaBroker) -> No
 async def test_a_broker_that_is_killed_and_comes_back_loses_nothing(lab: Lab, kafka: KafkaBroker) -> None:
     sending = asyncio.create_task(lab.send(200_000, rate=800))
     worker = lab.worker()
-    await lab.until_more("the first events")
-    await asyncio.sleep(0.5)
+    await lab.until(lambda: lab.history_lines() > 500, "the first events")
     kafka.kill()
     await asyncio.to_thread(kafka.start)
     await lab.until_more("going on after the restart")
