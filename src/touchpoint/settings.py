@@ -27,6 +27,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from touchpoint.dialects import CAPABILITIES
 from touchpoint.events.addresses import party_address
 from touchpoint.stitching.facts import DAY, HOUR, MINUTE, SECOND, Micros
 from touchpoint.stitching.limits import CHANNELS, DEFAULT, ChannelLimits, Limits
@@ -279,6 +280,7 @@ class Settings(BaseSettings):
             channels[name] = channel.over(channels.get(name))
         return Limits(
             channels=channels,
+            capabilities=CAPABILITIES,
             own_addresses=self._canonical(self.own_addresses),
             unstitched_addresses=self._canonical(self.unstitched_addresses),
             **self.limits.model_dump(),

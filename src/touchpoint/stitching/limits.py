@@ -18,10 +18,15 @@ class ChannelLimits(msgspec.Struct, frozen=True):
 
 
 class Capabilities(msgspec.Struct, frozen=True):
-    """What a source can report; a dialect declares it, the fold reads it (capture.md)."""
+    """What a source can report; a dialect declares it, the fold reads it (capture.md). Without one: everything."""
 
     hold: bool = True
     wrapup: bool = True
+    ring: bool = True
+    transfer: bool = True  # says where a transfer went
+    ordered: bool = True  # events carry `sequence`
+    replayable: bool = True  # the source still has what was missed
+    resolution: Micros = 1  # of its stamps
 
 
 CHANNELS: Mapping[str, ChannelLimits] = {

@@ -1,0 +1,144 @@
+"""What a dialect is: one vendor's records in, canonical events out (capture.md). Pure: no clock and no IO."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, NamedTuple
+
+from touchpoint.stitching.facts import SECOND, Micros
+from touchpoint.stitching.limits import Capabilities
+
+Event = dict[str, Any]
+"""A canonical CloudEvent as JSON has it."""
+
+Record = Any
+"""One record of a vendor, as the dialect's `read` makes it."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Unknown(NamedTuple):
+    """A record that was not understood; a dead letter if it names a media item or cannot even be read."""
+
+    reason: str
+    dead_letter: bool = True
+
+
+class Memory:
+    """What a feed must remember from record to record: by key, bounded, the oldest goes first."""
+
+    def __init__(self, most: int = 100_000) -> None:
+        self._most = most
+        self._held: dict[Any, Any] = {}
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        return self._held.get(key, default)
+
+    def put(self, key: Any, value: Any) -> None:
+        self._held.pop(key, None)
+        self._held[key] = value
+        if len(self._held) > self._most:
+            del self._held[next(iter(self._held))]
+
+    def pop(self, key: Any) -> Any:
+        """What was kept under the key, which is forgotten; None where nothing was."""
+        return self._held.pop(key, None)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+
+@dataclass
+class Feed:
+    """One feed: what its operator says of it, and its memory. A feed's records are translated in their order.
+
+    `source`: the events' `source`, where the records do not name their system; it must be the same for live capture
+    and backfill. `zone`: of stamps that are local time.
+    """
+
+    source: str | None = None
+    tenant: str | None = None
+    zone: tzinfo = UTC
+    memory: Memory = field(default_factory=Memory)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One vendor's feed. `read` splits bytes into records; `rules` is the mapping of its page in docs/capture."""
+
+    name: str
+    capabilities: Capabilities
+    read: Callable[[Iterable[bytes]], Iterator[Record | Unknown]]
+    rules: Callable[[Record, Feed], list[Event] | Unknown]
+
+    def translate(self, record: Record | Unknown, feed: Feed) -> list[Event] | Unknown:
+        """The events of one record, none for one that says nothing of a media item. Never raises."""
+        if isinstance(record, Unknown):
+            return record
+        try:
+            said = self.rules(record, feed)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as fault:
+            what = f" {fault}" if isinstance(fault, KeyError) else ""
+            return Unknown(f"a field is missing or of another form: {type(fault).__name__}{what}")
+        if isinstance(said, Unknown):
+            return said
+        for event in said:
+            event["source"] = event.get("source") or feed.source or f"/{self.name}"
+            event["dialect"] = self.name
+            if feed.tenant is not None:
+                event["tenant"] = feed.tenant
+        return said
+
+
+def event(
+    type_: str,
+    time: Micros,
+    subject: str,
+    id_: str,
+    data: dict[str, Any] | None = None,
+    *,
+    source: str | None = None,
+    sequence: str | None = None,
+) -> Event:
+    """One canonical event. Absent and empty fields of `data`, and of the objects in it, are left out."""
+    made: Event = {"specversion": "1.0", "id": id_, "source": source, "type": type_, "time": instant(time)}
+    made["subject"] = subject
+    if sequence is not None:
+        made["sequence"] = sequence
+    present = _present(data or {})
+    if present:
+        made["data"] = present
+    return made
+
+
+def _present(fields: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: _present(value) if isinstance(value, dict) else value for name, value in fields.items()}
+    return {name: value for name, value in kept.items() if value is not None and value not in ("", {}, [])}
+
+
+def agent(id_: str | None, name: str | None = None) -> dict[str, Any] | None:
+    """A `resource` that is an agent; None without an id."""
+    return {"id": id_, "name": name if name != id_ else None, "kind": "agent"} if id_ else None
+
+
+def instant(time: Micros) -> str:
+    """RFC 3339 in UTC with six digits, so that texts sort as times do."""
+    return (_EPOCH + timedelta(microseconds=time)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def micros(text: str, zone: tzinfo = UTC) -> Micros:
+    """An ISO 8601 text; without an offset it is of `zone`. Raises ValueError for anything else."""
+    at = datetime.fromisoformat(text.strip())
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=zone)
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def seconds(text: str | float) -> Micros:
+    """Seconds since 1970 as text or number, exact to the microsecond. Raises ValueError for anything else."""
+    whole, _, rest = str(text).partition(".")
+    if not (whole.isascii() and whole.isdigit()) or (rest and not (rest.isascii() and rest.isdigit())):
+        raise ValueError("not seconds since 1970")
+    return int(whole) * SECOND + int((rest + "000000")[:6])

@@ -1,0 +1,70 @@
+"""Bytes to JSON records, in the forms in which vendors write them: lines, an array, one object, objects end to end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+
+from touchpoint.dialects.dialect import Unknown
+
+
+def json_records(stream: Iterable[bytes]) -> Iterator[Any]:
+    """The objects of a stream of lines.
+
+    A line is an object, or several end to end (as Kinesis Firehose writes them), or an array of them. Where the first
+    line is no JSON by itself, the whole stream is read as one text: an array or objects over many lines.
+    A line that cannot be read is an `Unknown`; so is what is no object.
+    """
+    lines = iter(stream)
+    first = next((line for line in lines if line.strip()), None)
+    if first is None:
+        return
+    if first.strip() in (b"[", b"{") or (first.lstrip()[:1] in (b"[", b"{") and not _is_whole(first)):
+        yield from _text(b"".join([first, *lines]))
+        return
+    yield from _line(first)
+    for line in lines:
+        if line.strip():
+            yield from _line(line)
+
+
+def _is_whole(line: bytes) -> bool:
+    return not any(isinstance(record, Unknown) for record in _text(line))
+
+
+def _line(line: bytes) -> Iterator[Any]:
+    try:
+        yield from _objects(orjson.loads(line))
+    except orjson.JSONDecodeError:
+        yield from _text(line)
+
+
+def _text(raw: bytes) -> Iterator[Any]:
+    """Values one after the other, with or without anything between."""
+    decoder = json.JSONDecoder()
+    try:
+        text = raw.decode("utf-8-sig").strip()
+        place = 0
+        while place < len(text):
+            value, end = decoder.raw_decode(text, place)
+            yield from _objects(value)
+            place = end
+            while place < len(text) and (text[place].isspace() or text[place] == ","):
+                place += 1
+    except (ValueError, RecursionError):
+        yield Unknown("not JSON")
+
+
+def _objects(value: Any) -> Iterator[Any]:
+    for each in value if isinstance(value, list) else [value]:
+        yield each if isinstance(each, dict) else Unknown("not a JSON object")
+
+
+def lowered(value: Any) -> Any:
+    """The same JSON with every name in lower case, for vendors whose spelling differs from feed to feed."""
+    if isinstance(value, dict):
+        return {name.lower(): lowered(each) for name, each in value.items()}
+    return [lowered(each) for each in value] if isinstance(value, list) else value

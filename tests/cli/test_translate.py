@@ -1,0 +1,75 @@
+"""`touchpoint translate`: events out, what was not understood counted, and what it says of mistakes."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+from touchpoint.dialects import DIALECTS
+
+PLAIN = {name: value for name, value in os.environ.items() if not name.startswith("TOUCHPOINT_")} | {"NO_COLOR": "1"}
+LOG = """\
+1366720346|1366720320.3|support|SIP/8008|CONNECT|26|1366720340.4|5
+1366720320|1366720320.3|support|NONE|ENTERQUEUE||01632960960|1|
+1366720426|1366720320.3|support|SIP/8008|COMPLETECALLER|26|80|1
+"""
+
+
+def touchpoint(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "touchpoint", *arguments]
+    return subprocess.run(command, input=given, capture_output=True, text=True, env=PLAIN, check=False, timeout=60)
+
+
+def translate(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    return touchpoint("translate", "--dialect", "asterisk-queue-log", *arguments, given=given)
+
+
+def test_it_prints_canonical_events_in_their_order(tmp_path: Path) -> None:
+    (tmp_path / "queue_log").write_bytes(gzip.compress(LOG.encode()))
+    done = translate("--source", "/pbx/london", str(tmp_path / "queue_log"))
+    events = [orjson.loads(line) for line in done.stdout.splitlines()]
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [each["time"] for each in events] == sorted(each["time"] for each in events)
+    assert {each["source"] for each in events} == {"/pbx/london"}
+    assert events[0]["type"] == "call.queued"
+
+
+def test_what_it_prints_is_what_stitch_reads() -> None:
+    done = touchpoint("stitch", "-", given=translate("-", given=LOG).stdout)
+    (record,) = [orjson.loads(line) for line in done.stdout.splitlines()]
+    (item,) = record["media_items"]
+    assert (done.returncode, item["queue_wait_ms"], item["talk_ms"]) == (0, 26_000, 80_000)
+
+
+@pytest.mark.parametrize(("call", "status"), [("c1", 1), ("NONE", 0)])
+def test_records_that_are_not_understood_are_counted_and_fail_only_if_they_name_a_media_item(
+    call: str, status: int
+) -> None:
+    done = translate("-", given=f"{LOG}1|{call}|q|NONE|NEWS|x\n2|{call}|q|NONE|NEWS|y\n")
+    assert done.returncode == status
+    assert done.stderr.startswith("2 not understood: event 'NEWS' is not known")
+    assert len(done.stdout.splitlines()) == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("translate", "--dialect", "avaya", "-"),
+            f"--dialect 'avaya' is not known; choose one of {', '.join(DIALECTS)}",
+        ),
+        (("translate", "--dialect", "asterisk-queue-log", "--zone", "Mars", "-"), "--zone 'Mars' is no time zone"),
+        (("translate", "--dialect", "asterisk-queue-log", "/nowhere"), "/nowhere: cannot be read: No such file"),
+        (("translate", "--dialect", "asterisk-queue-log", "-", "-"), "-: standard input can be read once"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_status_2(arguments: tuple[str, ...], message: str) -> None:
+    done = touchpoint(*arguments)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert message in done.stderr

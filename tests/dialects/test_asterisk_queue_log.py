@@ -1,0 +1,168 @@
+"""Asterisk's queue_log: its traps, and the seconds that it states itself."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import pytest
+from vendor_feed import events, fixture, items, kinds, said_of, translated
+
+from touchpoint.dialects import DIALECTS, Feed, Unknown
+
+NAME = "asterisk-queue-log"
+CALL = "1366720320.303267"
+ENTERED = "100|c|q|NONE|ENTERQUEUE||01632960960|1|"
+
+
+def test_hold_and_talk_times_that_the_log_states_are_reproduced_to_the_second() -> None:
+    stated = {}
+    for line in fixture("queue_log"):
+        fields = line.decode().strip().split("|")
+        if fields[4].startswith("COMPLETE"):
+            stated[fields[1]] = tuple(int(text) * 1000 for text in fields[5:7])
+    found = items(events(NAME, fixture("queue_log")))
+    assert len(stated) == 2
+    for call, (held, talked) in stated.items():
+        segments = [each for each in found[call]["segments"] if each["type"] == "queue"]
+        assert (segments[-1]["duration_ms"], found[call]["talk_ms"]) == (held, talked)
+
+
+def test_the_whole_call_reads_as_it_went() -> None:
+    item = items(events(NAME, fixture("queue_log")))[CALL]
+    assert kinds(item) == [
+        ("queue", "support", 26_000, "answered"),
+        ("alerting", "SIP/8007", 15_000, "no_answer"),
+        ("alerting", "SIP/8008", 5_000, "answered"),
+        ("with_agent", "SIP/8008", 80_000, "customer_disconnected"),
+    ]
+    assert (item["ring_ms"], item["acw_ms"], item["direction"]) == (5_000, None, "inbound")
+
+
+@pytest.mark.parametrize(("call", "abandoned"), [("1366720500.1", "in_queue"), ("1366720600.1", "while_ringing")])
+def test_who_gives_up_is_abandoned_where_they_were(call: str, abandoned: str) -> None:
+    assert items(events(NAME, fixture("queue_log")))[call]["abandoned"] == abandoned
+
+
+def test_an_abandon_that_names_an_agent_came_while_being_connected_to_that_agent() -> None:
+    lines = [ENTERED, "130|c|q|SIP/8|ABANDON|1|1|30"]
+    item = items(events(NAME, lines))["c"]
+    assert (item["abandoned"], item["queue_wait_ms"]) == ("while_ringing", 30_000)
+
+
+def test_the_holdtime_of_connect_includes_the_ring_so_the_ring_is_not_added_to_the_wait() -> None:
+    lines = [
+        ENTERED,
+        "126|c|q|SIP/8|CONNECT|26|c2|5",
+        "186|c|q|SIP/8|COMPLETEAGENT|26|60|1",
+    ]
+    item = items(events(NAME, lines))["c"]
+    assert (item["queue_wait_ms"], item["ring_ms"], item["speed_of_answer_ms"]) == (26_000, 5_000, 26_000)
+
+
+def test_an_attended_transfer_without_a_connect_was_answered_calltime_before() -> None:
+    item = items(events(NAME, fixture("queue_log")))["1366720900.1"]
+    assert kinds(item) == [("queue", "support", 10_000, "answered"), ("with_agent", "SIP/8007", 60_000, "transferred")]
+    assert "missing_answer" in item["flags"]
+
+
+def test_an_attended_transfer_by_link_names_two_channels_before_its_figures() -> None:
+    said = events(NAME, fixture("queue_log"))
+    (transfer,) = [e for e in said if e["subject"] == "1366721000.1" and e["type"] == "call.transferred"]
+    assert transfer["data"]["reported"] == {"connected_ms": 45_000}
+    assert transfer["data"]["ext"] == {"method": "LINK", "target": "SIP/8007-0000001a|SIP/8009-0000001b"}
+
+
+def test_a_blind_transfer_ends_the_agents_part_and_says_where_it_went() -> None:
+    said = events(NAME, fixture("queue_log"))
+    item = items(said)["1366720800.1"]
+    assert (kinds(item)[-1], item["transferred"]) == (("with_agent", "SIP/8007", 60_000, "transferred"), True)
+    (transfer,) = [e for e in said if e["subject"] == "1366720800.1" and e["type"] == "call.transferred"]
+    assert transfer["data"]["to"] == {"address": "8009"}
+
+
+def test_before_asterisk_12_a_transfer_has_another_name() -> None:
+    old, new = (events(NAME, [f"200|c|q|SIP/8|{name}|8009|internal|10|60|1"]) for name in ("TRANSFER", "BLINDTRANSFER"))
+    assert old[0]["data"] == new[0]["data"]
+
+
+def test_the_ring_is_milliseconds_in_its_own_lines_and_seconds_inside_connect() -> None:
+    lines = ["100|c|q|SIP/8|RINGNOANSWER|2500", "110|c|q|SIP/8|CONNECT|15|c2|4"]
+    rings = [e["time"][17:] for e in events(NAME, lines) if e["type"] == "call.alerting"]
+    assert rings == ["37.500000Z", "46.000000Z"]
+
+
+def test_rounded_seconds_never_make_one_agents_rings_overlap() -> None:
+    lines = [
+        ENTERED,
+        "120|c|q|SIP/8|RINGNOANSWER|5000",
+        "125|c|q|SIP/8|CONNECT|25|c2|6",
+    ]
+    item = items(events(NAME, [*lines, "185|c|q|SIP/8|COMPLETEAGENT|25|60|1"]))["c"]
+    assert [each[:3] for each in kinds(item) if each[0] == "alerting"] == [("alerting", "SIP/8", 5_000)] * 2
+
+
+def test_lines_of_one_second_keep_the_files_order() -> None:
+    lines = ["100|c|a|NONE|ENTERQUEUE||1|1|", "120|c|a|NONE|EXITEMPTY|1|1|20", "120|c|b|NONE|ENTERQUEUE||1|1|"]
+    said = events(NAME, [*lines, "120|c|b|NONE|EXITWITHKEY|5|1|1|0", "120|c|d|NONE|ENTERQUEUE||1|1|"])
+    assert [each["sequence"] for each in said] == sorted(each["sequence"] for each in said)
+    item = items(reversed(said))["c"]
+    assert [each[:2] for each in kinds(item)] == [("queue", "a"), ("queue", "b"), ("queue", "d")]
+
+
+def test_a_bar_in_a_callers_name_is_replaced_by_asterisk_so_fields_do_not_shift() -> None:
+    (queued,) = events(NAME, ["100|c|q|NONE|ENTERQUEUE||01632960960|3|Smith_ Ann"])
+    assert queued["data"]["party"] == {"address": "01632960960", "name": "Smith_ Ann"}
+
+
+@pytest.mark.parametrize(("zone", "hour"), [("UTC", "15"), ("America/New_York", "19")])
+def test_stamps_of_the_realtime_table_are_local_time_unless_set_to_gmt(zone: str, hour: str) -> None:
+    row = (
+        '{"time": "2012-07-03 15:27:23.896208", "callid": "1341343640.4", "queuename": "q1", "agent": "NONE",'
+        ' "event": "ENTERQUEUE", "data1": "", "data2": "01632960960", "data3": "1", "data4": "Ann", "data5": ""}'
+    )
+    (queued,) = events(NAME, [row], Feed(zone=ZoneInfo(zone)))
+    assert queued["time"] == f"2012-07-03T{hour}:27:23.896208Z"
+
+
+def test_an_id_is_made_of_the_line_alone_so_live_and_backfill_agree() -> None:
+    lines = fixture("queue_log")
+    whole, later = events(NAME, lines), events(NAME, lines[5:])
+    assert {each["id"] for each in later} < {each["id"] for each in whole}
+    assert len({each["id"] for each in whole}) == len(whole)
+
+
+def test_members_logins_and_reloads_are_known_and_say_nothing_of_a_call() -> None:
+    assert events(NAME, ["1|NONE|q|SIP/8|PAUSE|lunch", "1|REALTIME|NONE|NONE|QUEUESTART|", "1|c|q|NONE|DID|123"]) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "dead"),
+    [
+        ("100|c|q|NONE|OFFLINETICKET|x", True),
+        ("100|NONE|q|NONE|OFFLINETICKET|x", False),
+        ("100|c|q", True),
+        ("yesterday|c|q|NONE|ABANDON|1|1|2", True),
+        ("100|c|q|NONE|CONNECT|1|2|3", True),
+        ("{", True),
+    ],
+)
+def test_what_is_not_understood_is_a_dead_letter_if_it_may_be_of_a_call(line: str, dead: bool) -> None:
+    (unknown,) = translated(NAME, [line])
+    assert isinstance(unknown, Unknown)
+    assert unknown.dead_letter is dead
+
+
+def test_an_unknown_name_in_it_is_all_that_a_cause_quotes() -> None:
+    (unknown,) = translated(NAME, ["100|c|q|NONE|OFFLINETICKET|01632960960"])
+    assert unknown == Unknown("event 'OFFLINETICKET' is not known")
+
+
+def test_every_event_carries_the_dialect_and_the_feeds_source_and_tenant() -> None:
+    (said,) = events(NAME, ["100|c|q|NONE|EXITEMPTY|1|1|2"], Feed("/pbx/london", "acme"))
+    assert [said[name] for name in ("dialect", "source", "tenant")] == [NAME, "/pbx/london", "acme"]
+    assert said_of([said], "queue", "reason") == [("dequeued", "q", "empty")]
+
+
+def test_it_declares_what_the_log_cannot_tell() -> None:
+    can = DIALECTS[NAME].capabilities
+    assert (can.hold, can.wrapup, can.ring, can.ordered, can.replayable) == (False, False, True, True, True)
