@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from touchpoint.events import event_types
+from touchpoint.events import Accepted, Decoder, event_types
 from touchpoint.events.record_schema import InteractionClosed, InteractionRecord
 from touchpoint.events.schema import asyncapi, json_schema
+from touchpoint.simulate import simulate
+from touchpoint.stitching.limits import Limits
+from touchpoint.stitching.offline import fold_all
 
 UUID = "3b241101-e2bb-4255-8caf-4136c566a962"
 AT = "2026-01-01T00:00:00Z"
-LATER = "2026-01-01T00:01:00.500000Z"
+START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def references(tree: Any) -> Iterator[str]:
@@ -95,85 +99,22 @@ def test_asyncapi_has_the_contract_s_topics_with_their_keys_and_messages() -> No
     assert (keys["party.merged"], keys["interaction.closed"]) == ("party address", "party key")
 
 
-def closed_record() -> dict[str, Any]:
-    """The record of docs/architecture.md with every member."""
-    segment = {
-        **dict.fromkeys(["parent_segment_id", "resource_id", "transferred_from"]),
-        "segment_id": UUID,
-        "type": "queue",
-        "track": "customer",
-        "depth": 0,
-        "started_at": AT,
-        "ended_at": LATER,
-        "duration_ms": 60_500,
-        "queue": "Q1",
-        "end_reason": "answered",
-        "conference": False,
-        "provenance": "observed",
-        "opened_by": "e1",
-        "closed_by": "e2",
-        "opened_rule": 4,
-        "closed_rule": 8,
-    }
-    figures: dict[str, Any] = {"talk_ms": 0, "hold_ms": 0, "acw_ms": None, "handle_ms": 0}
-    item = {
-        **dict.fromkeys(["party_address_id", "dialed", "campaign", "thread_id", "abandoned", "end_reason", "pages"]),
-        "media_item_id": "c1",
-        "channel": "call",
-        "direction": "inbound",
-        "started_at": AT,
-        "ended_at": LATER,
-        "queue_wait_ms": 60_500,
-        "ring_ms": 0,
-        **figures,
-        "speed_of_answer_ms": None,
-        "transferred": False,
-        "conferenced": False,
-        "messages_customer": 0,
-        "messages_agent": 0,
-        "first_response_ms": None,
-        "flags": [],
-        "segments": [segment],
-    }
-    return {
-        **dict.fromkeys(["party_id", "account_id", "outcome", "result", "reason", "follow_up", "campaign"]),
-        "interaction_id": UUID,
-        "tenant": "default",
-        "party_key": "0" * 64,
-        "channel": "call",
-        "channels": ["call"],
-        "direction": "inbound",
-        "started_at": AT,
-        "ended_at": LATER,
-        "duration_ms": 60_500,
-        "resource_id": "john",
-        "parent_interaction_id": None,
-        "closed_by": "quiet",
-        "flags": [],
-        "content_hash": "0" * 64,
-        "party": {"address": "tel:+441632960960", "id": None, "name": None},
-        "media_items": [item],
-        "activities": [
-            {
-                **dict.fromkeys(["media_item_id", "outcome", "result", "reason", "resource_id"]),
-                "activity_id": "a1",
-                "action": "quote",
-                "started_at": AT,
-                "ended_at": LATER,
-            }
-        ],
-        "objects": [{"activity_id": "a1", "object_type": "order", "object_id": "o", "object_action": "created"}],
-        "resources": [{"resource_id": "john", **figures}],
-        "amendments": [{"seq": 1, "kind": "late_event", "payload": {}, "event_id": "e9"}],
-    }
+@pytest.fixture(scope="module")
+def records() -> list[dict[str, Any]]:
+    """What `stitch` prints of half an hour of every channel."""
+    verdicts = [Decoder().decode(json.dumps(event).encode()) for event in simulate(3, START, 0.5, 300)]
+    return fold_all([each.fact for each in verdicts if isinstance(each, Accepted)], Limits(), b"test").records
 
 
-def test_a_record_as_stitch_prints_it_and_as_the_topic_carries_it_fits_the_models() -> None:
-    record = closed_record()
-    assert InteractionRecord.model_validate(record).model_dump() == record
+def test_records_as_stitch_prints_them_and_as_the_topic_carries_them_fit_the_models(
+    records: list[dict[str, Any]],
+) -> None:
+    assert {channel for record in records for channel in record["channels"]} == {"call", "chat", "email", "fax"}
+    for record in records:
+        assert InteractionRecord.model_validate(record).model_dump() == record
     envelope = {"specversion": "1.0", "id": "i", "source": "touchpoint", "type": "interaction.closed", "time": AT}
     identity = {"addresses": [[UUID, "tel:+441632960960"]], "agents": [["john", "John Doe"]]}
-    InteractionClosed.model_validate_json(json.dumps(envelope | {"data": record | {"identity": identity}}))
+    InteractionClosed.model_validate_json(json.dumps(envelope | {"data": records[0] | {"identity": identity}}))
 
 
 @pytest.mark.parametrize(
@@ -188,6 +129,8 @@ def test_a_record_as_stitch_prints_it_and_as_the_topic_carries_it_fits_the_model
         {"flags": None},
     ],
 )
-def test_a_record_that_is_not_as_the_contract_says_does_not_fit(fault: dict[str, Any]) -> None:
+def test_a_record_that_is_not_as_the_contract_says_does_not_fit(
+    records: list[dict[str, Any]], fault: dict[str, Any]
+) -> None:
     with pytest.raises(ValidationError):
-        InteractionRecord.model_validate(closed_record() | fault)
+        InteractionRecord.model_validate(records[0] | fault)

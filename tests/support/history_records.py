@@ -159,6 +159,21 @@ def amended(record: dict[str, Any], event_id: str, seq: int = 1, **payload: Any)
     )
 
 
+def a_quote() -> dict[str, Any]:
+    """The activity of the seed's case."""
+    return {
+        "activity_id": "a1",
+        "media_item_id": "seed",
+        "action": "quote",
+        "resource_id": "john",
+        "started_at": instant(START, 100),
+        "ended_at": instant(START, 140),
+        "outcome": None,
+        "result": None,
+        "reason": None,
+    }
+
+
 def seed_case() -> dict[str, Any]:
     """G16: a call, during which the agent obtains a quote, then a fax with it."""
     first = call("seed")
@@ -174,17 +189,6 @@ def seed_case() -> dict[str, Any]:
         end_reason="complete",
         party_address_id=identifier("address", "tel:+441632960960"),
     )
-    quote = {
-        "activity_id": "a1",
-        "media_item_id": "seed",
-        "action": "quote",
-        "resource_id": "john",
-        "started_at": instant(START, 100),
-        "ended_at": instant(START, 140),
-        "outcome": None,
-        "result": None,
-        "reason": None,
-    }
     touched = {"activity_id": "a1", "object_type": "opportunity", "object_id": "o1", "object_action": "created"}
     party = {"address": "tel:+441632960960", "id": "P-17", "name": "Mary Jones"}
     return interaction(
@@ -192,7 +196,7 @@ def seed_case() -> dict[str, Any]:
         first["media_items"] + [fax],
         resource_id="john",
         resources=first["resources"],
-        activities=[quote],
+        activities=[a_quote()],
         objects=[touched],
         party=party,
         party_id="P-17",
