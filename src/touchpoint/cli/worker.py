@@ -13,8 +13,8 @@ def worker() -> None:
     """Run a stream worker until SIGTERM; start as many as there are cores: they share the partitions.
 
     Configured by TOUCHPOINT_* variables or the file that TOUCHPOINT_CONFIG names.
-    Exit status: 0; 1 if topics are missing or the grace period was too short; 2 for a wrong configuration;
-    3 if no broker answers; 70 if something failed that a restart may cure.
+    Exit status: 0; 1 if topics are missing, the grace period was too short or most of a topic would become dead
+    letters; 2 for a wrong configuration; 3 if no broker answers; 70 if something failed that a restart may cure.
     """
     from aiokafka.errors import KafkaConnectionError
 

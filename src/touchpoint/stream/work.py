@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from touchpoint.stitching.facts import Micros
 from touchpoint.stream import dead_letters
+from touchpoint.stream.flood import FloodGate
 from touchpoint.stream.logs import place_of
 from touchpoint.stream.metrics import Metrics
 from touchpoint.stream.outbox import AbandonedError, Outbound, Outbox, Partitioner
@@ -102,9 +103,9 @@ class Delivery:
 class StageWork:
     """Batches through a stage whose state is a table's partition."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the ports of one place, made in one place
         self, factory: StageFactory, partition: int, partitions: int, state: PartitionState, table: str,
-        changelog: str, delivery: Delivery,
+        changelog: str, delivery: Delivery, gate: FloodGate,
     ) -> None:  # fmt: skip
         self._build: Callable[[], Stage] = lambda: factory(partition, partitions, state)
         self._stage = self._build()
@@ -112,13 +113,16 @@ class StageWork:
         self._table = table
         self._changelog = changelog
         self._delivery = delivery
+        self._gate = gate
         self._failed_in_a_row = 0
         self._said_at = -QUIET_SECONDS
 
     async def process(self, records: Sequence[Sequence[Record]]) -> None:
         now = now_micros()
         self._state.begin()
-        await self._settle(self._apply(records, now))
+        forwards = self._apply(records, now)
+        self._gate.check(records, forwards)
+        await self._settle(forwards)
 
     async def tick(self, caught_up: Collection[str]) -> None:
         self._state.begin()

@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaConnectionError
 from touchpoint.settings import Settings
 from touchpoint.stream.agents import Agent, Runtime
 from touchpoint.stream.app import App, new_app
+from touchpoint.stream.flood import FloodError, FloodGate
 from touchpoint.stream.health import HealthPage
 from touchpoint.stream.logs import traced
 from touchpoint.stream.metrics import Metrics
@@ -34,6 +35,8 @@ from touchpoint.stream.work import Delivery, StageWork, Work, WriterWork
 log = logging.getLogger(__name__)
 
 EXIT_FAILED = 70
+EXIT_FLOODED = 1
+INTERNAL = frozenset({"links", "touches"})  # what is dead there says nothing of the inputs
 RATIO_SECONDS = 60.0
 STALL_OF_SESSION = 0.8  # of the session timeout: a zombie must be gone before its partitions are somebody else's
 
@@ -48,6 +51,9 @@ class Stages(msgspec.Struct, frozen=True):
 
 def fail(where: str, error: BaseException) -> None:
     """End the process: what was not finished is read again after the restart."""
+    if isinstance(error, FloodError):
+        log.error("%s", error)
+        end_process(EXIT_FLOODED)
     log.error("%s failed unexpectedly, ending: %s", where, traced(error))
     end_process(EXIT_FAILED)
 
@@ -129,9 +135,10 @@ class StreamWorker:
                 owner = tables[table]
                 assert isinstance(owner, Table)
                 delivery = self._delivery(agent, partition, stopping)
+                gate = FloodGate(partition, self.settings.dead_letter_limit, INTERNAL)
                 return StageWork(
                     stages[agent], partition, partitions, owner.partition(partition), table,
-                    changelog(self.settings, table), delivery,
+                    changelog(self.settings, table), delivery, gate,
                 )  # fmt: skip
 
             return make
@@ -193,7 +200,7 @@ def _topics(settings: Settings) -> list[str]:
 
 
 async def run_worker(settings: Settings, stages: Stages) -> int:
-    """Run until SIGTERM or SIGINT. Returns the exit status: 0, or 70 if the worker failed.
+    """Run until SIGTERM or SIGINT. Returns the exit status: 0, or 70 if the worker failed; see also ``fail``.
 
     Raises ``TopicsError``, and ``KafkaError`` if no broker answered within a minute.
     """
