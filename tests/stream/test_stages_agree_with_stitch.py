@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
@@ -107,6 +107,19 @@ def test_a_second_run_of_everything_adds_nothing_whether_remembered_or_forgotten
     assert {record["interaction_id"]: record for record in records_of(cluster.closed)} == expected
     assert len(cluster.closed) == len(expected)
     assert all(dict(letter.headers)["touchpoint-cause"].startswith(b"too late") for letter in cluster.dead)
+
+
+def test_what_closed_longer_ago_than_is_remembered_takes_no_amendments_in_the_file_either() -> None:
+    first = list(simulate(2, START, hours=2.0, volume=300))
+    months_later = list(simulate(3, START + timedelta(days=120), hours=1.0, volume=60))
+    expected = offline(first + months_later)
+    cluster = Cluster(2, 10, Limits())
+    for events in (first, months_later):
+        cluster.produce(events)
+        cluster.finish((datetime.fromisoformat(events[-1]["time"]) + timedelta(days=90)).isoformat())
+        cluster.run()
+    assert {record["interaction_id"]: record for record in records_of(cluster.closed)} == expected
+    assert not any(event["type"] == "interaction.amended" for event in cluster.closed)
 
 
 def test_what_is_over_leaves_only_small_things_behind() -> None:

@@ -61,7 +61,7 @@ def located(party: PartyFacts, item: str, time: Micros, limits: Limits, silences
     walk = _Walk(party, time + 1, limits, silences or {})
     walk.run()
     for closed in reversed(walk.tombstones):
-        if item in closed.names:
+        if item in closed.names and closed.instant >= time - limits.interaction_age:
             return closed.interaction_id
     return next((late.identify(c) for c in walk.present.components() if item in c.names), None)
 
@@ -131,7 +131,7 @@ class _Walk:
 
     def _receive(self, new: Placed) -> bool:
         """Whether a fact joins what is open; of a closed interaction it is an amendment, or nothing if known."""
-        self.tombstones, news, joins = late.receive(new, self.tombstones)
+        self.tombstones, news, joins = late.receive(new, self.tombstones, self.limits.interaction_age)
         self.amendments += news
         return joins
 
@@ -151,7 +151,7 @@ class _Walk:
         known = self.present.identity.latest(key.value) if key.kind == "id" else None
         entities = tuple(sorted(component.entities, key=lambda e: (e.item is None, e.order)))
         identifier = late.identify(component)
-        parent = self._parent(component, identifier)
+        parent = self._parent(component, identifier, instant)
         account, name = (known.account, known.name) if known else (None, None)
         self.closed.append(ClosedInteraction(identifier, key, entities, why, instant, parent, account, name))
         self.present.drop(component)
@@ -159,10 +159,13 @@ class _Walk:
         self.tombstones = [*self.tombstones[1 - MOST_TOMBSTONES :], closed]
         self.closed_names.update(closed.names)
 
-    def _parent(self, component: Component, own: str) -> str | None:
+    def _parent(self, component: Component, own: str, instant: Micros) -> str | None:
         """The interaction that it refers to but could not join: closed, asked to close, or another party's."""
         wanted, items = late.references(component), late.named_items(component)
+        remembered = instant - self.limits.interaction_age
         for closed in reversed(self.tombstones) if wanted else ():
+            if closed.instant < remembered:
+                continue
             names = wanted if self._same_party(closed.key, component.key) else items
             if not names.isdisjoint(closed.names):
                 return closed.interaction_id

@@ -74,13 +74,17 @@ def _address_name(address: str) -> str:
     return "address:" + blake2b(address.encode(), digest_size=8).hexdigest()
 
 
-def receive(new: Placed, tombstones: list[Closed]) -> tuple[list[Closed], list[Amendment], bool]:
-    """(tombstones, amendments, whether the fact joins what is open) for one fact at its instant."""
+def receive(new: Placed, tombstones: list[Closed], age: Micros) -> tuple[list[Closed], list[Amendment], bool]:
+    """(tombstones, amendments, whether the fact joins what is open) for one fact at its instant.
+
+    `age`: for how long a closed interaction is remembered. However much is read at once, it is forgotten then.
+    """
     names = names_of(new)
     amendments: list[Amendment] = []
     hit = False
     for index, closed in enumerate(tombstones):
-        if names.isdisjoint(closed.names) or not _is_late(new, closed):
+        forgotten = closed.instant < new.fact.time - age
+        if forgotten or names.isdisjoint(closed.names) or not _is_late(new, closed):
             continue
         hit = True
         if new.fact.verb == "opened" or closed.knows(new.fact) or closed.amended >= MOST_AMENDMENTS:
