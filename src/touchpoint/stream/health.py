@@ -20,14 +20,18 @@ class HealthPage:
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> None:
-        """Serve. Raises ``OSError`` if the port is taken."""
+        """Serve. Raises ``OSError`` that names the settings if the port is taken."""
         app = web.Application()
         app.router.add_get("/metrics", self._show_metrics)
         app.router.add_get("/livez", lambda _request: self._say(self._alive()))
         app.router.add_get("/readyz", lambda _request: self._say(self._ready()))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port).start()
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except OSError as error:
+            way = "choose another TOUCHPOINT_METRICS_PORT or TOUCHPOINT_METRICS_HOST, or port 0 for none"
+            raise OSError(error.errno, f"metrics cannot be served at {host}:{port}: {error.strerror}; {way}") from None
 
     async def stop(self) -> None:
         if self._runner is not None:

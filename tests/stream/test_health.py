@@ -1,0 +1,44 @@
+"""The health page tells what probes ask, and says which setting is at fault when it cannot be served."""
+
+from __future__ import annotations
+
+import socket
+
+import aiohttp
+import pytest
+
+from touchpoint.stream.health import HealthPage
+from touchpoint.stream.metrics import Metrics
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def test_probes_get_200_or_503_and_prometheus_its_metrics() -> None:
+    metrics, port, ready = Metrics(), free_port(), False
+    page = HealthPage(metrics, lambda: True, lambda: ready)
+    await page.start("127.0.0.1", port)
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+            assert (await client.get("/livez")).status == 200
+            assert (await client.get("/readyz")).status == 503
+            ready = True
+            assert (await client.get("/readyz")).status == 200
+            metrics.count("dead_letters", 3, "media", "type")
+            text = await (await client.get("/metrics")).text()
+            assert 'touchpoint_dead_letters_total{agent="media",code="type"} 3.0' in text
+    finally:
+        await page.stop()
+
+
+async def test_a_port_that_is_taken_is_named_with_its_setting() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        page = HealthPage(Metrics(), lambda: True, lambda: True)
+        with pytest.raises(OSError, match="TOUCHPOINT_METRICS_PORT"):
+            await page.start("127.0.0.1", taken.getsockname()[1])
+        await page.stop()
