@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
-from touchpoint.dialects import asterisk_queue_log
+from touchpoint.dialects import asterisk_queue_log, genesys_cloud
 from touchpoint.dialects.dialect import Dialect, Event, Feed, Memory, Record, Unknown
 from touchpoint.stitching.limits import Capabilities
 
-DIALECTS: Mapping[str, Dialect] = {module.DIALECT.name: module.DIALECT for module in (asterisk_queue_log,)}
+_VENDORS = (asterisk_queue_log, genesys_cloud)
+
+DIALECTS: Mapping[str, Dialect] = {vendor.DIALECT.name: vendor.DIALECT for vendor in _VENDORS}
 
 CAPABILITIES: Mapping[str, Capabilities] = {name: dialect.capabilities for name, dialect in DIALECTS.items()}
 """What the fold reads: `Limits.capabilities`."""
