@@ -118,8 +118,14 @@ def test_what_closed_longer_ago_than_is_remembered_takes_no_amendments_in_the_fi
         cluster.produce(events)
         cluster.finish((datetime.fromisoformat(events[-1]["time"]) + timedelta(days=90)).isoformat())
         cluster.run()
-    assert {record["interaction_id"]: record for record in records_of(cluster.closed)} == expected
-    assert not any(event["type"] == "interaction.amended" for event in cluster.closed)
+    amended = {
+        (event["data"]["interaction_id"], event["data"]["event_id"])
+        for event in cluster.closed
+        if event["type"] == "interaction.amended"
+    }
+    assert amended == {(id_, late["event_id"]) for id_, record in expected.items() for late in record["amendments"]}
+    assert amended, "some are identified soon after they closed"
+    assert {event[:6] for _, event in amended} == {first[0]["id"][:6]}, "of the first hours, not of months later"
 
 
 def test_what_is_over_leaves_only_small_things_behind() -> None:

@@ -170,12 +170,14 @@ class Installation:
         await self.until(stored, f"{count} interactions")
 
     async def until_stored(self, expected: Records, seconds: float = 90) -> None:
-        """Wait for as many interactions as expected, or for one more or another; then compare every row."""
+        """Wait for as many interactions and amendments as expected, or for another; then compare every row."""
         wanted = {id_: record["content_hash"] for id_, record in expected.items()}
+        late = sum(len(record["amendments"]) for record in expected.values())
 
         async def stored() -> bool:
             found = await self.hashes()
-            return len(found) >= len(wanted) or not found.items() <= wanted.items()
+            enough = len(found) >= len(wanted) and await self._count("amendment") >= late
+            return enough or not found.items() <= wanted.items()
 
         await self.until(stored, f"{len(wanted)} interactions", seconds)
         found = await self.records()
@@ -188,7 +190,10 @@ class Installation:
 
     async def count(self) -> int:
         """Stored interactions."""
-        return int((await self._fetch("SELECT count(*) FROM touchpoint.interaction_index"))[0][0])
+        return await self._count("interaction_index")
+
+    async def _count(self, table: str) -> int:
+        return int((await self._fetch(f"SELECT count(*) FROM touchpoint.{table}"))[0][0])
 
     async def until(self, condition: Callable[[], Awaitable[bool]], what: str, seconds: float = 60) -> None:
         """Wait for a condition; on failure say what did not happen, with the ends of the workers' logs."""
