@@ -138,6 +138,7 @@ async def they_can_be_seen(installation: Installation) -> None:
         ("--topic", "calls"): 21,
         ("--topic", "emails"): 0,
         ("--cause", "'SMS.ended' is not"): 10,
+        ("--code", "key"): 1,
         ("--since", "2999-01-01"): 0,
         ("--until", "2020-01-01"): 0,
         ("--since", "2020-01-01"): 21,
@@ -146,7 +147,7 @@ async def they_can_be_seen(installation: Installation) -> None:
         found = await dead_letters(installation, "list", "--format", "json", *words)
         assert len(found.stdout.splitlines()) == count, words
         assert found.returncode == (0 if count else 1)
-    lines = (await dead_letters(installation, "list", "--format", "json", "--cause", "utf-8")).stdout.splitlines()
+    lines = (await dead_letters(installation, "list", "--format", "json", "--code", "key")).stdout.splitlines()
     (garbage,) = [json.loads(line) for line in lines]
     assert garbage["value_base64"] == "AP8bWzMxbSBubyBldmVudA=="
     for where in (garbage["origin"], garbage["dead_letter"]):

@@ -23,29 +23,32 @@ def table(letters: Iterable[Letter]) -> Table:
     grid = Table(box=None, header_style=HEAD, pad_edge=False)
     for name in ("buried (UTC)", "came from", "key"):
         grid.add_column(name, no_wrap=True)
+    grid.add_column("code", no_wrap=True)
     grid.add_column("cause")
     grid.add_column("dead letter", no_wrap=True, style=MUTED)
     for letter in letters:
         origin = str(letter.origin) if letter.origin else "-"
-        grid.add_row(_when(letter), cell(origin), _key(letter), cell(letter.cause), cell(str(letter.place)))
+        grid.add_row(
+            _when(letter), cell(origin), _key(letter), cell(letter.code), cell(letter.cause), cell(str(letter.place))
+        )
     return grid
 
 
-def summary(counts: Mapping[tuple[str, str], int]) -> Table:
-    """How many by (topic, cause), the most first."""
+def summary(counts: Mapping[tuple[str, str, str], int]) -> Table:
+    """How many by (topic, code, cause), the most first."""
     grid = Table(box=None, header_style=HEAD, pad_edge=False)
     grid.add_column("records", justify="right")
-    grid.add_column("to")
-    grid.add_column("cause")
-    for (topic, cause), count in sorted(counts.items(), key=lambda group: (-group[1], group[0])):
-        grid.add_row(f"{count:,}", cell(topic), cell(cause))
+    for name in ("to", "code", "cause"):
+        grid.add_column(name)
+    for group, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
+        grid.add_row(f"{count:,}", *map(cell, group))
     return grid
 
 
 def in_full(letter: Letter, at_most: int) -> RenderableType:
     """All that is known of one, and at most so many bytes of its value."""
     facts = [
-        ("cause", letter.cause),
+        ("cause", f"{letter.cause} ({letter.code})"),
         ("came from", str(letter.origin) if letter.origin else "nowhere: " + (letter.obstacle or "")),
         ("dead letter", str(letter.place)),
         ("buried", f"{_when(letter)} UTC by touchpoint {letter.version}"),
@@ -119,6 +122,7 @@ def as_json(letter: Letter) -> dict[str, Any]:
         "dead_letter": str(letter.place),
         "origin": str(letter.origin) if letter.origin else None,
         "cause": letter.cause,
+        "code": letter.code,
         "version": letter.version,
         "buried": datetime.fromtimestamp(letter.timestamp / 1000, UTC).isoformat().replace("+00:00", "Z"),
         **_member("key", letter.key),

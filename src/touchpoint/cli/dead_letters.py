@@ -33,6 +33,7 @@ class Format(StrEnum):
 
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 Cause = Annotated[str | None, typer.Option("--cause", metavar="TEXT", help="Only those with this in their cause.")]
+Code = Annotated[str | None, typer.Option("--code", metavar="WORD", help="Only those of this kind of cause.")]
 Topic = Annotated[str | None, typer.Option("--topic", metavar="TOPIC", help="Only those that came from this topic.")]
 Key = Annotated[str | None, typer.Option("--key", help="Only those with this key: of a call its id.")]
 Since = Annotated[datetime | None, typer.Option("--since", formats=_TIMES, help="Buried then or later (UTC).")]
@@ -54,6 +55,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run/--send", help="Say what would b
 @app.command("list")
 def list_(
     cause: Cause = None,
+    code: Code = None,
     topic: Topic = None,
     key: Key = None,
     since: Since = None,
@@ -73,7 +75,7 @@ def list_(
         touchpoint dead-letters list --topic calls --cause "unknown type" --format json | jq -r .key
     """
     settings = settings_of(brokers)
-    wanted = wanted_of(settings, cause, topic, key, since, until)
+    wanted = wanted_of(settings, cause, code, topic, key, since, until)
     out = sys.stdout.buffer if format is Format.json else None
     count, newest = ask_brokers(settings, _listed(settings, wanted, limit, out))
     if not count:
@@ -125,6 +127,7 @@ def show(where: Where, bytes: Bytes = 4096, raw: Raw = False, brokers: BrokersOp
 @app.command("replay")
 def replay(
     cause: Cause = None,
+    code: Code = None,
     topic: Topic = None,
     key: Key = None,
     since: Since = None,
@@ -147,7 +150,7 @@ def replay(
         touchpoint dead-letters replay --topic calls --since 2026-01-05 --rate 500 --send
     """
     settings = settings_of(brokers)
-    wanted = wanted_of(settings, cause, topic, key, since, until)
+    wanted = wanted_of(settings, cause, code, topic, key, since, until)
     unable = Unable()
     pass_over = _counted(settings, wanted, unable) if dry_run else _sent(settings, wanted, unable, rate)
     counts = ask_brokers(settings, pass_over)
@@ -191,17 +194,19 @@ async def _able(settings: Settings, wanted: Wanted, unable: Unable) -> AsyncIter
             unable(letter)
 
 
-async def _counted(settings: Settings, wanted: Wanted, unable: Unable) -> Counter[tuple[str, str]]:
+async def _counted(settings: Settings, wanted: Wanted, unable: Unable) -> Counter[tuple[str, str, str]]:
     from touchpoint.stream.dead_letter_reader import group
 
     return Counter([group(letter) async for letter in _able(settings, wanted, unable)])
 
 
-async def _sent(settings: Settings, wanted: Wanted, unable: Unable, rate: float | None) -> Counter[tuple[str, str]]:
+async def _sent(
+    settings: Settings, wanted: Wanted, unable: Unable, rate: float | None
+) -> Counter[tuple[str, str, str]]:
     from touchpoint.stream.dead_letter_reader import group, replay
 
     watched = sys.stderr.isatty()
-    counts: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str, str]] = Counter()
 
     def show(letter: Letter) -> None:
         counts[group(letter)] += 1
@@ -233,15 +238,15 @@ async def _listed(settings: Settings, wanted: Wanted, limit: int, out: BinaryIO 
 
 
 def wanted_of(
-    settings: Settings, cause: str | None, topic: str | None, key: str | None, since: datetime | None,
-    until: datetime | None,
+    settings: Settings, cause: str | None, code: str | None, topic: str | None, key: str | None,
+    since: datetime | None, until: datetime | None,
 ) -> Wanted:  # fmt: skip
     """The filter of the options; times without an offset are UTC."""
     from touchpoint.stream.dead_letter_reader import Wanted
 
-    return Wanted(
-        cause, topic and topic.removeprefix(settings.topic_prefix), key, _milliseconds(since), _milliseconds(until)
-    )
+    short = topic and topic.removeprefix(settings.topic_prefix)
+    times = {"since": _milliseconds(since), "until": _milliseconds(until)}
+    return Wanted(cause=cause, code=code, topic=short, key=key, **times)
 
 
 def _milliseconds(time: datetime | None) -> int | None:

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord
 
 from touchpoint.settings import Settings
 from touchpoint.stream.connection import client_options
-from touchpoint.stream.dead_letters import CAUSE, ORIGIN, TOPIC, TRUNCATED, VERSION
+from touchpoint.stream.dead_letters import CAUSE, CODE, ORIGIN, TOPIC, TRUNCATED, VERSION
 from touchpoint.stream.stage import Headers
 from touchpoint.stream.topic_reader import one_record, records
 from touchpoint.stream.topics import DEAD_LETTER_BYTES
@@ -37,6 +37,7 @@ class Letter(msgspec.Struct, frozen=True):
     place: Place  # of the dead letter itself
     origin: Place | None  # None: it is a fact that was held back for a media item that never came
     cause: str
+    code: str  # the kind of cause, one of few words
     version: str
     timestamp: int  # milliseconds, when it was buried
     key: bytes | None
@@ -54,10 +55,11 @@ class Letter(msgspec.Struct, frozen=True):
         return None
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """Which dead letters are meant; what is not said does not matter."""
 
     cause: str | None = None  # a part of it, in any case of letters
+    code: str | None = None
     topic: str | None = None  # where it came from, without prefix
     key: str | None = None
     since: int | None = None  # milliseconds, when it was buried
@@ -66,6 +68,7 @@ class Wanted(msgspec.Struct, frozen=True):
     def __contains__(self, letter: Letter) -> bool:
         return (
             (self.cause is None or self.cause.casefold() in letter.cause.casefold())
+            and (self.code is None or self.code == letter.code)
             and (self.topic is None or (letter.origin is not None and letter.origin.topic == self.topic))
             and (self.key is None or letter.key == self.key.encode())
             and (self.since is None or letter.timestamp >= self.since)
@@ -90,6 +93,7 @@ def letter(record: ConsumerRecord, topic_prefix: str) -> Letter:
         Place(record.topic.removeprefix(topic_prefix), record.partition, record.offset),
         origin,
         ours.get(CAUSE, "unknown"),
+        ours.get(CODE, "unknown"),
         ours.get(VERSION, "unknown"),
         record.timestamp,
         record.key,
@@ -157,6 +161,6 @@ async def _hand_over(producer: AIOKafkaProducer, settings: Settings, each: Lette
     return future
 
 
-def group(each: Letter) -> tuple[str, str]:
-    """(topic of origin, cause up to the first colon): what is alike."""
-    return each.origin.topic if each.origin else "", each.cause.split(":")[0]
+def group(each: Letter) -> tuple[str, str, str]:
+    """(topic of origin, code, cause up to the first colon): what is alike."""
+    return each.origin.topic if each.origin else "", each.code, each.cause.split(":")[0]
