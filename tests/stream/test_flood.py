@@ -55,6 +55,11 @@ def test_another_topic_does_not_hide_it() -> None:
         gate.check([good, bad], outcome(good, 0) + outcome(bad, WINDOW))
 
 
+def test_a_stream_that_is_repeated_long_after_stops_nothing() -> None:
+    records = batch("calls", 10 * WINDOW)
+    FloodGate(0, 0.5).check([records], [dead_letter(record, "too late", "late") for record in records])
+
+
 def test_with_a_limit_of_one_nothing_stops_it() -> None:
     pass_through(FloodGate(0, 1.0), 10 * WINDOW, 10 * WINDOW)
 

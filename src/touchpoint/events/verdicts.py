@@ -15,7 +15,8 @@ Code = Literal[
     "mode",  # a content mode or a content type that is not used
     "type",  # an event type that the contract does not have
     "missing",  # a field that the event needs is not there
-    "time",  # an instant that cannot be placed in time, or so late that what it belonged to is forgotten
+    "time",  # an instant that cannot be placed in time
+    "late",  # so late that what it belonged to is closed and forgotten
     "value",  # a field with a wrong type, or a value that is not allowed
     "schema",  # an unknown major version in dataschema
     "internal",  # a fault of this program; report it with the record

@@ -18,7 +18,7 @@ from touchpoint.stream.dead_letters import dead_letter, orphan
 from touchpoint.stream.items import Changes, Item, ItemState
 from touchpoint.stream.stage import Forward, Record, State
 from touchpoint.stream.timers import Timers, stamped, unstamped
-from touchpoint.stream.touches import LINKS, Addresses, Link, Told, Touch, link, read
+from touchpoint.stream.touches import LINKS, Addresses, Erasure, Link, Told, Touch, link, read
 
 MOST_EXPIRED = 2_000  # in one tick
 
@@ -46,7 +46,7 @@ class MediaStage:
         self._too_late = DeadLetter(
             f"too late: it happened more than {days} days before what has been read already, so what it belonged to is "
             "closed and forgotten; older history belongs into an installation of its own, or into `touchpoint stitch`",
-            "time",
+            "late",
         )
 
     @property
@@ -123,6 +123,10 @@ class MediaStage:
             subject = ("id", fact.data["from"]) if fact.verb == "merged" else ("address", fact.subject)
             if fact.verb in ("merged", "identified"):
                 self._touch(PartyKey(fact.tenant, *subject), PartyFacts(identity=[fact]), out)
+            elif fact.verb == "erasure_requested":
+                erasure = Erasure(fact.data.get("request") or fact.id, fact.time)
+                touch = Touch(PartyKey(fact.tenant, *subject), 0, PartyFacts(), erasures=[erasure])
+                out.append(self._addresses.touch(touch))
             return
         item = fact.subject
         passenger = None
