@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from touchpoint.dialects import asterisk_queue_log, genesys_cloud
+from touchpoint.dialects import asterisk_queue_log, genesys_cloud, twilio_taskrouter
 from touchpoint.dialects.dialect import Dialect, Event, Feed, Memory, Record, Unknown
 from touchpoint.stitching.limits import Capabilities
 
-_VENDORS = (asterisk_queue_log, genesys_cloud)
+_VENDORS = (asterisk_queue_log, genesys_cloud, twilio_taskrouter)
 
 DIALECTS: Mapping[str, Dialect] = {vendor.DIALECT.name: vendor.DIALECT for vendor in _VENDORS}
 

@@ -1,6 +1,6 @@
 """Genesys Cloud: detail events of the notification service, also by EventBridge, and conversation details.
 
-Both name one thing alike - conversation, session, event, instant - so the events of one period are the same from either.
+Both name a thing alike - conversation, session, event, instant - so the events of a period are the same from either.
 The mapping: docs/capture/genesys-cloud.md.
 """
 

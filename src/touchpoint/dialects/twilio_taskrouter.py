@@ -1,0 +1,246 @@
+"""Twilio TaskRouter: Event Streams (CloudEvents) and event callbacks (webhooks).
+
+Both carry the event's own Sid and the same fields, spelled `task_sid` in one and `TaskSid` in the other.
+The mapping: docs/capture/twilio-taskrouter.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+
+from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, agent, event, micros, seconds
+from touchpoint.dialects.reading import json_records
+from touchpoint.stitching.facts import SECOND, Micros
+from touchpoint.stitching.limits import Capabilities
+
+Json = dict[str, Any]
+
+_CHANNELS = {"voice": "call", "callback": "call", "email": "email", "fax": "fax"} | dict.fromkeys(
+    ("chat", "sms", "web", "messaging", "whatsapp", "facebook", "messenger"), "chat"
+)
+_ALERTS = {
+    "reservation.rejected": "rejected",
+    "reservation.timeout": "no_answer",
+    "reservation.canceled": "canceled",
+    "reservation.rescinded": "rescinded",
+    "reservation.failed": "failed",
+}
+_OF_NO_TASK = ("worker.", "activity.", "workspace.", "workflow.", "task-queue.created", "task-queue.deleted")
+_SAYS_NOTHING = frozenset({"task.updated", "task-queue.expired", "task.transfer-attempt-failed"})
+
+
+def read(stream: Iterable[bytes]) -> Iterator[Any]:
+    """JSON, or the bodies of webhooks as they are posted, one a line."""
+    lines = iter(stream)
+    first = next((line for line in lines if line.strip()), b"")
+    again = (line for part in ([first], lines) for line in part)
+    if first.lstrip()[:1] in (b"{", b"[", b""):
+        yield from json_records(again)
+        return
+    for line in again:
+        fields = dict(parse_qsl(line.decode("utf-8", "replace").strip()))
+        if fields:
+            yield fields
+        elif line.strip():
+            yield Unknown("neither JSON nor the body of a webhook")
+
+
+def rules(record: Json, feed: Feed) -> list[Event] | Unknown:  # noqa: ARG001 - nothing need be known beside the record
+    payload = record.get("data", {}).get("payload") if "specversion" in record else record
+    if isinstance(payload, str):
+        payload = orjson.loads(payload)
+    fields = {name.replace("_", "").lower(): value for name, value in payload.items() if value not in (None, "")}
+    name = str(record.get("type", "")).removeprefix("com.twilio.taskrouter.") if payload is not record else ""
+    name = name or str(fields.get("eventtype", ""))
+    if name.startswith(_OF_NO_TASK) or name in _SAYS_NOTHING:
+        return []
+    rule = _RULES.get(name)
+    if rule is None:
+        return Unknown(f"event {name[:60]!r} is not known", "tasksid" in fields)
+    said = _Said(name, fields)
+    if said.channel is None:
+        return Unknown(f"task channel {str(fields.get('taskchanneluniquename'))[:40]!r} is not known")
+    rule(said)
+    return said.events
+
+
+class _Said:
+    """The events of one record."""
+
+    def __init__(self, name: str, fields: Json) -> None:
+        self.name, self.fields = name, fields
+        self.task = str(fields["tasksid"])
+        self.sid = str(fields["sid"])
+        self.time = _time(fields)
+        self.attributes = _attributes(fields.get("taskattributes"))
+        self.channel = _channel(fields, self.attributes)
+        self.worker = agent(fields.get("workersid"), fields.get("workername"))
+        self.queue = fields.get("taskqueuename") or fields.get("taskqueuesid")
+        self.source = f"/twilio/{fields['accountsid']}/{fields.get('workspacesid', '-')}"
+        self.events: list[Event] = []
+
+    def say(self, verb: str, time: Micros | None = None, **data: Any) -> None:
+        at = self.time if time is None else time
+        id_ = f"{self.sid}/{verb}"
+        self.events.append(event(f"{self.channel}.{verb}", at, self.task, id_, data, source=self.source))
+
+    @property
+    def warm(self) -> bool:
+        return self.channel == "call" and str(self.fields.get("transfermode", "")).upper() == "WARM"
+
+
+def _time(fields: Json) -> Micros:
+    """Milliseconds where they are given; `timestamp` is ISO 8601 in Event Streams, whole seconds in a webhook."""
+    if "timestampms" in fields:
+        return int(fields["timestampms"]) * 1_000
+    return _instant(fields["timestamp"])
+
+
+def _instant(told: Any) -> Micros:
+    return seconds(told) if str(told).isdigit() else micros(str(told))
+
+
+def _attributes(text: Any) -> Json:
+    found = orjson.loads(text) if isinstance(text, str) and text else text
+    return found if isinstance(found, dict) else {}
+
+
+def _channel(fields: Json, attributes: Json) -> str | None:
+    named = str(fields.get("taskchanneluniquename", "default")).lower()
+    if named == "default":  # whatever has no channel of its own: the attributes tell
+        named = "voice" if "call_sid" in attributes else str(attributes.get("channelType", "")).lower()
+    return _CHANNELS.get(named)
+
+
+def _created(said: _Said) -> None:
+    """A task's creation may be told after it entered its queue; its own date, in the same second, is before."""
+    told, outbound = said.attributes, said.attributes.get("direction") == "outbound"
+    ours, theirs = (
+        told.get("to") or told.get("called"),
+        told.get("from") or told.get("caller") or told.get("customerAddress"),
+    )
+    if outbound:
+        ours, theirs = None, told.get("outbound_to") or ours
+    began = _instant(said.fields["taskdatecreated"]) if "taskdatecreated" in said.fields else said.time
+    at = began if 0 <= said.time - began < 2 * SECOND else said.time
+    party = {"address": theirs, "name": told.get("customerName") or told.get("name")}
+    said.say("offered", at, direction="outbound" if outbound else "inbound", party=party, dialed=ours)
+
+
+def _entered(said: _Said) -> None:
+    said.say("queued", queue=said.queue)
+
+
+def _moved(said: _Said) -> None:
+    left = said.fields.get("previoustaskqueuename") or said.fields.get("previoustaskqueuesid")
+    said.say("dequeued", queue=left, reason="overflow")
+
+
+def _timed_out(said: _Said) -> None:
+    said.say("dequeued", queue=said.queue, reason="timeout")
+
+
+def _reserved(said: _Said) -> None:
+    said.say("alerting", resource=_worker(said), queue=said.queue)
+
+
+def _accepted(said: _Said) -> None:
+    asker = said.fields.get("transferinitiatingworkersid")
+    if said.warm and asker and asker != said.fields.get("workersid"):
+        said.say("consult_answered", resource=agent(asker), to={"resource": _worker(said)})
+    else:
+        said.say("answered", resource=_worker(said), queue=said.queue)
+
+
+def _refused(said: _Said) -> None:
+    said.say("alert_ended", resource=_worker(said), reason=_ALERTS[said.name])
+
+
+def _wrapping(said: _Said) -> None:
+    said.say("released", resource=_worker(said))
+    said.say("wrapup_started", resource=_worker(said))
+
+
+def _wrapped(said: _Said) -> None:
+    outcome = said.attributes.get("conversations")
+    code = outcome.get("outcome") if isinstance(outcome, dict) else None
+    said.say("wrapup_ended", resource=_worker(said), outcome=code)
+
+
+def _worker(said: _Said) -> Json:
+    if said.worker is None:
+        raise KeyError("WorkerSid")
+    return said.worker
+
+
+def _task_wrapup(said: _Said) -> None:
+    said.say("disconnected", reason=said.fields.get("reason"))
+
+
+def _canceled(said: _Said) -> None:
+    reason = said.fields.get("taskcanceledreason") or said.fields.get("reason")
+    by = "system" if "ttl" in str(reason).lower() else "customer"
+    said.say("disconnected", by=by, reason=reason)
+
+
+def _ended(said: _Said) -> None:
+    said.say("ended", reason=said.fields.get("taskcompletedreason") or said.name)
+
+
+def _asked(said: _Said) -> None:
+    if said.warm:
+        said.say("consult_started", resource=_initiator(said), to=_target(said))
+
+
+def _transferred(said: _Said) -> None:
+    kind = "attended" if said.warm else "blind"
+    said.say("transferred", resource=_initiator(said), kind=kind, to=_target(said))
+
+
+def _not_transferred(said: _Said) -> None:
+    if said.warm:
+        said.say(
+            "consult_ended", resource=_initiator(said), to=_target(said), reason=said.fields.get("transferfailedreason")
+        )
+
+
+def _initiator(said: _Said) -> Json | None:
+    return agent(said.fields.get("transferinitiatingworkersid")) or said.worker
+
+
+def _target(said: _Said) -> Json:
+    to = str(said.fields.get("transferto", ""))
+    return {"resource": agent(to)} if to.startswith("WK") else {"queue": said.queue if to.startswith("WQ") else None}
+
+
+_RULES: dict[str, Callable[[_Said], None]] = {
+    "task.created": _created,
+    "task-queue.entered": _entered,
+    "task-queue.moved": _moved,
+    "task-queue.timeout": _timed_out,
+    "reservation.created": _reserved,
+    "reservation.accepted": _accepted,
+    **dict.fromkeys(_ALERTS, _refused),
+    "reservation.wrapup": _wrapping,
+    "reservation.completed": _wrapped,
+    "task.wrapup": _task_wrapup,
+    "task.canceled": _canceled,
+    "task.completed": _ended,
+    "task.deleted": _ended,
+    "task.system-deleted": _ended,
+    "task.transfer-initiated": _asked,
+    "task.transfer-completed": _transferred,
+    "task.transfer-failed": _not_transferred,
+    "task.transfer-canceled": _not_transferred,
+}
+
+DIALECT = Dialect(
+    name="twilio-taskrouter",
+    capabilities=Capabilities(hold=False, ordered=False, replayable=False, resolution=1_000),
+    read=read,
+    rules=rules,
+)
