@@ -7,7 +7,6 @@ Most parties have nothing that could tell the walk from one look at the whole, a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
 
 import msgspec
 
@@ -15,6 +14,7 @@ from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.interactions import late
 from touchpoint.stitching.interactions.entities import Entity
 from touchpoint.stitching.interactions.grouping import Component, deadlines
+from touchpoint.stitching.interactions.identity import Identity
 from touchpoint.stitching.interactions.late import Amendment
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, reference
 from touchpoint.stitching.interactions.present import ACTIVITY, CONTROL, IDENTITY, ITEM, Placed, Present, placed
@@ -79,11 +79,23 @@ class _Walk:
     def run(self) -> Advance:
         """Burst by burst: within one there is no pause in which anything could close."""
         for burst in self._bursts():
-            self._close_before(burst[0].fact.time)
-            if not self._at_a_glance(burst):
-                self._step_by_step(burst)
+            self._pass(burst)
         self._close_before(self.horizon)
         return self._result()
+
+    def _pass(self, burst: list[Placed]) -> None:
+        """Take facts whole if that is the same as in steps; if not, what is before the seam and what is after it."""
+        first, last = burst[0].fact.time, burst[-1].fact.time
+        self._close_before(first)
+        if first == last:
+            self.present.take([new for new in sorted(burst, key=_in_order) if self._receive(new)])
+            return
+        seam = self._at_a_glance(burst)
+        if seam is not None:
+            following = next((new.fact.time for new in burst if new.fact.time >= max(seam, first + 1)), last)
+            cut = next(n for n, new in enumerate(burst) if new.fact.time >= following)
+            self._pass(burst[:cut])
+            self._pass(burst[cut:])
 
     def _bursts(self) -> Iterator[list[Placed]]:
         """Facts before the horizon in order of time, cut at every pause that is long enough for a close."""
@@ -100,34 +112,29 @@ class _Walk:
         if burst:
             yield burst
 
-    def _at_a_glance(self, burst: list[Placed]) -> bool:
-        """Take a burst whole, if no step through it could have closed or grouped anything otherwise."""
-        if self._speaks_of_closed(burst):
-            return False
+    def _at_a_glance(self, burst: list[Placed]) -> Micros | None:
+        """Take a burst whole. If a step through it might have closed or grouped anything otherwise, where that was."""
+        names = self.closed_names
+        for new in burst if names else ():
+            if not names.isdisjoint(late.names_of(new)):
+                return new.fact.time
         before, identity = self.present.snapshot(), self.present.identity
         self.present.take(burst)
-        found = self.present.components()
-        closes = any(instant < burst[-1].fact.time for instant, _ in deadlines(found, self.limits))
-        if (
-            closes
-            or any(_pauses(component, self.limits) for component in found)
-            or (identity is not self.present.identity and not self.present.grouped_alike(identity))
-        ):
+        seam = self._seam(burst, identity)
+        if seam is not None:
             self.present.restore(before)
-            return False
-        return True
+        return seam
 
-    def _speaks_of_closed(self, burst: list[Placed]) -> bool:
-        """A fact of something closed is an amendment: only the walk knows which."""
-        names = self.closed_names
-        return bool(names) and any(not names.isdisjoint(late.names_of(new)) for new in burst)
-
-    def _step_by_step(self, burst: list[Placed]) -> None:
-        """Before each instant that brings facts, close what closes before it."""
-        for time, facts in groupby(burst, key=_time):
-            self._close_before(time)
-            joining = [new for new in sorted(facts, key=_in_order) if self._receive(new)]
-            self.present.take(joining)
+    def _seam(self, burst: list[Placed], identity: Identity) -> Micros | None:
+        found, start = self.present.components(), burst[0].fact.time
+        closes = min(instant for instant, _ in deadlines(found, self.limits)) if found else END_OF_TIME
+        if closes < burst[-1].fact.time:
+            return closes + 1
+        pauses = [pause for component in found if (pause := _pause(component, self.limits)) is not None]
+        if pauses:
+            return min(pauses)
+        later = next((n.fact.time for n in burst if n.kind == IDENTITY and n.fact.time > start), None)
+        return later if later is not None and not self.present.grouped_alike(identity) else None
 
     def _receive(self, new: Placed) -> bool:
         """Whether a fact joins what is open; of a closed interaction it is an amendment, or nothing if known."""
@@ -217,18 +224,25 @@ def shortest_wait(limits: Limits) -> Micros:
     return min(limits.activity_gap, *(channel.linger for channel in limits.channels.values()))
 
 
-def _pauses(component: Component, limits: Limits) -> bool:
-    """Whether some step of the walk might have found this component complete before its last fact."""
+def _pause(component: Component, limits: Limits) -> Micros | None:
+    """The end of a pause in which some step of the walk might have found this component complete."""
     last = max(f.time for e in component.entities for f in (*e.facts, *e.controls))
     until = min(e.started_at for e in component.entities)
-    longest = shortest_wait(limits)
+    longest, age = shortest_wait(limits), min(channel.age for channel in limits.channels.values())
     for start, end in (*sorted(span for e in component.entities for span in _observed(e)), (last, last)):
         # after a request it closes with its last item, a quiet moment after that one's end at the soonest
         asked = component.request is not None and start > component.request
-        if start - until > (limits.quiet if asked else longest) or end - start > longest * 6:
-            return True
+        if start - until > (_quiet(component, limits) if asked else longest):
+            return start
+        if end - start >= age:
+            return end
         until = max(until, end)
-    return component.request is not None and any(f.dialect for e in component.entities for f in e.facts)
+    return None
+
+
+def _quiet(component: Component, limits: Limits) -> Micros:
+    """No item is complete sooner after its end, unless its source reports no wrap-ups."""
+    return 0 if any(f.dialect for e in component.entities for f in e.facts) else limits.quiet
 
 
 def _observed(entity: Entity) -> Iterator[tuple[Micros, Micros]]:

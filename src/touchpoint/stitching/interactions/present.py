@@ -33,6 +33,11 @@ def placed(party: PartyFacts) -> Iterator[Placed]:
                 yield Placed(kind, home, fact)
 
 
+_Snapshot = tuple[
+    dict[tuple[str, str], tuple[Fact, ...]], dict[tuple[str, str], Entity], list[Component] | None, Identity | None
+]
+
+
 class Present:
     """The open facts of a party; entities and components are folded once between changes."""
 
@@ -56,14 +61,12 @@ class Present:
                 self._identity = None
         self._components = None
 
-    def snapshot(self) -> dict[tuple[str, str], tuple[Fact, ...]]:
+    def snapshot(self) -> _Snapshot:
         """What `restore` takes back to."""
-        return dict(self._facts)
+        return dict(self._facts), dict(self._entities), self._components, self._identity
 
-    def restore(self, snapshot: dict[tuple[str, str], tuple[Fact, ...]]) -> None:
-        self._facts = snapshot
-        self._entities.clear()
-        self._components = self._identity = None
+    def restore(self, snapshot: _Snapshot) -> None:
+        self._facts, self._entities, self._components, self._identity = snapshot
 
     @property
     def identity(self) -> Identity:
