@@ -25,7 +25,9 @@ METRICS: tuple[Metric, ...] = (
     Metric("touchpoint_records", "counter", "records", "Records read from Kafka, by agent.", ("agent",)),
     Metric(
         "touchpoint_events", "counter", "events",
-        "Events by verdict (accepted, duplicate, skipped, late, dead letter). Many dead letters: see their causes.",
+        "Events by verdict (accepted, skipped, dead letter). Many dead letters: see their causes. Of agent party, "
+        "`postponed`: parties whose closing failed unexpectedly, tried again an hour of event time later; the log says "
+        "where it failed. Please report it.",
         ("agent", "verdict"),
     ),
     Metric("touchpoint_batches", "counter", "batches", "Batches finished, by agent.", ("agent",)),

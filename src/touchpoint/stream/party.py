@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 import msgspec
@@ -16,11 +18,14 @@ from touchpoint.stitching.record import Json, amendment, identity, instant, reco
 from touchpoint.stream.clock import OURS
 from touchpoint.stream.dead_letters import dead_letter, orphan
 from touchpoint.stream.directory import Directory
+from touchpoint.stream.logs import place_of
 from touchpoint.stream.party_clock import PartyClock
 from touchpoint.stream.questions import ASKS, Questions
 from touchpoint.stream.stage import Forward, Record, State
-from touchpoint.stream.timers import Timers, stamped, unstamped
+from touchpoint.stream.timers import POSTPONED, Timers, stamped, unstamped
 from touchpoint.stream.touches import Addresses, Told, Touch, read
+
+log = logging.getLogger(__name__)
 
 MOST_DUE = 2_000
 """Parties looked at in one call: a long queue of them must not keep the partition from its ticks."""
@@ -48,6 +53,7 @@ class PartyStage:
         self._addresses = Addresses(secret, partitions)
         self._questions = Questions(state, self._addresses, limits)
         self._wait = shortest_wait(limits)
+        self.verdicts: Counter[str] = Counter()
 
     @property
     def watermark(self) -> Micros | None:
@@ -138,12 +144,27 @@ class PartyStage:
         watermark = self._clock.watermark
         if watermark is None:
             return
+        failed: list[Exception] = []
         for key in self._timers.pop_due(watermark, MOST_DUE):
-            state = _decode(unstamped(self._state[key]))
-            step = advance(state.facts, watermark, self._limits, self._clock.silences(watermark))
-            self._tell(step, state.key, out)
-            state.facts = step.rest
-            self._put(key, state, self._next_look(step, watermark))
+            told: list[Forward] = []
+            try:
+                self._close(key, watermark, told)
+            except Exception as error:  # noqa: BLE001 - one party must not keep the others from closing
+                failed.append(error)
+                self._timers.postpone(key, watermark + POSTPONED)
+            else:
+                out += told
+        if failed:
+            self.verdicts["postponed"] += len(failed)
+            log.error("%d parties failed and are tried again later: %s", len(failed), place_of(failed[0]))
+
+    def _close(self, key: bytes, watermark: Micros, out: list[Forward]) -> None:
+        """What closes of a party; its state changes only if all of that could be told."""
+        state = _decode(unstamped(self._state[key]))
+        step = advance(state.facts, watermark, self._limits, self._clock.silences(watermark))
+        self._tell(step, state.key, out)
+        state.facts = step.rest
+        self._put(key, state, self._next_look(step, watermark))
 
     def _next_look(self, step: Advance, watermark: Micros) -> Micros | None:
         looks = [time for time in (step.due, self._oldest(step.rest)) if time is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection
 
 import msgspec
@@ -10,9 +11,12 @@ from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.interactions.advance import located
 from touchpoint.stitching.interactions.model import PartyFacts, reference
 from touchpoint.stitching.limits import Limits, Silences
+from touchpoint.stream.logs import place_of
 from touchpoint.stream.stage import Forward, State
-from touchpoint.stream.timers import Timers, stamped, unstamped
+from touchpoint.stream.timers import POSTPONED, Timers, stamped, unstamped
 from touchpoint.stream.touches import Addresses, Ask, Touch
+
+log = logging.getLogger(__name__)
 
 ASKS = b"?"  # before a party's key: the questions that wait there
 MOST_ANSWERED = 2_000
@@ -61,16 +65,20 @@ class Questions:
         for key in self._timers.pop_due(settled, MOST_ANSWERED):
             waiting = _decode(unstamped(self._state[key]))
             facts = facts_of(key.removeprefix(ASKS))
-            for ask in waiting:
-                if ask.time < settled:
-                    self._tell(ask, facts, silences, out)
+            try:
+                out += [each for ask in waiting if ask.time < settled for each in self._told(ask, facts, silences)]
+            except Exception as error:  # noqa: BLE001 - one party must not keep the others from their answers
+                log.error("questions about a party failed and are tried again later: %s", place_of(error))
+                self._timers.postpone(key, settled + POSTPONED)
+                continue
             self._state.pop(key)
             later = [ask for ask in waiting if ask.time >= settled]
             if later:
                 self._keep(key, later)
 
-    def _tell(self, ask: Ask, facts: PartyFacts, silences: Silences, out: list[Forward]) -> None:
+    def _told(self, ask: Ask, facts: PartyFacts, silences: Silences) -> list[Forward]:
         found = located(facts, ask.item, ask.time, self._limits, silences)
-        if found is not None:
-            parents = PartyFacts(parents={reference(ask.asker, ask.named): found})
-            out.append(self._addresses.touch(Touch(ask.key, 0, parents)))
+        if found is None:
+            return []
+        parents = PartyFacts(parents={reference(ask.asker, ask.named): found})
+        return [self._addresses.touch(Touch(ask.key, 0, parents))]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
 
-from touchpoint.stitching.facts import Micros
+from touchpoint.stitching.facts import HOUR, Micros
 from touchpoint.stream.stage import State
 
+POSTPONED: Micros = HOUR
+"""Event time after which a key is tried again that failed unexpectedly."""
 _WIDTH = 8
 _NEVER: Micros = 2**63 - 1
 
@@ -41,6 +43,11 @@ class Timers:
     def set(self, key: bytes, due: Micros | None) -> None:
         if due is not None:
             heappush(self._heap, (due, key))
+
+    def postpone(self, key: bytes, due: Micros) -> None:
+        """Look at a key again later; its state stays as it is."""
+        self._state[key] = stamped(due, bytes(unstamped(self._state[key])))
+        self.set(key, due)
 
     def pop_due(self, before: Micros, most: int) -> Iterator[bytes]:
         """Keys whose time has come, at most so many: the rest waits for the next call."""
