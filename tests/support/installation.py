@@ -216,6 +216,14 @@ class Installation:
         finally:
             await producer.stop()
 
+    async def until_letters(self, count: int) -> None:
+        """Wait for so many dead letters."""
+
+        async def buried() -> bool:
+            return len(await self.read("dead-letters")) >= count
+
+        await self.until(buried, f"{count} dead letters")
+
     async def read(self, topic: str) -> list[ConsumerRecord]:
         """Everything in a topic (without its prefix)."""
         consumer = AIOKafkaConsumer(**self.client, auto_offset_reset="earliest")
