@@ -26,6 +26,7 @@ from touchpoint.stream.work import Work
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.5
+SOON_SECONDS = 0.1  # after work: what it told of time travels on, hop by hop
 GROUP_RECORDS = 8000  # at most so many records are finished together
 QUEUED_BYTES = 64 * 1024 * 1024  # of all agents together; beyond it nothing more is taken from Kafka
 
@@ -70,6 +71,7 @@ class Actor:
                 group = await self._take(next_tick - time.monotonic())
                 if group:
                     await self._finish(group)
+                    next_tick = min(next_tick, time.monotonic() + SOON_SECONDS)
                 if time.monotonic() >= next_tick and not self.stopping.is_set():
                     await self._work.tick(self._caught_up())
                     next_tick = time.monotonic() + TICK_SECONDS
