@@ -17,6 +17,7 @@ from history_records import (
     carried,
     closed,
     event,
+    identifier,
     instant,
     interaction,
     media_item,
@@ -238,6 +239,49 @@ async def test_an_erasure_in_the_batch_of_the_contact_wins_over_what_came_before
     await HistoryWriter(pool).write_batch([closed(seed_case()), event(erased, "party.erased")])
     counts = await table_counts(pool)
     assert (counts["party"], counts["party_address"], counts["interaction"]) == (0, 0, 1)
+
+
+def asked_to_forget(key: str, **change: Any) -> bytes:
+    """What the worker publishes of a request: about an address without the address."""
+    named = [[identifier("address", "tel:+441632960960"), ""]]
+    about = {"identity": {"addresses": named, "agents": []}} if key == "of the address" else {"party": {"id": "P-17"}}
+    data = {"tenant": "default", **about, "erasure": {"request": "gdpr-14", "party_key": key}}
+    return event(data | change, "party.erased", time="2026-01-06T00:00:00Z")
+
+
+ERASURES = "SELECT request, party_key, requested_at::date::text, parties, addresses FROM touchpoint.erasure ORDER BY 2"
+
+
+async def test_an_erasure_by_the_opaque_id_of_an_address_takes_its_party_along_and_is_recorded(pool: Pool) -> None:
+    await HistoryWriter(pool).write_batch([closed(seed_case()), closed(call("other", address="tel:+15550100"))])
+    assert await HistoryWriter(pool).write_batch([asked_to_forget("of the address")]) == []
+    assert await rows(pool, "SELECT address FROM touchpoint.party_address") == [("tel:+15550100",)]
+    assert await rows(pool, "SELECT party_id FROM touchpoint.party") == []
+    assert await rows(pool, ERASURES) == [("gdpr-14", "of the address", "2026-01-06", 1, 1)]
+    for row in await pool.fetch("SELECT e::text FROM touchpoint.erasure AS e"):
+        assert not any(personal in row[0] for personal in ("Mary", "960960", "P-17"))
+
+
+async def test_an_erasure_is_carried_out_once_and_what_was_told_since_stays(pool: Pool) -> None:
+    writer = HistoryWriter(pool)
+    await writer.write_batch([closed(seed_case()), asked_to_forget("of the party"), asked_to_forget("of the party")])
+    again = {"tenant": "default", "party": {"id": "P-17", "name": "Mary Smith"}}
+    await writer.write_batch(
+        [event(again, "party.known", time="2026-02-01T00:00:00Z"), asked_to_forget("of the party")]
+    )
+    assert await rows(pool, "SELECT name FROM touchpoint.party") == [("Mary Smith",)]
+    assert await rows(pool, ERASURES) == [("gdpr-14", "of the party", "2026-01-06", 0, 0)]
+
+
+async def test_an_interaction_that_was_open_at_the_erasure_brings_back_nobody_but_its_agents(pool: Pool) -> None:
+    record = carried(seed_case(), agents={"john": "John Doe"}) | {
+        "party": {"address": None, "id": "P-17", "name": None}
+    }
+    record["identity"] = {"addresses": [], "agents": record["identity"]["agents"], "erased": True}
+    assert await HistoryWriter(pool).write_batch([event(record)]) == []
+    counts = await table_counts(pool)
+    assert (counts["party"], counts["party_address"], counts["interaction"]) == (0, 0, 1)
+    assert await rows(pool, "SELECT name FROM touchpoint.resource") == [("John Doe",)]
 
 
 async def test_ids_and_addresses_at_their_limits_are_stored_and_found(pool: asyncpg.Pool) -> None:

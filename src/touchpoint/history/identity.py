@@ -24,10 +24,13 @@ class Identities:
         self._parties: dict[tuple[str, str], tuple[str | None, str | None, datetime]] = {}
         self._addresses: dict[UUID, tuple[str, str, str | None, str | None, datetime]] = {}
         self.agents: dict[tuple[str, str], tuple[str, datetime]] = {}
-        self._erased: set[tuple[str, str]] = set()
+        self._erasures: list[tuple[PartyChange, list[str]]] = []
 
     def add(self, source: Interaction | PartyChange) -> None:
         if isinstance(source, Interaction):
+            if source.identity.erased:
+                self._know_agents(source.tenant, source.identity, source.ended_at)
+                return
             party = Party(source.party.address, source.party_id, source.party.name)
             self._know(source.tenant, party, source.account_id, source.identity, source.ended_at)
         elif source.erased:
@@ -50,30 +53,35 @@ class Identities:
                 name or before[3],
                 max(seen, before[4]),
             )
+        self._know_agents(tenant, identity, seen)
+
+    def _know_agents(self, tenant: str, identity: Identity, seen: datetime) -> None:
         for agent, agent_name in identity.agents:
             if agent_name is not None and self._known_agents.get((tenant, agent)) != agent_name:
                 self.agents[tenant, agent] = (agent_name, seen)
 
     def _erase(self, change: PartyChange) -> None:
-        keys = {key for key in (change.party.id, change.party.address) if key is not None}
+        keys = {key for key in (change.party.id, change.party.address) if key}
         for address_id, address in change.identity.addresses:
-            keys |= {str(address_id), address}
-        self._erased |= {(change.tenant, key) for key in keys}
-        for party_key in [k for k in self._parties if k[0] == change.tenant and k[1] in keys]:
+            keys |= {str(address_id), address} - {""}
+        self._erasures.append((change, sorted(keys)))
+        about = [(id_, row) for id_, row in self._addresses.items() if row[0] == change.tenant]
+        gone = keys | {row[2] for id_, row in about if row[2] is not None and keys & {str(id_), row[1]}}
+        for party_key in [k for k in self._parties if k[0] == change.tenant and k[1] in gone]:
             del self._parties[party_key]
-        for address_id, row in list(self._addresses.items()):
-            if row[0] == change.tenant and keys & {str(address_id), row[1], row[2]}:
+        for address_id, row in about:
+            if gone & {str(address_id), row[1], row[2]}:
                 del self._addresses[address_id]
 
     async def store(self, connection: Connection) -> None:
-        """Writes everything, in key order, so that two writers cannot lock each other out."""
+        """Writes everything, in key order, so that two writers cannot lock each other out; erasures first."""
+        for change, keys in self._erasures:
+            await _carry_out(connection, change, keys)
         for name, rows in self._statements():
             if rows:
                 await connection.execute(query(name), *map(list, zip(*rows, strict=True)))
 
     def _statements(self) -> Iterator[tuple[str, list[tuple[object, ...]]]]:
-        yield "erase_parties", _sorted(self._erased)
-        yield "erase_addresses", _sorted(self._erased)
         yield "upsert_parties", _sorted((*key, *row) for key, row in self._parties.items())
         yield "upsert_addresses", _sorted((key, *row) for key, row in self._addresses.items())
         yield "upsert_resources", _sorted((*key, *row) for key, row in self.agents.items())
@@ -81,3 +89,29 @@ class Identities:
 
 def _sorted(rows: Iterable[tuple[object, ...]]) -> list[tuple[object, ...]]:
     return sorted(rows, key=lambda row: (str(row[0]), str(row[1])))
+
+
+async def known_erasures(connection: Connection, changes: Iterable[PartyChange]) -> set[tuple[str, str, str]]:
+    """(tenant, request, party key) of those among the changes that were carried out already: once is enough.
+
+    What became known of the person afterwards was told after the request, and stays.
+    """
+    asked = sorted({key for key in map(erasure_key, changes) if key is not None})
+    if not asked:
+        return set()
+    rows = await connection.fetch(query("known_erasures"), *map(list, zip(*asked, strict=True)))
+    return {(row[0], row[1], row[2]) for row in rows}
+
+
+def erasure_key(change: PartyChange) -> tuple[str, str, str] | None:
+    """What an erasure is recorded by; None for one that nobody asked for by an event."""
+    if not change.erased or change.erasure is None:
+        return None
+    return change.tenant, change.erasure.request, change.erasure.party_key
+
+
+async def _carry_out(connection: Connection, change: PartyChange, keys: list[str]) -> None:
+    [(parties, addresses)] = await connection.fetch(query("erase_identity"), change.tenant, keys)
+    key = erasure_key(change)
+    if key is not None:
+        await connection.execute(query("insert_erasure"), *key, change.time, parties, addresses)

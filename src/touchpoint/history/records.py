@@ -118,6 +118,7 @@ class Identity(msgspec.Struct, gc=False):
 
     addresses: list[tuple[UUID, str]] = []
     agents: list[tuple[str, str | None]] = []
+    erased: bool = False  # its party asked to be forgotten before it closed
 
 
 class Interaction(Row, kw_only=True, gc=False):
@@ -157,6 +158,13 @@ class Amended(Amendment, kw_only=True, gc=False):
     ended_at: Instant  # of the interaction
 
 
+class Erasure(msgspec.Struct, gc=False):
+    """Which request an erasure follows, and for which opaque key."""
+
+    request: str
+    party_key: str
+
+
 class PartyChange(msgspec.Struct, kw_only=True, gc=False):
     """`party.known` or `party.erased`: identity only. `time` is that of the event."""
 
@@ -164,6 +172,7 @@ class PartyChange(msgspec.Struct, kw_only=True, gc=False):
     account_id: str | None = None
     party: Party = msgspec.field(default_factory=Party)
     identity: Identity = msgspec.field(default_factory=Identity)
+    erasure: Erasure | None = None
     time: Instant | None = None
     erased: bool = False
 

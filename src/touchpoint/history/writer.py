@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from touchpoint.history.identity import Connection, Identities
+from touchpoint.history.identity import Connection, Identities, erasure_key, known_erasures
 from touchpoint.history.queries import query
 from touchpoint.history.records import Amended, Amendment, Interaction, MalformedError, PartyChange, Stored, decode
 from touchpoint.history.rows import COLUMNS, table_rows
@@ -105,7 +105,10 @@ class HistoryWriter:
                         table, records=rows, columns=COLUMNS[table], schema_name="touchpoint"
                     )
             counts["amendments"] = await _insert_amendments(connection, entries, new)
+            done = await known_erasures(connection, (e for _, e in entries if isinstance(e, PartyChange)))
             for index, entry in entries:
+                if isinstance(entry, PartyChange) and erasure_key(entry) in done:
+                    continue
                 if isinstance(entry, PartyChange) or (isinstance(entry, Interaction) and index in new):
                     identities.add(entry)
             await identities.store(connection)

@@ -17,7 +17,8 @@ from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.record import Json, amendment, identity, instant, record
 from touchpoint.stream.clock import OURS
 from touchpoint.stream.dead_letters import dead_letter, orphan
-from touchpoint.stream.directory import Directory
+from touchpoint.stream.directory import MOST_HOPS, Directory
+from touchpoint.stream.erasure import erased, onward, without_identity, without_names
 from touchpoint.stream.logs import place_of
 from touchpoint.stream.party_clock import PartyClock
 from touchpoint.stream.questions import ASKS, Questions
@@ -37,6 +38,7 @@ class PartyState(msgspec.Struct, array_like=True):
     key: PartyKey
     facts: PartyFacts
     directory: Directory
+    erased: Micros | None = None  # what began by then closes without identity
 
 
 _decode = msgspec.msgpack.Decoder(PartyState).decode
@@ -104,7 +106,24 @@ class PartyStage:
         for away in leaving:
             away.asks.extend(self._questions.leave(key, away.facts.items))
         out += [self._addresses.touch(away) for away in leaving]
+        self._erase(state, touches, out)
         self._put(key, state, self._first_look(state.facts))
+
+    def _erase(self, state: PartyState, touches: list[Touch], out: list[Forward]) -> None:
+        """Forget names, tell the history, pass it on to where else the person is known; each request once."""
+        for each in touches:
+            for erasure in each.erasures:
+                if state.erased is not None and erasure.time <= state.erased:
+                    continue
+                state.erased = erasure.time
+                party_key, data = erased(state.key, erasure, self._secret)
+                told_at = instant(erasure.time)
+                out.append(_event("party.erased", f"{erasure.request}/{party_key}", told_at, party_key, data))
+                known_as = onward(state.key, state.facts.identity, erasure.time) if each.hop < MOST_HOPS else ()
+                for other in sorted(known_as):
+                    touch = Touch(other, each.hop + 1, PartyFacts(), erasures=[erasure])
+                    out.append(self._addresses.touch(touch))
+                state.facts = without_names(state.facts)
 
     def _first_look(self, facts: PartyFacts) -> Micros | None:
         """When an interaction may have closed. To look late changes nothing; to look early costs a fold."""
@@ -162,7 +181,7 @@ class PartyStage:
         """What closes of a party; its state changes only if all of that could be told."""
         state = _decode(unstamped(self._state[key]))
         step = advance(state.facts, watermark, self._limits, self._clock.silences(watermark))
-        self._tell(step, state.key, out)
+        self._tell(step, state, out)
         state.facts = step.rest
         self._put(key, state, self._next_look(step, watermark))
 
@@ -172,14 +191,17 @@ class PartyStage:
             looks.append(watermark + self._limits.silence)
         return min(looks, default=None)
 
-    def _tell(self, step: Advance, key: PartyKey, out: list[Forward]) -> None:
+    def _tell(self, step: Advance, state: PartyState, out: list[Forward]) -> None:
         for closed in step.closed:
             row = record(closed, self._secret)
-            data = {**row, "identity": identity(closed, self._secret)}
+            if state.erased is not None and min(e.started_at for e in closed.entities) <= state.erased:
+                data = without_identity(row, closed, self._secret)
+            else:
+                data = {**row, "identity": identity(closed, self._secret)}
             out.append(
                 _event("interaction.closed", row["interaction_id"], instant(closed.instant), row["party_key"], data)
             )
-        out += [_amended(late, self._addresses.key(key).decode()) for late in step.amendments]
+        out += [_amended(late, self._addresses.key(state.key).decode()) for late in step.amendments]
         out += [orphan(fact) for fact in step.orphans]
 
 

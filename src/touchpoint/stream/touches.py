@@ -40,6 +40,13 @@ class Link(msgspec.Struct, array_like=True, frozen=True):
     ask: Ask | None = None
 
 
+class Erasure(msgspec.Struct, array_like=True, frozen=True):
+    """A person is to be forgotten."""
+
+    request: str
+    time: Micros
+
+
 class Touch(msgspec.Struct, array_like=True, frozen=True):
     """Facts on their way to their party."""
 
@@ -49,6 +56,7 @@ class Touch(msgspec.Struct, array_like=True, frozen=True):
     gone: list[str] = []  # media items that turned out to be another item's aliases
     rekey: dict[str, PartyKey] = {}  # media items that turned out to be another party's
     asks: list[Ask] = []
+    erasures: list[Erasure] = []
 
 
 class Told(msgspec.Struct, array_like=True, frozen=True):
