@@ -83,10 +83,10 @@ class Cluster:
         self.idle(40)
         return self.closed
 
-    def idle(self, seconds: int) -> None:
-        """The wall clock goes on and nothing comes in."""
-        for _ in range(seconds):
-            self.now += SECOND
+    def idle(self, seconds: int, step: int = 1) -> None:
+        """The wall clock goes on, so many seconds from tick to tick, and nothing comes in."""
+        for _ in range(0, seconds, step):
+            self.now += step * SECOND
             for (agent, p), stage in self.stages.items():
                 caught_up = self.inputs if agent == "media" else ("touches",)
                 self._forward(agent, p, stage.tick(self.now, caught_up))
