@@ -1,6 +1,7 @@
 """The benchmark: raw aiokafka, a plain Faust app and Touchpoint on the same stream, in one run; into bench/results.
 
-python3 dev bench [--traffic contacts|calls|both] [--events N] [--plain-events N] [--broker auto|kafka|embedded] [--quick]
+python3 dev bench [--traffic contacts|calls|both] [--events N] [--plain-events N] [--broker auto|kafka|embedded]
+                    [--seed N] [--only touchpoint|plain] [--quick]
 """
 
 from __future__ import annotations

@@ -39,7 +39,5 @@ def fold(events: list[CloudEvent]) -> Expected:
         gc.enable()
     hashes = {record["interaction_id"]: record["content_hash"] for record in records}
     count = len(hashes)
-    result = Result(
-        "the fold alone (stitch)", len(events), seconds, cpu, expected=count, stored=count, identical=count
-    )
+    result = Result("the fold alone (stitch)", len(events), seconds, cpu, expected=count, stored=count, identical=count)
     return Expected(hashes, result)

@@ -76,11 +76,15 @@ class Touch(msgspec.Struct, array_like=True):
     tick: tuple[int, Micros] | None = None
 
 
-read_item, read_party, read_touch = (msgspec.msgpack.Decoder(each).decode for each in (Item, Party, Touch))
+read_item = msgspec.msgpack.Decoder(Item).decode
+read_party = msgspec.msgpack.Decoder(Party).decode
+read_touch = msgspec.msgpack.Decoder(Touch).decode
 packed = msgspec.msgpack.Encoder().encode
 
-app = faust.App("plain-" + PREFIX.strip("."), broker=f"kafka://{BROKER}", store="memory://", topic_partitions=PARTITIONS)
-RAW = {"key_serializer": "raw", "value_serializer": "raw"}
+app = faust.App(
+    "plain-" + PREFIX.strip("."), broker=f"kafka://{BROKER}", store="memory://", topic_partitions=PARTITIONS
+)
+RAW: dict[str, Any] = {"key_serializer": "raw", "value_serializer": "raw"}
 events = app.topic(*(PREFIX + name for name in INPUTS), key_type=bytes, value_type=bytes, **RAW)
 touches = app.topic(PREFIX + "touches", key_type=str, value_type=bytes, **RAW)
 interactions = app.topic(PREFIX + "interactions", key_type=str, value_type=bytes, **RAW)
@@ -110,6 +114,7 @@ class Time:
         self._latest: dict[TP, Micros] = {}
         self._ticks: deque[Micros] = deque(maxlen=TICKS_LATER + 1)
         self.number = 0
+        self.started = False
         self.taken = [0] * PARTITIONS
 
     def saw(self, tp: TP, time: Micros) -> None:
@@ -137,13 +142,19 @@ clock, open_items, open_parties = Time(), Due(), Due()
 async def media(stream: Any) -> None:
     """Validate each event, leave out repeats, send it to its party."""
     async for event in stream.events():
-        if not clock.number and not STARTED.exists():
-            STARTED.touch()
+        say_started()
         message = event.message
         verdict = DECODER.decode(event.value, tuple((message.headers or {}).items()))
         if isinstance(verdict, Accepted):
             await accept(verdict.fact, message.partition)
             clock.saw(message.tp, verdict.fact.time)
+
+
+def say_started() -> None:
+    """Once, at the first event."""
+    if not clock.started:
+        clock.started = True
+        STARTED.touch()
 
 
 async def accept(fact: Fact, partition: int) -> None:
@@ -208,9 +219,9 @@ async def party(stream: Any) -> None:
     """Collect the facts of each party, send on what is another's, close what is over."""
     async for event in stream.events():
         touch, partition = read_touch(event.value), event.message.partition
-        if touch.tick is None:
+        if touch.key is not None and touch.facts is not None:
             await collect(touch.key, touch.facts, partition)
-        else:
+        elif touch.tick is not None:
             number, watermark = touch.tick
             await close(partition, watermark)
             clock.taken[partition] = number

@@ -1,4 +1,4 @@
-"""The streams that are measured, seeded: realistic contacts as `touchpoint simulate` makes them, or plain calls only."""
+"""The streams that are measured, seeded: contacts as `touchpoint simulate` makes them, or only plain calls."""
 
 from __future__ import annotations
 
