@@ -188,7 +188,7 @@ class Settings(BaseSettings):
     dead_letter_ratio: Annotated[float, Field(gt=0, le=1)] = 0.05
     """of a minute's records: with more dead letters than that the worker warns"""
     dead_letter_limit: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """of the last 1,000 records of a topic and partition: with more dead letters than that the worker stops; 1: never"""
+    """of the last 1,000 records of a topic's partition: with more dead letters than that the worker stops; 1: never"""
     metrics_host: str = "127.0.0.1"
     """where metrics and health are served; 0.0.0.0 for all interfaces"""
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 9464
