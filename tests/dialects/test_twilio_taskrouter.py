@@ -120,6 +120,7 @@ def test_a_cold_transfer_is_blind_and_a_warm_one_attended() -> None:
     taken = told("reservation.accepted", 20, worker_sid="WK2", **cold)
     attended = [told("task.transfer-initiated", 10, **warm), told("reservation.accepted", 15, worker_sid="WK2", **warm)]
     completed = told("task.transfer-completed", 20, **warm)
+    item: dict[str, Any] = {}
     for lines in ([*start, *blind, taken, *rest], [*start, *attended, completed, *rest]):
         item = items(events(NAME, lines))["t"]
         parts = [(each[1], each[2], each[3]) for each in kinds(item) if each[0] == "with_agent"]

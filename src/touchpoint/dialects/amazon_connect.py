@@ -1,0 +1,202 @@
+"""Amazon Connect: contact events (EventBridge) and contact records (CTR, Kinesis), told apart by their form.
+
+Names of fields are read without regard to case, as the two feeds and their documentation spell them differently.
+The mapping: docs/capture/amazon-connect.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, agent, event, instant, micros
+from touchpoint.dialects.reading import json_records, lowered
+from touchpoint.stitching.facts import Micros
+from touchpoint.stitching.limits import Capabilities
+
+Json = dict[str, Any]
+
+_CHANNELS = {"voice": "call", "chat": "chat", "email": "email"}
+_OUTBOUND = frozenset({"OUTBOUND", "EXTERNAL_OUTBOUND", "CALLBACK", "AGENT_REPLY"})
+_IN_FLOW = frozenset({"INBOUND", "API", "WEBRTC_API"})
+_BY = {"CUSTOMER_DISCONNECT": "customer", "AGENT_DISCONNECT": "agent"}
+_NOTHING = frozenset("CONTACT_DATA_UPDATED AMD_DISABLED COMPLETED PAUSED RESUMED WEBRTC_API".split())
+_RECORD = "awscontacttracerecordformatversion"
+
+
+def rules(record: Json, feed: Feed) -> list[Event] | Unknown:
+    told = lowered(record)
+    if "detail" not in told:
+        return (
+            _summary(_Contact(told, feed, ""))
+            if _RECORD in told
+            else Unknown("neither contact event nor contact record")
+        )
+    if told.get("detail-type", "Amazon Connect Contact Event") != "Amazon Connect Contact Event":
+        return Unknown(f"event {str(told.get('detail-type'))[:60]!r} is not of contacts", dead_letter=False)
+    contact = _Contact(told["detail"], feed, told.get("time", ""))
+    if contact.is_apart or contact.name in _NOTHING:
+        return []
+    rule = _RULES.get(contact.name)
+    if rule is None:
+        return Unknown(f"event type {contact.name[:40]!r} is not known")
+    if contact.channel is None:
+        return Unknown(f"channel {str(contact.told.get('channel'))[:40]!r} is not known")
+    rule(contact)
+    return contact.events
+
+
+class _Contact:
+    """One contact as a record tells of it, and the events of that."""
+
+    def __init__(self, told: Json, feed: Feed, time: str) -> None:
+        self.told, self.memory, self.sent = told, feed.memory, time
+        self.id = str(told["contactid"])
+        self.root = str(told.get("initialcontactid") or self.id)
+        self.previous = told.get("previouscontactid")
+        self.method = str(told.get("initiationmethod", "")).upper()
+        self.name = str(told.get("eventtype", "")).upper()
+        self.channel = _CHANNELS.get(str(told.get("channel", "")).lower())
+        who = told.get("agentinfo") or told.get("agent") or {}
+        self.agent = agent(_last(who.get("agentarn") or who.get("arn")), who.get("username"))
+        waited = told.get("queueinfo") or told.get("queue") or {}
+        self.queue = _last(waited.get("queuearn") or waited.get("arn"))
+        self.who, self.waited = who, waited
+        self.events: list[Event] = []
+
+    @property
+    def is_apart(self) -> bool:
+        """A child that begins when the customer's contact ends (a survey), and a task: no part of the talk."""
+        return self.method == "DISCONNECT" or str(self.told.get("channel", "")).upper() == "TASK"
+
+    @property
+    def direction(self) -> str:
+        return "outbound" if self.method in _OUTBOUND else "inbound"
+
+    def at(self, told: Json, name: str) -> Micros:
+        """A time of the contact, to the millisecond; that of the envelope, whole seconds, where it is absent."""
+        return micros(str(told.get(name) or self.sent))
+
+    def say(self, verb: str, at: Micros, *, subject: str | None = None, of: str = "", **data: Any) -> None:
+        """Ids are of the contact and its event, not of the envelope: a second delivery is the same event."""
+        id_ = f"{self.id}/{of or self.name}/{verb}/{at // 1_000}"
+        source = self.told.get("instancearn")
+        self.events.append(event(f"{self.channel}.{verb}", at, subject or self.root, id_, data, source=source))
+
+    def contact(self) -> Json:
+        party = {"address": (self.told.get("customerendpoint") or {}).get("address")}
+        dialed = (self.told.get("systemendpoint") or {}).get("address") if self.direction == "inbound" else None
+        campaign = (self.told.get("campaign") or {}).get("campaignid")
+        return {"direction": self.direction, "party": party, "dialed": dialed, "campaign": campaign}
+
+
+def _last(arn: Any) -> str | None:
+    """The id at the end of an ARN."""
+    return str(arn).rpartition("/")[2] if arn else None
+
+
+def _initiated(contact: _Contact) -> None:
+    at = contact.at(contact.told, "initiationtimestamp")
+    if contact.method == "AGENT_REPLY":
+        contact.say("draft_started", at, subject=_answered_mail(contact), resource=contact.agent, kind="reply")
+    elif contact.method in ("TRANSFER", "QUEUE_TRANSFER") and contact.previous:
+        contact.memory.put(("moved", contact.previous), True)
+        if contact.method == "TRANSFER":
+            contact.say("transferred", at, kind="blind", to={"queue": contact.queue})
+    elif not contact.previous and contact.method != "MONITOR":
+        contact.say("offered", at, **contact.contact())
+
+
+def _answered_mail(contact: _Contact) -> str:
+    return str(contact.told.get("relatedcontactid") or contact.root)
+
+
+def _in_system(contact: _Contact) -> None:
+    at = contact.at(contact.told, "connectedtosystemtimestamp")
+    if contact.method in ("OUTBOUND", "EXTERNAL_OUTBOUND") and contact.channel == "call":
+        contact.say("connected", at)
+    elif contact.method in _IN_FLOW and contact.channel in ("call", "chat"):
+        contact.say("ivr_entered", at)
+
+
+def _queued(contact: _Contact) -> None:
+    contact.say("queued", contact.at(contact.waited, "enqueuetimestamp"), queue=contact.queue)
+
+
+def _with_agent(contact: _Contact) -> None:
+    at = contact.at(contact.who, "connectedtoagenttimestamp")
+    if contact.agent is None:
+        raise KeyError("agentInfo.agentArn")
+    if contact.method == "MONITOR":
+        contact.say("joined", at, resource=contact.agent, role="supervisor", mode="monitor")
+    elif contact.method != "AGENT_REPLY":
+        contact.say("answered", at, resource=contact.agent, queue=contact.queue)
+
+
+def _disconnected(contact: _Contact) -> None:
+    at, reason = contact.at(contact.told, "disconnecttimestamp"), str(contact.told.get("disconnectreason") or "OTHER")
+    if contact.method == "MONITOR":
+        contact.say("left", at, resource=contact.agent, role="supervisor")
+        return
+    if contact.method == "AGENT_REPLY":
+        contact.say("sent", at, subject=_answered_mail(contact), resource=contact.agent, kind="reply")
+        return
+    if contact.agent is not None:
+        contact.say("released", at, resource=contact.agent, reason=reason)
+    elif reason in ("AGENT_DISCONNECT", "THIRD_PARTY_DISCONNECT"):
+        return
+    moved = contact.memory.get(("moved", contact.id), False)
+    # an agent leaves, or the contact goes on as another: the customer may still be there
+    if reason == "CUSTOMER_DISCONNECT" or not (moved or reason in ("AGENT_DISCONNECT", "THIRD_PARTY_DISCONNECT")):
+        by = "network" if reason.startswith("TELECOM") else _BY.get(reason, "system")
+        contact.say("disconnected", at, by=by, reason=reason)
+
+
+def _summary(contact: _Contact) -> list[Event] | Unknown:
+    if contact.is_apart or contact.method in ("MONITOR", "AGENT_REPLY"):
+        return []
+    if contact.channel is None:
+        return Unknown(f"channel {str(contact.told.get('channel'))[:40]!r} is not known")
+    told, who = contact.told, contact.who
+    reported: Json = {
+        "started_at": _stamp(told.get("initiationtimestamp")) if not contact.previous else None,
+        "ended_at": _stamp(told.get("disconnecttimestamp")) if not told.get("nextcontactid") else None,
+        "queued_at": _stamp(contact.waited.get("enqueuetimestamp")),
+        "dequeued_at": _stamp(contact.waited.get("dequeuetimestamp")),
+        "answered_at": _stamp(who.get("connectedtoagenttimestamp")),
+        "talk_ms": _ms(who.get("agentinteractionduration")),
+        "hold_ms": _ms(who.get("customerholdduration")),
+        "acw_started_at": _stamp(who.get("aftercontactworkstarttimestamp")),
+        "acw_ended_at": _stamp(who.get("aftercontactworkendtimestamp")),
+        "acw_ms": _ms(who.get("aftercontactworkduration")),
+    }
+    updated = micros(str(told["lastupdatetimestamp"]))
+    contact.say(
+        "summary", updated, of="CTR", resource=contact.agent, queue=contact.queue,
+        reason=told.get("disconnectreason"), reported=reported, **contact.contact(),
+    )  # fmt: skip
+    return contact.events
+
+
+def _stamp(text: Any) -> str | None:
+    return instant(micros(str(text))) if text else None
+
+
+def _ms(length: Any) -> int | None:
+    return None if length is None else int(length) * 1_000
+
+
+_RULES: dict[str, Callable[[_Contact], None]] = {
+    "INITIATED": _initiated,
+    "CONNECTED_TO_SYSTEM": _in_system,
+    "QUEUED": _queued,
+    "CONNECTED_TO_AGENT": _with_agent,
+    "DISCONNECTED": _disconnected,
+}
+
+DIALECT = Dialect(
+    name="amazon-connect",
+    capabilities=Capabilities(ring=False, ordered=False, resolution=1_000),
+    read=json_records,
+    rules=rules,
+)
