@@ -98,7 +98,8 @@ def test_a_record_fills_in_what_contact_events_never_tell() -> None:
     who = {
         "ARN": f"arn:i/agent/{BOB}", "AgentInteractionDuration": 270, "CustomerHoldDuration": 30,
         "ConnectedToAgentTimestamp": "2021-08-04T17:20:40Z", "AfterContactWorkDuration": 12,
-        "AfterContactWorkStartTimestamp": "2021-08-04T17:25:41Z", "AfterContactWorkEndTimestamp": "2021-08-04T17:25:53Z",
+        "AfterContactWorkStartTimestamp": "2021-08-04T17:25:41Z",
+        "AfterContactWorkEndTimestamp": "2021-08-04T17:25:53Z",
     }  # fmt: skip
     late = {"InitiationTimestamp": "2021-08-04T17:20:32Z", "DisconnectTimestamp": "2021-08-04T17:25:40Z", "Queue": None}
     ctr = record(**root, **late, Agent=who, LastUpdateTimestamp="2021-08-04T17:27:00Z")
