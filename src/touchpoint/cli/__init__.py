@@ -42,6 +42,7 @@ COMMANDS = (
         "touchpoint.cli.explain:explain",
         "Show each segment of an interaction with the events and the rules that made it.",
     ),
+    Command("verify", "touchpoint.cli.verify:verify", "Fold events again and compare what is stored with it."),
     Command("dead-letters", "touchpoint.cli.dead_letters:app", "See what could not be accepted, and send it again."),
     Command("schema", "touchpoint.cli.schema:schema", "Print the JSON Schema of every event."),
 )

@@ -15,11 +15,12 @@ import asyncpg
 import orjson
 import typer
 
+from touchpoint.cli.comparison import compare
 from touchpoint.cli.demo_report import Screen, Stored
 from touchpoint.cli.demo_services import Services
 from touchpoint.cli.errors import CliError
 from touchpoint.events import Accepted, Decoder
-from touchpoint.history.reader import one_record, queue_report
+from touchpoint.history.reader import content_hashes, one_record, queue_report
 from touchpoint.settings import FIXED_PARTY_SECRET
 from touchpoint.simulate import simulate
 from touchpoint.simulate.produce import produce
@@ -110,12 +111,9 @@ async def play(services: Services, screen: Screen, events: list[Json], expected:
                 await sending
             finally:
                 sending.cancel()
-        rows = await connection.fetch(
-            "SELECT interaction_id::text AS interaction_id, content_hash FROM touchpoint.interaction_index"
-        )
+        return await content_hashes(connection)
     finally:
         await connection.close()
-    return {row["interaction_id"]: row["content_hash"] for row in rows}
 
 
 async def all_closed(
@@ -139,16 +137,11 @@ async def all_closed(
 def verdict(screen: Screen, stored: dict[str, str], expected: list[Json]) -> None:
     """Compare what the worker stored with what the fold says. Raises CliError if they differ."""
     wanted = {record["interaction_id"]: record["content_hash"] for record in expected}
-    if stored == wanted:
-        screen.identical(len(stored))
-        return
-    differences = {
-        "not stored": wanted.keys() - stored.keys(),
-        "stored but not expected": stored.keys() - wanted.keys(),
-        "different": {id_ for id_ in stored.keys() & wanted.keys() if stored[id_] != wanted[id_]},
-    }
-    told = [f"{len(ids)} {what}: {', '.join(sorted(ids)[:5])}" for what, ids in differences.items() if ids]
-    raise CliError("the stored interactions are not those of the offline fold:\n  " + "\n  ".join(told))
+    found = compare(stored, wanted)
+    if not found.same:
+        told = "\n  ".join(found.lines(5))
+        raise CliError(f"the stored interactions are not those of the offline fold:\n  {told}")
+    screen.identical(len(stored))
 
 
 async def show(services: Services, screen: Screen, expected: list[Json]) -> None:

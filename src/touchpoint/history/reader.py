@@ -1,11 +1,11 @@
 """Reading the history: records as `touchpoint stitch` prints them, with `identity` for the names of agents.
 
-A role that has `touchpoint_viewer` is enough.
+A role that has `touchpoint_viewer` is enough where nothing else is said.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -43,6 +43,25 @@ async def one_record(database: Database, wanted: str, *, tenant: str = "default"
     async with _connected(database) as connection:
         text = await connection.fetchval(query("one_record"), tenant, wanted)
     return None if text is None else orjson.loads(text)
+
+
+async def content_hashes(
+    database: Database, since: datetime | None = None, until: datetime | None = None
+) -> dict[str, str]:
+    """The content hash of each stored interaction that started at `since` or later and ended before `until`, by id.
+
+    Takes the role touchpoint_admin.
+    """
+    async with _connected(database) as connection:
+        rows = await connection.fetch(query("content_hashes"), since, until)
+    return {row[0]: row[1] for row in rows}
+
+
+async def records(database: Database, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Stored records, put together from their rows, by interaction id."""
+    async with _connected(database) as connection:
+        found = [orjson.loads(row[0]) for row in await connection.fetch(query("records"), list(ids))]
+    return {record["interaction_id"]: record for record in found}
 
 
 async def queue_report(

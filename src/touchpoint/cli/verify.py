@@ -1,0 +1,201 @@
+"""`touchpoint verify`: the events folded again, and what is stored held against it."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from touchpoint.cli.brokers import BrokersOption, ask_brokers, settings_of
+from touchpoint.cli.comparison import Comparison, compare, differences
+from touchpoint.cli.database import DatabaseOption, ask
+from touchpoint.cli.errors import CliError
+from touchpoint.cli.stitch import Refused, read
+from touchpoint.stitching.facts import Fact
+from touchpoint.stitching.offline import fold_all
+
+if TYPE_CHECKING:
+    from touchpoint.settings import Settings
+
+Json = dict[str, Any]
+
+USAGE = 2
+ROWS_AT_ONCE = 500
+MEMBERS_SHOWN = 20  # of one interaction
+
+_TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+Files = Annotated[
+    list[str] | None, typer.Argument(metavar="[FILE...]", help="JSON lines, plain or gzipped; -: standard input.")
+]
+Topics = Annotated[bool, typer.Option("--topics", help="Read the input topics from their beginnings instead.")]
+Rows = Annotated[bool, typer.Option("--rows", help="Compare every row, not only the content hash of each interaction.")]
+Complete = Annotated[
+    bool, typer.Option("--complete", help="All must be stored, also what may be open at the last event.")
+]
+Since = Annotated[
+    datetime | None, typer.Option("--since", formats=_TIMES, help="Only what started then or later (UTC).")
+]
+Until = Annotated[datetime | None, typer.Option("--until", formats=_TIMES, help="Only what ended before that (UTC).")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="Show at most so many of each kind of difference.")]
+
+
+class Folded(NamedTuple):
+    """What the events say: records by interaction id, and which of them may be open still at the last event."""
+
+    records: dict[str, Json]
+    open_still: frozenset[str]
+
+
+def verify(
+    database: DatabaseOption,
+    files: Files = None,
+    topics: Topics = False,
+    rows: Rows = False,
+    complete: Complete = False,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 20,
+    brokers: BrokersOption = None,
+) -> None:
+    """Fold events again and compare what is stored with it.
+
+    Reads files of events, or the input topics outside any group, so that no worker notices. Says which interactions
+    are missing, extra or different, and in what. Limits, channels and the secret are those of TOUCHPOINT_*, as for
+    the worker. It reads the tables: touchpoint_admin.
+
+    Exit status: 0 if they are equal; 1 if not; 2 for wrong usage; 3 if the database or a broker cannot be used.
+
+    Examples:
+
+        touchpoint verify monday.jsonl.gz --until 2026-01-06
+
+        touchpoint verify --topics --since 2026-01-05T06:00:00
+    """
+    if bool(files) == topics:
+        raise CliError("name files of events, or --topics, and not both", status=USAGE)
+    gc.disable()  # as in stitch: what is read is kept
+    settings = settings_of(brokers)
+    began, ended = utc(since), utc(until)
+    facts = from_topics(settings) if topics else from_files(settings, files or [])
+    folded = within(fold(facts, settings, complete=complete), began, ended)
+    from touchpoint.history.reader import content_hashes
+
+    stored = ask(database, content_hashes(database, began, ended))
+    hashes = {id_: record["content_hash"] for id_, record in folded.records.items()}
+    found = compare(stored, hashes, folded.open_still)
+    if rows:
+        found = found._replace(different=sorted({*found.different, *other_rows(database, stored, folded)}))
+    report(database, found, folded, limit)
+    told = f"{len(hashes):,} interactions folded, {len(stored):,} stored"
+    waiting = len(folded.open_still - stored.keys())
+    if waiting:
+        told += f"; {waiting:,} may be open still at the last event and are not stored (--complete: they must be)"
+    if not found.same:
+        missing, extra, different = map(len, found)
+        print(f"{told}: {missing:,} missing, {extra:,} extra, {different:,} different")
+        raise typer.Exit(1)
+    print(f"{told}: equal")
+
+
+def from_files(settings: Settings, files: list[str]) -> list[Fact]:
+    """The facts of every accepted line; the others are told."""
+    from touchpoint.events import Decoder
+
+    if files.count("-") > 1:
+        raise CliError("-: standard input can be read once", status=USAGE)
+    decoder = Decoder(settings.stitching_limits().channels, settings.default_region)
+    return list(read(files, decoder, Refused()))
+
+
+def from_topics(settings: Settings) -> list[Fact]:
+    """The facts of every accepted record that the input topics have."""
+    facts, refused = ask_brokers(settings, _consumed(settings))
+    if refused:
+        print(f"{refused:,} records were not accepted, as by the worker", file=sys.stderr)
+    return facts
+
+
+async def _consumed(settings: Settings) -> tuple[list[Fact], int]:
+    from touchpoint.events import Accepted, DeadLetter, Decoder
+    from touchpoint.stream.topic_reader import records
+    from touchpoint.stream.topics import media_topics
+
+    decoder = Decoder(settings.stitching_limits().channels, settings.default_region)
+    facts, refused, watched = [], 0, sys.stderr.isatty()
+    async for record in records(settings, [topic for topic in media_topics(settings) if topic != "links"]):
+        verdict = decoder.decode(record.value, record.headers, record.key)
+        if isinstance(verdict, Accepted):
+            facts.append(verdict.fact)
+            if watched and not len(facts) % 10_000:
+                print(f"\r{len(facts):,} events read", end="", file=sys.stderr, flush=True)
+        refused += isinstance(verdict, DeadLetter)
+    if watched:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    return facts, refused
+
+
+def fold(facts: list[Fact], settings: Settings, *, complete: bool) -> Folded:
+    """What `touchpoint stitch` makes of the facts."""
+    limits, secret = settings.stitching_limits(), settings.party_secret.get_secret_value().encode()
+    records = {record["interaction_id"]: record for record in fold_all(facts, limits, secret).records}
+    if complete:
+        return Folded(records, frozenset())
+    reached = max((fact.time for fact in facts), default=0) - limits.disorder
+    closed = {record["interaction_id"] for record in fold_all(facts, limits, secret, reached).records}
+    return Folded(records, frozenset(records.keys() - closed))
+
+
+def within(folded: Folded, since: datetime | None, until: datetime | None) -> Folded:
+    """What started at `since` or later and ended before `until`."""
+    if since is None and until is None:
+        return folded
+    kept = {
+        id_: record
+        for id_, record in folded.records.items()
+        if (since is None or datetime.fromisoformat(record["started_at"]) >= since)
+        and (until is None or datetime.fromisoformat(record["ended_at"]) < until)
+    }
+    return Folded(kept, folded.open_still & kept.keys())
+
+
+def other_rows(database: str, stored: Iterable[str], folded: Folded) -> Iterator[str]:
+    """Interactions of which a row is not what the fold says, whatever their hash says."""
+    from touchpoint.history.reader import records
+
+    ids = iter(sorted(folded.records.keys() & set(stored)))
+    while some := list(islice(ids, ROWS_AT_ONCE)):
+        for id_, record in ask(database, records(database, some)).items():
+            if next(differences(record, folded.records[id_]), None) is not None:
+                yield id_
+
+
+def report(database: str, found: Comparison, folded: Folded, limit: int) -> None:
+    """Each difference, up to so many of a kind; of different ones the members that differ."""
+    from touchpoint.cli.render import plain
+    from touchpoint.history.reader import records
+
+    for id_ in found.missing[:limit]:
+        record = folded.records[id_]
+        items = ", ".join(item["media_item_id"] for item in record["media_items"])
+        print(f"missing    {id_}  {record['started_at']} to {record['ended_at']}  {plain(items)}".rstrip())
+    for id_ in found.extra[:limit]:
+        print(f"extra      {id_}")
+    shown = found.different[:limit]
+    stored = ask(database, records(database, shown)) if shown else {}
+    for id_ in shown:
+        print(f"different  {id_}  stored -> folded")
+        members = list(differences(stored[id_], folded.records[id_]))
+        for path, old, new in members[:MEMBERS_SHOWN]:
+            print(plain(f"             {path}: {old} -> {new}"))
+        if len(members) > MEMBERS_SHOWN:
+            print(f"             and {len(members) - MEMBERS_SHOWN} more")
+
+
+def utc(time: datetime | None) -> datetime | None:
+    """The instant; without an offset it is UTC."""
+    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
