@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from touchpoint.dialects import amazon_connect, asterisk_queue_log, genesys_cloud, twilio_taskrouter
+from touchpoint.dialects import amazon_connect, asterisk_queue_log, freeswitch, genesys_cloud, twilio_taskrouter
 from touchpoint.dialects.dialect import Dialect, Event, Feed, Memory, Record, Unknown
 from touchpoint.stitching.limits import Capabilities
 
-_VENDORS = (asterisk_queue_log, genesys_cloud, twilio_taskrouter, amazon_connect)
+_VENDORS = (asterisk_queue_log, genesys_cloud, twilio_taskrouter, amazon_connect, freeswitch)
 
 DIALECTS: Mapping[str, Dialect] = {vendor.DIALECT.name: vendor.DIALECT for vendor in _VENDORS}
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -61,6 +62,29 @@ def _text(raw: bytes) -> Iterator[Any]:
 def _objects(value: Any) -> Iterator[Any]:
     for each in value if isinstance(value, list) else [value]:
         yield each if isinstance(each, dict) else Unknown("not a JSON object")
+
+
+def packets(stream: Iterable[bytes], decode: Callable[[str], str] = str) -> Iterator[dict[str, str]]:
+    """Blocks of `Name: value` lines with an empty line between, as AMI and FreeSWITCH send them; values by `decode`."""
+    found: dict[str, str] = {}
+    for raw in stream:
+        line = raw.decode("utf-8", "replace").strip("\r\n")
+        name, colon, value = line.partition(":")
+        if colon and name.strip():
+            found.setdefault(name.strip(), decode(value.strip()))
+        elif not line.strip() and found:
+            yield found
+            found = {}
+    if found:
+        yield found
+
+
+def packets_or_json(stream: Iterable[bytes], decode: Callable[[str], str] = str) -> Iterator[Any]:
+    """Packets, or JSON objects of the same names where the first line begins like one."""
+    lines = iter(stream)
+    first = next((line for line in lines if line.strip()), b"")
+    again = chain([first], lines)
+    yield from json_records(again) if first.lstrip()[:1] in (b"{", b"[") else packets(again, decode)
 
 
 def lowered(value: Any) -> Any:

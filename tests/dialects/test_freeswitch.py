@@ -1,0 +1,186 @@
+"""FreeSWITCH: mod_callcenter's traps, channel events, faxes."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+import pytest
+from vendor_feed import events, fixture, items, kinds, said_of, translated
+
+from touchpoint.dialects import DIALECTS, Unknown
+
+NAME = "freeswitch"
+CALL, LEG = "503d2093-45f8-4156-bed5-10f1d387d04b", "7acfecd3-ab50-470b-8875-d37aba0429ba"
+FIXTURE = "freeswitch_events"
+
+
+def told(name: str, second: float = 0, number: int = 0, **headers: str) -> bytes:
+    """An event as `event json` writes it; `_` in names is `-`, but for variables."""
+    full = {"Event-Name": name, "Core-UUID": "core", "FreeSWITCH-Hostname": "pbx1", "Event-Sequence": str(number)}
+    full |= {"Event-Date-Timestamp": str(1696995740000000 + int(second * 1_000_000)), "Channel-Call-UUID": "m"}
+    named = {key if key.startswith("variable") else key.replace("_", "-"): text for key, text in headers.items()}
+    return orjson.dumps(full | named) + b"\n"
+
+
+def action(name: str, second: float = 0, number: int = 0, **headers: str) -> bytes:
+    fixed = {"Event_Subclass": "callcenter::info", "CC_Action": name, "CC_Member_Session_UUID": "m"}
+    return told(
+        "CUSTOM", second, number, **({"CC_Queue": "q", "CC_Agent": "a", "CC_Member_UUID": "u"} | fixed | headers)
+    )
+
+
+def stated(name: str) -> list[int]:
+    lines = [line.decode().partition(": ") for line in fixture(FIXTURE)]
+    return [int(value) for header, _, value in lines if header == name]
+
+
+def test_the_call_reads_as_it_went() -> None:
+    item = items(events(NAME, fixture(FIXTURE)))[CALL]
+    assert kinds(item) == [
+        ("routing", None, 120, "queued"),
+        ("queue", "support@default", 19_880, "answered"),
+        ("alerting", "1001@default", 15_100, "no_answer"),
+        ("alerting", "1002@default", 4_000, "answered"),
+        ("with_agent", "1002@default", 90_100, "agent_released"),
+        ("hold", "1002@default", 12_500, "retrieved"),
+        ("routing", None, 50, "customer_disconnected"),
+    ]
+    assert (item["flags"], item["acw_ms"], item["end_reason"]) == ([], None, "NORMAL_CLEARING")
+
+
+def test_the_whole_seconds_that_mod_callcenter_states_are_those_of_the_talk() -> None:
+    item = items(events(NAME, fixture(FIXTURE)))[CALL]
+    connected = stated("CC-Bridge-Terminated-Time")[0] - stated("CC-Agent-Answered-Time")[-1]
+    assert abs(item["talk_ms"] + item["hold_ms"] - connected * 1000) < 1_000
+    waited = stated("CC-Agent-Answered-Time")[-1] - stated("CC-Member-Joined-Time")[-1]
+    assert abs(item["queue_wait_ms"] - waited * 1000) <= 1_000
+
+
+def test_bridge_agent_start_comes_before_the_bridge_and_answers_only_with_it() -> None:
+    assert events(NAME, [action("bridge-agent-start", 10)]) == []
+    said = events(NAME, [action("bridge-agent-start", 10, 1), told("CHANNEL_BRIDGE", 11, 2, Unique_ID="m")])
+    assert [(each["type"], each["time"][17:19]) for each in said] == [("call.answered", "31")]
+
+
+def test_a_bridge_that_failed_withdraws_the_answer() -> None:
+    lines = [action("agent-offering", 5, 1), action("bridge-agent-start", 10, 2)]
+    said = events(NAME, [*lines, action("bridge-agent-end", 11, 3, CC_Agent_Bridged="false")])
+    assert said_of(said, "reason") == [("alerting", None), ("alert_ended", "bridge_failed")]
+
+
+def test_without_channel_events_the_agent_answered_when_the_bridge_began() -> None:
+    said = events(NAME, [action("bridge-agent-start", 10, 1), action("bridge-agent-end", 40, 2)])
+    assert [(each["type"], each["time"][17:19]) for each in said] == [("call.answered", "30"), ("call.released", "00")]
+
+
+def test_a_capture_that_began_during_the_call_knows_the_length_from_the_end() -> None:
+    end = action("bridge-agent-end", 40, CC_Agent_Answered_Time="1696995750", CC_Bridge_Terminated_Time="1696995780")
+    item = items(events(NAME, [action("member-queue-start", 0, 1), end]))["m"]
+    assert (item["talk_ms"], item["flags"]) == (30_000, ["missing_answer", "missing_start"])
+
+
+def test_member_queue_end_terminated_comes_when_the_call_ends_and_never_ends_the_queue() -> None:
+    assert events(NAME, [action("member-queue-end", 60, CC_Cause="Terminated")]) == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "left"),
+    [
+        ("NONE", "abandoned"),
+        ("TIMEOUT", "timeout"),
+        ("NO_AGENT_TIMEOUT", "empty"),
+        ("BREAK_OUT", "withdrawn"),
+        ("EXIT_WITH_KEY", "key"),
+    ],
+)
+def test_why_a_member_left_the_queue(reason: str, left: str) -> None:
+    said = events(NAME, [action("member-queue-end", 60, CC_Cause="Cancel", CC_Cancel_Reason=reason)])
+    assert said_of(said, "reason") == [("dequeued", left)]
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [("USER_BUSY", "busy"), ("NORMAL_CIRCUIT_CONGESTION", "busy"), ("CALL_REJECTED", "rejected"),
+     ("ORIGINATOR_CANCEL", "canceled"), ("LOSE_RACE", "canceled"), ("USER_NOT_REGISTERED", "failed"), ("NO_ANSWER", "no_answer"), ("ALLOTTED_TIMEOUT", "no_answer")],
+)  # fmt: skip
+def test_why_an_offer_failed(cause: str, reason: str) -> None:
+    assert said_of(events(NAME, [action("bridge-agent-fail", CC_Hangup_Cause=cause)]), "reason") == [
+        ("alert_ended", reason)
+    ]
+
+
+def test_who_gives_up_in_the_queue_or_while_an_agent_is_rung_is_abandoned_there() -> None:
+    start = [action("member-queue-start", 0, 1), action("agent-offering", 5, 2)]
+    end = [action("member-queue-end", 20, 4, CC_Cause="Cancel", CC_Cancel_Reason="NONE")]
+    end += [told("CHANNEL_HANGUP_COMPLETE", 20, 5, Unique_ID="m", variable_sip_hangup_disposition="recv_cancel")]
+    canceled = action("bridge-agent-fail", 20, 3, CC_Hangup_Cause="ORIGINATOR_CANCEL")
+    rung_out = action("bridge-agent-fail", 12, 3, CC_Hangup_Cause="NO_ANSWER")
+    assert items(events(NAME, [*start, canceled, *end]))["m"]["abandoned"] == "while_ringing"
+    assert items(events(NAME, [*start, rung_out, *end]))["m"]["abandoned"] == "in_queue"
+
+
+def test_a_caller_who_calls_again_resumes_their_place_and_the_earlier_call() -> None:
+    again = action("member-queue-resume", 60, 2, CC_Member_Session_UUID="m2")
+    said = events(NAME, [action("member-queue-start", 0, 1), again])
+    assert said[1]["subject"] == "m2"
+    assert said[1]["data"]["related"] == {"resumes": "m"}
+
+
+def test_the_callers_own_hold_is_not_the_agents() -> None:
+    assert events(NAME, [told("CHANNEL_HOLD", Unique_ID="m")]) == []
+    (said,) = events(NAME, [told("CHANNEL_HOLD", Unique_ID="agent-leg")])
+    assert (said["type"], said["subject"]) == ("call.held", "m")
+
+
+def test_an_agents_leg_neither_begins_nor_ends_the_call() -> None:
+    assert events(NAME, [told("CHANNEL_CREATE", Unique_ID="x"), told("CHANNEL_HANGUP_COMPLETE", Unique_ID="x")]) == []
+
+
+@pytest.mark.parametrize(("success", "verb"), [("1", "transmitted"), ("0", "transmission_failed")])
+@pytest.mark.parametrize(("subclass", "direction"), [("rxfaxresult", "inbound"), ("txfaxresult", "outbound")])
+def test_a_fax_is_an_item_beside_its_call(success: str, verb: str, subclass: str, direction: str) -> None:
+    fields: dict[str, Any] = {
+        "Fax_Success": success,
+        "Fax_Document_Transferred_Pages": "5",
+        "Fax_Document_Total_Pages": "7",
+    }
+    fields |= {"Caller_Channel_Created_Time": "1696995700000000", "Caller_Channel_Answered_Time": "1696995705000000"}
+    number = "Caller_Destination_Number" if direction == "outbound" else "Caller_Caller_ID_Number"
+    said = events(
+        NAME,
+        [told("CUSTOM", Event_Subclass=f"spandsp::{subclass}", Unique_ID="m", **fields, **{number: "01632960960"})],
+    )
+    assert [name for (name,) in said_of(said)] == ["offered", "transmission_started", verb, "ended"]
+    item = items(said)["m/fax"]
+    assert (item["channel"], item["direction"], item["pages"]) == ("fax", direction, 5)
+    assert [each[2] for each in kinds(item) if each[0] == "transmission"] == [35_000]
+
+
+def test_values_are_percent_encoded_on_the_wire_and_plain_in_json() -> None:
+    created = told(
+        "CHANNEL_CREATE", Unique_ID="m", Caller_Caller_ID_Name="50% off", Caller_Caller_ID_Number="+441632960960"
+    )
+    wire = "".join(f"{name}: {quote(text)}\n" for name, text in orjson.loads(created).items())
+    assert events(NAME, wire.splitlines(keepends=True)) == events(NAME, [created])
+    assert events(NAME, [created])[0]["data"]["party"] == {"address": "+441632960960", "name": "50% off"}
+
+
+def test_an_event_is_named_by_core_and_sequence_and_keeps_its_order() -> None:
+    said = events(NAME, fixture(FIXTURE))
+    assert [each["sequence"] for each in said] == sorted(each["sequence"] for each in said)
+    assert len({each["id"] for each in said}) == len(said)
+    assert {each["source"] for each in said} == {"/freeswitch/pbx1"}
+
+
+def test_what_the_socket_carries_beside_is_known_and_an_unknown_action_of_a_member_is_not() -> None:
+    assert events(NAME, [told("HEARTBEAT"), told("CHANNEL_ANSWER", Unique_ID="m"), action("agent-state-change")]) == []
+    (unknown,) = translated(NAME, [action("member-teleported")])
+    assert isinstance(unknown, Unknown)
+    assert unknown.dead_letter is True
+
+
+def test_it_declares_that_mod_callcenter_reports_no_wrap_up() -> None:
+    can = DIALECTS[NAME].capabilities
+    assert (can.hold, can.wrapup, can.replayable) == (True, False, False)
