@@ -103,7 +103,8 @@ def test_why_a_member_left_the_queue(reason: str, left: str) -> None:
 @pytest.mark.parametrize(
     ("cause", "reason"),
     [("USER_BUSY", "busy"), ("NORMAL_CIRCUIT_CONGESTION", "busy"), ("CALL_REJECTED", "rejected"),
-     ("ORIGINATOR_CANCEL", "canceled"), ("LOSE_RACE", "canceled"), ("USER_NOT_REGISTERED", "failed"), ("NO_ANSWER", "no_answer"), ("ALLOTTED_TIMEOUT", "no_answer")],
+     ("ORIGINATOR_CANCEL", "canceled"), ("LOSE_RACE", "canceled"),
+     ("USER_NOT_REGISTERED", "failed"), ("NO_ANSWER", "no_answer"), ("ALLOTTED_TIMEOUT", "no_answer")],
 )  # fmt: skip
 def test_why_an_offer_failed(cause: str, reason: str) -> None:
     assert said_of(events(NAME, [action("bridge-agent-fail", CC_Hangup_Cause=cause)]), "reason") == [
@@ -147,11 +148,9 @@ def test_a_fax_is_an_item_beside_its_call(success: str, verb: str, subclass: str
         "Fax_Document_Total_Pages": "7",
     }
     fields |= {"Caller_Channel_Created_Time": "1696995700000000", "Caller_Channel_Answered_Time": "1696995705000000"}
-    number = "Caller_Destination_Number" if direction == "outbound" else "Caller_Caller_ID_Number"
-    said = events(
-        NAME,
-        [told("CUSTOM", Event_Subclass=f"spandsp::{subclass}", Unique_ID="m", **fields, **{number: "01632960960"})],
-    )
+    fields["Caller_Destination_Number" if direction == "outbound" else "Caller_Caller_ID_Number"] = "01632960960"
+    said = events(NAME, [told("CUSTOM", Event_Subclass=f"spandsp::{subclass}", Unique_ID="m", **fields)])
+    assert said[0]["data"]["party"] == {"address": "fax:01632960960"}
     assert [name for (name,) in said_of(said)] == ["offered", "transmission_started", verb, "ended"]
     item = items(said)["m/fax"]
     assert (item["channel"], item["direction"], item["pages"]) == ("fax", direction, 5)

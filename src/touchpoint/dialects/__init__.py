@@ -2,11 +2,18 @@
 
 from collections.abc import Mapping
 
-from touchpoint.dialects import amazon_connect, asterisk_queue_log, freeswitch, genesys_cloud, twilio_taskrouter
+from touchpoint.dialects import (
+    amazon_connect,
+    asterisk_ami,
+    asterisk_queue_log,
+    freeswitch,
+    genesys_cloud,
+    twilio_taskrouter,
+)
 from touchpoint.dialects.dialect import Dialect, Event, Feed, Memory, Record, Unknown
 from touchpoint.stitching.limits import Capabilities
 
-_VENDORS = (asterisk_queue_log, genesys_cloud, twilio_taskrouter, amazon_connect, freeswitch)
+_VENDORS = (asterisk_queue_log, genesys_cloud, twilio_taskrouter, amazon_connect, freeswitch, asterisk_ami)
 
 DIALECTS: Mapping[str, Dialect] = {vendor.DIALECT.name: vendor.DIALECT for vendor in _VENDORS}
 

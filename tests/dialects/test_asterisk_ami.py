@@ -1,0 +1,188 @@
+"""Asterisk's manager interface: its traps, and the seconds that it states itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from vendor_feed import events, fixture, items, kinds, said_of, translated
+
+from touchpoint.dialects import DIALECTS, Feed, Unknown
+
+NAME = "asterisk-ami"
+CALL = "1594068281.147"
+MEMBER = {"Queue": "q", "MemberName": "Bob", "Interface": "PJSIP/1602", "DestUniqueid": "b", "DestLinkedid": "c"}
+
+
+def told(name: str, second: float = 0, leg: str = "c", **fields: Any) -> bytes:
+    full = {"Event": name, "Timestamp": f"{1594068281 + second:.6f}", "Uniqueid": leg, "Linkedid": "c"}
+    return orjson.dumps(full | {"CallerIDNum": "01632960960"} | fields) + b"\n"
+
+
+def stated(name: str) -> list[int]:
+    lines = [line.decode().strip().partition(": ") for line in fixture("asterisk_ami")]
+    return [int(value) for header, _, value in lines if header == name]
+
+
+def test_the_call_reads_as_it_went() -> None:
+    item = items(events(NAME, fixture("asterisk_ami")))[CALL]
+    assert kinds(item) == [
+        ("routing", None, 1_000, "queued"),
+        ("queue", "support", 24_100, "answered"),
+        ("alerting", "Ann", 15_000, "no_answer"),
+        ("alerting", "Bob", 5_000, "answered"),
+        ("with_agent", "Bob", 80_000, "customer_disconnected"),
+        ("hold", "Bob", 12_500, "retrieved"),
+    ]
+    assert (item["flags"], item["acw_ms"]) == ([], None)
+
+
+def test_hold_time_and_talk_time_are_elapsed_seconds_whatever_the_documentation_says() -> None:
+    item = items(events(NAME, fixture("asterisk_ami")))[CALL]
+    assert item["talk_ms"] + item["hold_ms"] == stated("TalkTime")[0] * 1000
+    assert item["queue_wait_ms"] // 1000 == stated("HoldTime")[0]
+    assert item["hold_ms"] == 12_500  # HoldTime is the wait in the queue, not the customer on hold
+
+
+def test_a_capture_that_began_during_the_call_knows_the_talk_from_its_end() -> None:
+    item = items(events(NAME, [told("AgentComplete", 100, TalkTime="80", HoldTime="24", Reason="agent", **MEMBER)]))[
+        "c"
+    ]
+    assert (item["talk_ms"], item["hold_ms"]) == (80_000, 0)
+
+
+def test_a_stamp_is_needed_and_the_cause_says_how_to_get_it() -> None:
+    (unknown,) = translated(NAME, [told("AgentConnect", Timestamp="", **MEMBER)])
+    assert unknown == Unknown("no Timestamp: set timestampevents = yes in manager.conf")
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [("TIMEOUT", "timeout"), ("LEAVEEMPTY", "empty"), ("CONTINUE", "key"), ("WITHDRAW", "withdrawn")],
+)
+def test_a_queue_is_left_without_a_reason_which_the_next_event_tells(status: str, reason: str) -> None:
+    assert events(NAME, [told("QueueCallerLeave", 20, Queue="q")]) == []
+    said = events(
+        NAME, [told("QueueCallerLeave", 20, Queue="q"), told("VarSet", 21, Variable="QUEUESTATUS", Value=status)]
+    )
+    assert [(each["type"], each["time"][17:19], each["data"]["reason"]) for each in said] == [
+        ("call.dequeued", "01", reason)
+    ]
+
+
+def test_a_queue_that_is_left_for_an_agent_ends_with_the_answer() -> None:
+    lines = [told("QueueCallerLeave", 20, Queue="q"), told("AgentConnect", 20.1, **MEMBER), told("Hangup", 50)]
+    assert [name for (name,) in said_of(events(NAME, lines))] == ["answered", "ended"]
+
+
+def test_who_gives_up_is_abandoned_where_they_were() -> None:
+    start = [told("Newchannel"), told("QueueCallerJoin", 1, Queue="q"), told("AgentCalled", 5, **MEMBER)]
+    gone = [told("QueueCallerAbandon", 20, Queue="q"), told("QueueCallerLeave", 20, Queue="q"), told("Hangup", 20.1)]
+    assert items(events(NAME, [*start, *gone]))["c"]["abandoned"] == "while_ringing"
+    rung_out = told("AgentRingNoAnswer", 12, RingTime="7000", **MEMBER)
+    assert items(events(NAME, [*start, rung_out, *gone]))["c"]["abandoned"] == "in_queue"
+
+
+@pytest.mark.parametrize(("status", "reason"), [("BUSY", "busy"), ("CANCEL", "canceled"), ("CHANUNAVAIL", "failed")])
+def test_how_dialing_a_member_ended(status: str, reason: str) -> None:
+    dialed = told("DialEnd", 9, DestUniqueid="b", DestLinkedid="c", DialStatus=status)
+    assert said_of(events(NAME, [told("AgentCalled", 5, **MEMBER), dialed]), "reason")[1:] == [("alert_ended", reason)]
+    assert events(NAME, [dialed]) == []  # not a queue's member
+
+
+def test_the_call_ends_with_the_last_channel_of_its_linkedid() -> None:
+    lines = [told("Newchannel"), told("Newchannel", 1, leg="b"), told("Hangup", 50), told("Hangup", 51, leg="b")]
+    said = events(NAME, lines)
+    assert [(each["type"], each["time"][17:19]) for each in said] == [("call.offered", "41"), ("call.ended", "32")]
+
+
+def test_the_callers_own_hold_is_not_the_agents() -> None:
+    assert events(NAME, [told("Hold", 5)]) == []
+    said = events(NAME, [told("AgentConnect", 1, **MEMBER), told("Hold", 5, leg="b")])
+    assert said[1]["data"]["resource"]["id"] == "Bob"
+
+
+def test_a_blind_transfer_is_of_the_transferees_call_and_only_if_it_succeeded() -> None:
+    fields = {"TransfererUniqueid": "b", "TransfererLinkedid": "c", "TransfereeLinkedid": "c", "Extension": "8009"}
+    said = events(NAME, [told("AgentConnect", **MEMBER), told("BlindTransfer", 9, Result="Success", **fields)])
+    assert said_of(said, "kind", "to")[1:] == [("transferred", "blind", {"address": "8009"})]
+    assert events(NAME, [told("BlindTransfer", 9, Result="Fail", **fields)]) == []
+
+
+def attended(**fields: str) -> bytes:
+    first = {"OrigTransfererUniqueid": "b", "OrigTransfererLinkedid": "c", "SecondTransfererLinkedid": "d"}
+    target = {"TransferTargetChannel": "PJSIP/1603-00000009", "TransferTargetUniqueid": "e"}
+    return told(
+        "AttendedTransfer",
+        60,
+        **({"Result": "Success", "DestType": "Bridge", "TransfereeLinkedid": "c"} | first | target | fields),
+    )
+
+
+def test_an_attended_transfer_makes_one_call_of_two_linkedids() -> None:
+    start = [told("Newchannel"), told("AgentConnect", 10, **MEMBER)]
+    consult = told("Newchannel", 40, leg="d", Linkedid="d")
+    found = items(events(NAME, [*start, consult, attended(), told("Hangup", 90)]))
+    assert list(found) == ["c"]
+    assert [(each[0], each[1], each[2]) for each in kinds(found["c"]) if each[0] == "with_agent"] == [
+        ("with_agent", "Bob", 50_000),
+        ("with_agent", "PJSIP/1603", 30_000),
+    ]
+
+
+def test_an_attended_transfer_may_have_begun_with_the_consult() -> None:
+    said = events(
+        NAME, [attended(OrigTransfererLinkedid="d", SecondTransfererLinkedid="c", SecondTransfererUniqueid="b")]
+    )
+    assert (said[0]["type"], said[0]["subject"]) == ("call.alias", "d")
+    assert {each["subject"] for each in said[1:]} == {"c"}
+
+
+def test_a_threeway_is_a_conference_an_app_has_no_agent_and_a_failure_is_nothing() -> None:
+    assert [name for (name,) in said_of(events(NAME, [attended(DestType="Threeway")]))] == ["alias", "joined"]
+    to_app = attended(DestType="App", TransferTargetChannel="", DestApp="Queue")
+    assert [name for (name,) in said_of(events(NAME, [to_app]))] == ["alias", "transferred"]
+    assert events(NAME, [attended(DestType="Fail")]) == []
+
+
+def test_an_agent_in_a_conference_room_joined_and_left() -> None:
+    room = [told("ConfbridgeJoin", 5, leg="b"), told("ConfbridgeLeave", 9, leg="b"), told("ConfbridgeJoin", 5)]
+    said = events(NAME, [told("AgentCalled", **MEMBER), *room])
+    assert [name for (name,) in said_of(said)] == ["alerting", "joined", "left"]
+
+
+def test_what_the_dialplan_says_itself_is_self_service_and_voicemail() -> None:
+    said = events(NAME, [told("UserEvent", UserEvent="Touchpoint", Verb="ivr_entered", Flow="main")])
+    assert said_of(said, "flow") == [("ivr_entered", "main")]
+    (unknown,) = translated(NAME, [told("UserEvent", UserEvent="Touchpoint", Verb="sung")])
+    assert isinstance(unknown, Unknown)
+    assert events(NAME, [told("UserEvent", UserEvent="Another", Verb="sung")]) == []
+
+
+@pytest.mark.parametrize(("name", "direction"), [("ReceiveFAX", "inbound"), ("SendFAX", "outbound")])
+def test_a_fax_is_an_item_beside_its_call(name: str, direction: str) -> None:
+    found = items(events(NAME, [told(name, RemoteStationID="01632960960", PagesTransferred="3")]))["c/fax"]
+    assert (found["channel"], found["direction"], found["pages"]) == ("fax", direction, 3)
+
+
+def test_packets_and_json_say_the_same_and_an_equal_packet_is_the_same_event() -> None:
+    record = told("AgentConnect", 1, **MEMBER)
+    packet = "".join(f"{name}: {value}\r\n" for name, value in orjson.loads(record).items())
+    assert events(NAME, packet.splitlines(keepends=True)) == events(NAME, [record])
+
+
+def test_the_stream_is_the_order_and_the_system_name_the_source() -> None:
+    said = events(NAME, fixture("asterisk_ami"))
+    assert [each["sequence"] for each in said] == sorted(each["sequence"] for each in said)
+    assert {each["source"] for each in said} == {"/asterisk/pbx1"}
+    assert {each["source"] for each in events(NAME, fixture("asterisk_ami"), Feed("/pbx/london"))} == {"/pbx/london"}
+
+
+def test_what_else_the_interface_carries_says_nothing() -> None:
+    assert events(NAME, [told("RTCPSent"), told("Newexten"), told("VarSet", Variable="X", Value="1")]) == []
+
+
+def test_it_declares_that_the_interface_cannot_replay_and_knows_no_wrap_up() -> None:
+    can = DIALECTS[NAME].capabilities
+    assert (can.hold, can.wrapup, can.replayable) == (True, False, False)
