@@ -273,6 +273,19 @@ async def test_an_erasure_is_carried_out_once_and_what_was_told_since_stays(pool
     assert await rows(pool, ERASURES) == [("gdpr-14", "of the party", "2026-01-06", 0, 0)]
 
 
+async def test_the_writers_role_may_record_an_erasure_and_not_take_it_back(database: str, pool: Pool) -> None:
+    async def become_writer(connection: Any) -> None:
+        await connection.execute("SET SESSION AUTHORIZATION touchpoint_writer")
+
+    async with asyncpg.create_pool(database, min_size=1, max_size=1, setup=become_writer) as writers:
+        assert await HistoryWriter(writers).write_batch([closed(seed_case())]) == []
+        assert await HistoryWriter(writers).write_batch([asked_to_forget("of the party")]) == []
+        for change in ("DELETE FROM touchpoint.erasure", "UPDATE touchpoint.erasure SET parties = 0"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await writers.execute(change)
+    assert await rows(pool, ERASURES) == [("gdpr-14", "of the party", "2026-01-06", 1, 1)]
+
+
 async def test_an_interaction_that_was_open_at_the_erasure_brings_back_nobody_but_its_agents(pool: Pool) -> None:
     record = carried(seed_case(), agents={"john": "John Doe"}) | {
         "party": {"address": None, "id": "P-17", "name": None}
