@@ -71,6 +71,17 @@ def test_small_contradictory_worlds_give_what_stitch_gives(first: int, identity:
             assert found[identifier] | {"amendments": record["amendments"]} == record, f"seed {seed}"
 
 
+@pytest.mark.parametrize("seed", range(20, 26))
+def test_what_is_told_again_after_a_crash_has_the_same_content(seed: int) -> None:
+    events = list(simulate(seed, START, hours=1.0, volume=120))
+    expected = offline(events)
+    cluster = Cluster(3, seed, Limits())
+    cluster.produce(arrival(events, seed))
+    cluster.finish(LATER)
+    contents = {(record["interaction_id"], record["content_hash"]) for record in records_of(cluster.run(crashes=0.1))}
+    assert contents == {(id_, record["content_hash"]) for id_, record in expected.items()}
+
+
 def test_workers_that_had_nothing_to_do_at_first_miss_nothing_afterwards() -> None:
     events = list(simulate(6, START, hours=1.0, volume=60))
     expected = offline(events)

@@ -21,6 +21,7 @@ from touchpoint.stream.stage import Forward, Record
 Json = dict[str, Any]
 INPUTS = ("calls", "emails", "faxes", "chats", "activities", "parties")
 SECRET = b"test"
+TICKS = 0.5  # after so many batches
 
 
 class Cluster:
@@ -56,11 +57,13 @@ class Cluster:
         partition: int | None = None,
         headers: Iterable[tuple[str, bytes]] = (),
     ) -> None:
-        if partition is None:
-            partition = (murmur2(key or b"") & 0x7FFFFFFF) % self.partitions
-        place = (topic, partition)
+        place = self._place(topic, key, partition)
+        partition = place[1]
         self.queues[place].append(Record(topic, partition, self.offsets[place], key, value, tuple(headers), 0))
         self.offsets[place] += 1
+
+    def _place(self, topic: str, key: bytes | None, partition: int | None) -> tuple[str, int]:
+        return topic, (murmur2(key or b"") & 0x7FFFFFFF) % self.partitions if partition is None else partition
 
     def produce(self, events: Iterable[Json]) -> None:
         for event in events:
@@ -74,9 +77,11 @@ class Cluster:
                 beat = {"specversion": "1.0", "id": "end", "source": "finish", "type": "source.heartbeat", "time": time}
                 self.put(topic, None, orjson.dumps(beat), p)
 
-    def run(self, restarts: float = 0.0) -> list[Json]:
+    def run(self, restarts: float = 0.0, crashes: float = 0.0) -> list[Json]:
         """Until nothing moves any more."""
         while any(self.queues.values()):
+            if crashes and self.rng.random() < crashes:
+                self._crash()
             self._step()
             if restarts and self.rng.random() < restarts:
                 self.restart()
@@ -94,13 +99,40 @@ class Cluster:
                 self._step()
 
     def _step(self) -> None:
-        place = self.rng.choice([place for place, queue in sorted(self.queues.items()) if queue])
-        topic, p = place
-        size = self.rng.choice((1, 3, 20, 200))
-        batch, self.queues[place] = self.queues[place][:size], self.queues[place][size:]
+        topic, p = place = self._some_place()
+        batch = self._some_batch(place)
+        self.queues[place] = self.queues[place][len(batch) :]
         agent = "party" if topic == "touches" else "media"
         self.now += SECOND // 10
         self._forward(agent, p, self.stages[agent, p].apply(batch, self.now))
+        if self.rng.random() < TICKS:
+            self._forward(agent, p, self.stages[agent, p].tick(self.now, ()))
+
+    def _crash(self) -> None:
+        """A kill between forwards and changelog: each place has some of them, the state and the offset are as before."""
+        topic, p = place = self._some_place()
+        agent = "party" if topic == "touches" else "media"
+        before = dict(self.states[agent, p])
+        self.now += SECOND // 10
+        stage = self.stages[agent, p]
+        tick = self.rng.random() < TICKS / 2
+        forwards = stage.tick(self.now, ()) if tick else stage.apply(self._some_batch(place), self.now)
+        arrives: dict[tuple[str, int], int] = {}
+        for forward in forwards:
+            where = self._place(forward.topic, forward.key, forward.partition)
+            left = arrives.setdefault(where, self.rng.choice((0, 1, 5, 10_000)))
+            if left:
+                arrives[where] = left - 1
+                self._forward(agent, p, [forward])
+        self.states[agent, p].clear()
+        self.states[agent, p].update(before)
+        self.stages[agent, p] = self._stage(agent, p)
+
+    def _some_place(self) -> tuple[str, int]:
+        return self.rng.choice([place for place, queue in sorted(self.queues.items()) if queue])
+
+    def _some_batch(self, place: tuple[str, int]) -> list[Record]:
+        return self.queues[place][: self.rng.choice((1, 3, 20, 200))]
 
     def _forward(self, agent: str, p: int, forwards: Iterable[Forward]) -> None:
         for forward in forwards:

@@ -118,7 +118,7 @@ class Item:
         state = self.state
         first = state.route is None and state.parent is None
         if not state.stub:
-            yield from self._find_way()
+            yield from self._find_way(new)
         if state.root is not None:
             yield Link(self._tenant, state.root, self._hop, [*state.facts, *state.controls])
             return
@@ -131,7 +131,7 @@ class Item:
             return
         yield from self._tell_and_ask(facts)
 
-    def _find_way(self) -> Iterator[Link | Touch]:
+    def _find_way(self, new: list[Fact]) -> Iterator[Link | Touch]:
         """To its root if it is an alias; to its party; through its parent if it has none; else by itself."""
         state = self.state
         own = [fact for fact in state.facts if fact.subject == self._item]
@@ -139,16 +139,31 @@ class Item:
             return  # only its aliases or others have spoken of it so far
         home = aliases.root(self._item, aliases.alias_map(state.facts, self._limits))
         root = home if home != self._item and self._hop < MOST_HOPS else None
+        if state.root is None:
+            self._set_out([fact for fact in new if fact.subject == self._item], root)
         if root is not None and state.root is None:
             yield from self._take_back()
         state.root = root
-        if root is not None:
-            return
-        state.party = claimed_key(self._tenant, claim(own, self._limits)) or state.party
-        if state.parent is None and state.party is None and self._hop < MOST_HOPS:
-            state.parent = parent_of(self._item, own)
-        if state.parent is None and state.route is None:
-            state.route = state.party or self._alone
+        if root is None:
+            state.party = claimed_key(self._tenant, claim(own, self._limits)) or state.party
+
+    def _set_out(self, own: list[Fact], root: str | None) -> None:
+        """The first way, fact by fact as they came.
+
+        After a crash they may come again in other batches, when some of it was sent already: it must go the same way.
+        """
+        state = self.state
+        for fact in own:
+            if fact.kind == "interaction":
+                continue
+            if fact.verb == "alias" and root is not None:
+                return
+            if state.party is None:
+                state.party = claimed_key(self._tenant, claim([fact], self._limits))
+            if state.parent is None and state.party is None and self._hop < MOST_HOPS:
+                state.parent = parent_of(self._item, [fact])
+            if state.parent is None and state.route is None:
+                state.route = state.party or self._alone
 
     def _take_back(self) -> Iterator[Link | Touch]:
         """What turned out to be an alias is no media item where it went."""
@@ -214,14 +229,18 @@ class Item:
                 yield Touch(passenger.route, 0, PartyFacts(), [name])
             return
         ours = (self.state.party or self.state.route) if name != self._item else None
-        party = passenger.own or ours or PartyKey(self._tenant, "anon", name.removeprefix("activity:"))
-        if passenger.route is None:
-            passenger.route = passenger.party = party
-            yield Touch(party, 0, place(name, passenger.facts))
+        alone = PartyKey(self._tenant, "anon", name.removeprefix("activity:"))
+        party = passenger.own or ours or alone
+        if (
+            passenger.route is None
+        ):  # whether its item is known yet depends on how batches fall: it always sets out alone
+            passenger.route, facts = alone, passenger.facts
         elif party != passenger.party or boarding.get(name):
-            passenger.party = party
-            facts = place(name, boarding.get(name, []))
-            yield Touch(passenger.route, 0, facts, rekey=_rekey(name, passenger.route, party))
+            facts = boarding.get(name, [])
+        else:
+            return
+        passenger.party = party
+        yield Touch(passenger.route, 0, place(name, facts), rekey=_rekey(name, passenger.route, party))
 
     # --- questions about it -------------------------------------------------------------------------------------
 

@@ -54,7 +54,7 @@ class MediaStage:
         """Event time here, for the metric."""
         return self._clock.watermark
 
-    def apply(self, records: Sequence[Record], now: Micros) -> list[Forward]:
+    def apply(self, records: Sequence[Record], now: Micros) -> list[Forward]:  # noqa: ARG002 - time is told in ticks
         """Decode, deduplicate, send on what is new."""
         out: list[Forward] = []
         linked = bool(records) and records[0].topic == LINKS
@@ -62,11 +62,10 @@ class MediaStage:
         for (tenant, item), changes in arrived.items():
             self._settle(tenant, item, changes, out)
         self._clock.save()
-        out += self._clock.broadcast(now)
         return out
 
     def tick(self, now: Micros, caught_up: Collection[str]) -> list[Forward]:
-        """Time passes; what is long over is forgotten."""
+        """Time passes, and is told now that all that came before is durable; what is long over is forgotten."""
         self._clock.passes(now, caught_up)
         watermark = self._clock.watermark
         out: list[Forward] = []

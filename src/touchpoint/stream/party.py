@@ -62,7 +62,7 @@ class PartyStage:
         """Event time here, for the metric."""
         return self._clock.watermark
 
-    def apply(self, records: Sequence[Record], now: Micros) -> list[Forward]:
+    def apply(self, records: Sequence[Record], now: Micros) -> list[Forward]:  # noqa: ARG002 - time is told in ticks
         """Take touches; send on what is another party's; close what the watermark has passed."""
         out: list[Forward] = []
         arrived: dict[bytes, list[Touch]] = {}
@@ -80,17 +80,16 @@ class PartyStage:
             self._take(key, touches, out)
         self._pass_time(out)
         self._clock.save()
-        out += self._clock.broadcast(now)
         return out
 
     def tick(self, now: Micros, caught_up: Collection[str]) -> list[Forward]:  # noqa: ARG002 - the inputs' clocks tell
-        """Time passes."""
-        out: list[Forward] = []
-        self._pass_time(out)
+        """Time passes; how far it has come is told now that all that came before is durable."""
         told = self._clock.broadcast(now)
         if told:
             self._clock.save()
-        return out + told
+        out: list[Forward] = []
+        self._pass_time(out)
+        return told + out
 
     # --- touches in -----------------------------------------------------------------------------------------
 
