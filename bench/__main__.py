@@ -68,7 +68,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="dev bench", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--traffic", choices=[*PROFILES, "both"], default="both")
     parser.add_argument("--events", type=int, default=200_000, help="of the stream that Touchpoint and aiokafka read")
-    parser.add_argument("--plain-events", type=int, default=40_000, help="of its beginning, that the plain app reads")
+    parser.add_argument("--plain-events", type=int, default=30_000, help="of its beginning, that the plain app reads")
     parser.add_argument("--broker", choices=["auto", "kafka", "embedded"], default="auto")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} events: does it work? Not a measurement")

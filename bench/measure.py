@@ -100,7 +100,7 @@ def touchpoint(services: Services, place: Place, events: int, expected: Hashes, 
 def plain(services: Services, place: Place, events: int, expected: Hashes, say: Say) -> Result:
     """(b) the plain Faust app."""
     started = services.directory / f"{place.settings.app_id}.started"
-    command = [sys.executable, "-m", "bench.plain_faust", "worker", "--without-web", "-l", "warn"]
+    command = [sys.executable, "-m", "bench.plain_faust", "worker", "--without-web", "-l", "info"]
     environment = place.environment() | {
         "PYTHONPATH": PATH,
         "BENCH_BROKER": services.broker,
