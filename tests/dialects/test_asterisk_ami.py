@@ -12,7 +12,13 @@ from touchpoint.dialects import DIALECTS, Feed, Unknown
 
 NAME = "asterisk-ami"
 CALL = "1594068281.147"
-MEMBER = {"Queue": "q", "MemberName": "Bob", "Interface": "PJSIP/1602", "DestUniqueid": "b", "DestLinkedid": "c"}
+MEMBER: dict[str, Any] = {
+    "Queue": "q",
+    "MemberName": "Bob",
+    "Interface": "PJSIP/1602",
+    "DestUniqueid": "b",
+    "DestLinkedid": "c",
+}
 
 
 def told(name: str, second: float = 0, leg: str = "c", **fields: Any) -> bytes:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from touchpoint.dialects import (
     amazon_connect,
     asterisk_ami,
+    asterisk_cel,
     asterisk_queue_log,
     freeswitch,
     genesys_cloud,
@@ -13,7 +14,15 @@ from touchpoint.dialects import (
 from touchpoint.dialects.dialect import Dialect, Event, Feed, Memory, Record, Unknown
 from touchpoint.stitching.limits import Capabilities
 
-_VENDORS = (asterisk_queue_log, genesys_cloud, twilio_taskrouter, amazon_connect, freeswitch, asterisk_ami)
+_VENDORS = (
+    asterisk_queue_log,
+    asterisk_ami,
+    asterisk_cel,
+    freeswitch,
+    genesys_cloud,
+    twilio_taskrouter,
+    amazon_connect,
+)
 
 DIALECTS: Mapping[str, Dialect] = {vendor.DIALECT.name: vendor.DIALECT for vendor in _VENDORS}
 
