@@ -109,7 +109,7 @@ class Cluster:
             self._forward(agent, p, self.stages[agent, p].tick(self.now, ()))
 
     def _crash(self) -> None:
-        """A kill between forwards and changelog: each place has some of them, the state and the offset are as before."""
+        """A kill between forwards and changelog: some of them are out, state and offset are as before."""
         topic, p = place = self._some_place()
         agent = "party" if topic == "touches" else "media"
         before = dict(self.states[agent, p])
