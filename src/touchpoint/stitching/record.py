@@ -16,6 +16,7 @@ from touchpoint.stitching.ids import opaque, uuid5
 from touchpoint.stitching.interactions.advance import ClosedInteraction
 from touchpoint.stitching.interactions.entities import Entity
 from touchpoint.stitching.interactions.late import Amendment
+from touchpoint.stitching.interactions.model import PartyKey
 from touchpoint.stitching.media.model import MediaItem, Segment
 
 Json = dict[str, Any]
@@ -35,7 +36,7 @@ def record(closed: ClosedInteraction, secret: bytes) -> Json:
     row: Json = {
         "interaction_id": closed.interaction_id,
         "tenant": key.tenant,
-        "party_key": opaque(secret, key.tenant, f"anon:{key.value}" if key.kind == "anon" else key.value),
+        "party_key": party_key(secret, key),
         "party_id": key.value if key.kind == "id" else None,
         "account_id": closed.account,
         "channel": first.channel if first else None,
@@ -59,6 +60,11 @@ def record(closed: ClosedInteraction, secret: bytes) -> Json:
     row["content_hash"] = content_hash(row)
     row["party"] = _party(closed)
     return row
+
+
+def party_key(secret: bytes, key: PartyKey) -> str:
+    """The opaque key of a party, the same for a party's id and for an address that is all that is known of one."""
+    return opaque(secret, key.tenant, f"anon:{key.value}" if key.kind == "anon" else key.value)
 
 
 def content_hash(row: Json) -> str:

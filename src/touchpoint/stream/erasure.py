@@ -11,11 +11,10 @@ from typing import Any
 import msgspec
 
 from touchpoint.stitching.facts import Fact, Micros
-from touchpoint.stitching.ids import opaque
 from touchpoint.stitching.interactions.advance import ClosedInteraction
 from touchpoint.stitching.interactions.identity import Identity
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
-from touchpoint.stitching.record import Json, address_id, identity
+from touchpoint.stitching.record import Json, address_id, identity, party_key
 from touchpoint.stream.touches import Erasure
 
 
@@ -39,15 +38,14 @@ def onward(key: PartyKey, facts: Collection[Fact], time: Micros) -> set[PartyKey
     return {PartyKey(key.tenant, *one) for one in found} - {key}
 
 
-def erased(key: PartyKey, erasure: Erasure, secret: bytes) -> tuple[str, Json]:
-    """(opaque key, data of `party.erased`): a party by its id, an address by its opaque id alone."""
-    party_key = opaque(secret, key.tenant, key.value)
+def erased(key: PartyKey, erasure: Erasure, secret: bytes) -> Json:
+    """The data of `party.erased`: a party by its id, an address by its opaque id alone."""
     addresses = [[address_id(secret, key.tenant, key.value), ""]] if key.kind == "address" else []
-    return party_key, {
+    return {
         "tenant": key.tenant,
         "party": {"id": key.value if key.kind == "id" else None, "address": None, "name": None},
         "identity": {"addresses": addresses, "agents": []},
-        "erasure": {"request": erasure.request, "party_key": party_key},
+        "erasure": {"request": erasure.request, "party_key": party_key(secret, key)},
     }
 
 

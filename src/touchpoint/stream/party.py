@@ -14,7 +14,7 @@ from touchpoint.stitching.interactions.advance import Advance, advance, shortest
 from touchpoint.stitching.interactions.late import Amendment
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, merged
 from touchpoint.stitching.limits import Limits
-from touchpoint.stitching.record import Json, amendment, identity, instant, record
+from touchpoint.stitching.record import Json, amendment, identity, instant, party_key, record
 from touchpoint.stream.clock import OURS
 from touchpoint.stream.dead_letters import dead_letter, orphan
 from touchpoint.stream.directory import MOST_HOPS, Directory
@@ -115,9 +115,8 @@ class PartyStage:
                 if state.erased is not None and erasure.time <= state.erased:
                     continue
                 state.erased = erasure.time
-                party_key, data = erased(state.key, erasure, self._secret)
-                told_at = instant(erasure.time)
-                out.append(_event("party.erased", f"{erasure.request}/{party_key}", told_at, party_key, data))
+                key, data = party_key(self._secret, state.key), erased(state.key, erasure, self._secret)
+                out.append(_event("party.erased", f"{erasure.request}/{key}", instant(erasure.time), key, data))
                 known_as = onward(state.key, state.facts.identity, erasure.time) if each.hop < MOST_HOPS else ()
                 for other in sorted(known_as):
                     touch = Touch(other, each.hop + 1, PartyFacts(), erasures=[erasure])
@@ -200,7 +199,7 @@ class PartyStage:
             out.append(
                 _event("interaction.closed", row["interaction_id"], instant(closed.instant), row["party_key"], data)
             )
-        out += [_amended(late, self._addresses.key(state.key).decode()) for late in step.amendments]
+        out += [_amended(late, party_key(self._secret, state.key)) for late in step.amendments]
         out += [orphan(fact) for fact in step.orphans]
 
 
