@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vendor_feed import LIMITS
+from vendor_feed import FIXTURES, LIMITS, events, facts, fixture
 
-from touchpoint.dialects import DIALECTS, Feed, Memory
+from touchpoint.dialects import DIALECTS, Feed, Memory, Unknown
 from touchpoint.stitching.limits import FULL
 
 PAGES = Path(__file__).parents[2] / "docs" / "capture"
 NAMES = sorted(DIALECTS)
+CAPTURES = [
+    ("asterisk-queue-log", "queue_log"),
+    ("asterisk-ami", "asterisk_ami"),
+    ("asterisk-cel", "asterisk_cel.csv"),
+    ("freeswitch", "freeswitch_events"),
+    ("genesys-cloud", "genesys_notifications.jsonl"),
+    ("genesys-cloud", "genesys_details.json"),
+    ("twilio-taskrouter", "twilio_event_streams.jsonl"),
+    ("twilio-taskrouter", "twilio_callbacks"),
+    ("amazon-connect", "connect_contact_events.jsonl"),
+    ("amazon-connect", "connect_contact_records"),
+]
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20)
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner))
 
@@ -44,6 +57,47 @@ def test_nothing_that_comes_stops_it(name: str, lines: list[bytes], record: Any)
     dialect, feed = DIALECTS[name], Feed()
     for each in [*dialect.read(lines), record]:
         dialect.translate(each, feed)
+
+
+@pytest.mark.parametrize(("name", "file"), CAPTURES)
+def test_every_event_of_a_capture_is_accepted_and_marked_and_has_an_id_of_its_own(name: str, file: str) -> None:
+    said = events(name, fixture(file))
+    assert len(facts(said)) == len(said) > 2
+    assert {each["dialect"] for each in said} == {name}
+    assert len({(each["source"], each["id"]) for each in said}) == len(said)
+    assert events(name, fixture(file)) == said  # nothing in it but the records
+
+
+@pytest.mark.parametrize(("name", "file"), CAPTURES)
+def test_without_any_one_of_its_fields_a_record_is_understood_or_not_but_what_is_said_is_valid(
+    name: str, file: str
+) -> None:
+    for record in DIALECTS[name].read(fixture(file)):
+        for poorer in without_one(record):
+            said = DIALECTS[name].translate(poorer, Feed())
+            if not isinstance(said, Unknown):
+                facts(said)
+
+
+def without_one(record: Any) -> Iterator[Any]:
+    """The record without each of its fields in turn, at any depth."""
+    if isinstance(record, str):
+        fields = record.split("|")
+        yield from ("|".join([*fields[:n], "", *fields[n + 1 :]]) for n in range(len(fields)))
+    elif isinstance(record, list):
+        for n, each in enumerate(record):
+            yield from ([*record[:n], poorer, *record[n + 1 :]] for poorer in without_one(each))
+    elif isinstance(record, dict):
+        for field, value in record.items():
+            rest = {name: each for name, each in record.items() if name != field}
+            yield rest
+            if isinstance(value, dict | list):
+                yield from (rest | {field: poorer} for poorer in without_one(value))
+
+
+def test_there_is_a_capture_of_every_dialect() -> None:
+    assert {name for name, _ in CAPTURES} == set(DIALECTS)
+    assert {file for _, file in CAPTURES} == {path.name for path in FIXTURES.iterdir()}
 
 
 def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:

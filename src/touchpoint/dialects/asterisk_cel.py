@@ -31,15 +31,29 @@ def read(stream: Iterable[bytes]) -> Iterator[Any]:
     if first.lstrip()[:1] in (b"{", b"["):
         yield from json_records(chain([first], lines))
         return
-    names = [name.strip().lower() for name in next(csv.reader([first.decode("utf-8-sig", "replace")]), [])]
+    rows = _rows(chain([first], lines))
+    names = [str(name).strip().lower() for name in next(rows, [])]
     if first and not set(_NEEDED) <= set(names):
         yield Unknown(f"no header row with {', '.join(_NEEDED)}: name the columns of the file in its first line")
         return
-    for row in csv.reader(line.decode("utf-8", "replace").replace("\x00", "") for line in lines):
-        if len(row) == len(names):
+    for row in rows:
+        if isinstance(row, Unknown):
+            yield row
+        elif len(row) == len(names):
             yield dict(zip(names, row, strict=True))
         elif row:
             yield Unknown(f"a row of {len(row)} columns where the header has {len(names)}")
+
+
+def _rows(lines: Iterable[bytes]) -> Iterator[list[str] | Unknown]:
+    found = csv.reader(line.decode("utf-8-sig", "replace").replace("\x00", "") for line in lines)
+    while True:
+        try:
+            yield next(found)
+        except csv.Error:
+            yield Unknown("not a row of CSV")
+        except StopIteration:
+            return
 
 
 def rules(record: dict[str, Any], feed: Feed) -> list[Event] | Unknown:

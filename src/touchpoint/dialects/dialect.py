@@ -16,6 +16,8 @@ Event = dict[str, Any]
 Record = Any
 """One record of a vendor, as the dialect's `read` makes it."""
 
+MAX_ID = 200  # characters of a media item's id
+_OF_AN_AGENT = (".alerting", ".answered")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -102,12 +104,19 @@ def event(
     source: str | None = None,
     sequence: str | None = None,
 ) -> Event:
-    """One canonical event. Absent and empty fields of `data`, and of the objects in it, are left out."""
+    """One canonical event. Absent and empty fields of `data`, and of the objects in it, are left out.
+
+    Raises ValueError for what could be no event: without a media item or its agent, or of no time.
+    """
+    if not 0 < len(subject) <= MAX_ID or time < 0:
+        raise ValueError("no media item, or no time")
     made: Event = {"specversion": "1.0", "id": id_, "source": source, "type": type_, "time": instant(time)}
     made["subject"] = subject
     if sequence is not None:
         made["sequence"] = sequence
     present = _present(data or {})
+    if type_.endswith(_OF_AN_AGENT) and "resource" not in present:
+        raise KeyError("the agent")
     if present:
         made["data"] = present
     return made

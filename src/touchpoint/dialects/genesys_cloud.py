@@ -96,7 +96,7 @@ class _Said:
 
     def __init__(self, channel: str, conversation: str, body: Json, name: str = "") -> None:
         self.channel, self.conversation, self.body, self.name = channel, conversation, body, name
-        self.time: Micros = int(body.get("eventTime", 0)) * 1_000
+        self.time: Micros = int(body["eventTime"]) * 1_000 if name else 0  # a session of the details has many
         self.agent = agent(body.get("userId"))
         self.queue = body.get("queueId")
         self.end = _plain(body.get("disconnectType"))
