@@ -28,6 +28,8 @@ from touchpoint.stream.touches import Addresses, Told, Touch, read
 
 log = logging.getLogger(__name__)
 
+FEW = 4
+"""So many open things of a party are looked at when the last of them may be over, more as soon as the first may."""
 MOST_DUE = 2_000
 """Parties looked at in one call: a long queue of them must not keep the partition from its ticks."""
 
@@ -106,7 +108,11 @@ class PartyStage:
             away.asks.extend(self._questions.leave(key, away.facts.items))
         out += [self._addresses.touch(away) for away in leaving]
         self._erase(state, touches, out)
-        self._put(key, state, self._first_look(state.facts))
+        look = self._first_look(state.facts)
+        busy = len(state.facts.items) + len(state.facts.activities) > FEW
+        if raw is not None and busy and look is not None:  # who is never quiet must not put off what is over
+            look = min(look, due_of(raw))
+        self._put(key, state, look)
 
     def _erase(self, state: PartyState, touches: list[Touch], out: list[Forward]) -> None:
         """Forget names, tell the history, pass it on to where else the person is known; each request once."""
