@@ -10,6 +10,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+from vendor_feed import fixture
 
 from touchpoint.dialects import DIALECTS
 
@@ -19,6 +20,19 @@ LOG = """\
 1366720320|1366720320.3|support|NONE|ENTERQUEUE||01632960960|1|
 1366720426|1366720320.3|support|SIP/8008|COMPLETECALLER|26|80|1
 """
+
+CAPTURES = [  # seconds of talk, hold and after-contact work: as the source states them, see tests/dialects
+    ("asterisk-queue-log", "queue_log", 80 + 60 + 60 + 60 + 45, 0, 0),
+    ("asterisk-ami", "asterisk_ami", 80 - 12.5, 12.5, 0),
+    ("asterisk-cel", "asterisk_cel.csv", 80, 0, 0),
+    ("freeswitch", "freeswitch_events", 90.1 - 12.5, 12.5, 0),
+    ("genesys-cloud", "genesys_notifications.jsonl", 110.992, 12.345, 18.133),
+    ("genesys-cloud", "genesys_details.json", 110.992, 12.345, 18.133),
+    ("twilio-taskrouter", "twilio_event_streams.jsonl", 120.5, 0, 27.604),
+    ("twilio-taskrouter", "twilio_callbacks", 120.5, 0, 27.604),
+    ("amazon-connect", "connect_contact_events.jsonl", 120 + 300.5, 0, 0),
+    ("amazon-connect", "connect_contact_records", 239, 221, 5),
+]
 
 
 def touchpoint(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
@@ -73,3 +87,18 @@ def test_wrong_usage_is_one_line_and_status_2(arguments: tuple[str, ...], messag
     done = touchpoint(*arguments)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert message in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("dialect", "file", "talk", "hold", "acw"), CAPTURES)
+def test_a_capture_through_translate_and_stitch_has_the_durations_that_its_source_states(
+    dialect: str, file: str, talk: float, hold: float, acw: float
+) -> None:
+    given = b"".join(fixture(file)).decode()
+    done = touchpoint("translate", "--dialect", dialect, "-", given=given)
+    assert (done.returncode, done.stderr) == (0, "")
+    stitched = touchpoint("stitch", "-", given=done.stdout)
+    assert (stitched.returncode, stitched.stderr) == (0, "")
+    items = [item for line in stitched.stdout.splitlines() for item in orjson.loads(line)["media_items"]]
+    found = [sum(item[name] or 0 for item in items) / 1000 for name in ("talk_ms", "hold_ms", "acw_ms")]
+    assert found == [talk, hold, acw]

@@ -134,7 +134,7 @@ def agent(id_: str | None, name: str | None = None) -> dict[str, Any] | None:
 
 def instant(time: Micros) -> str:
     """RFC 3339 in UTC with six digits, so that texts sort as times do."""
-    return (_EPOCH + timedelta(microseconds=time)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return (_EPOCH + timedelta(microseconds=time)).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def micros(text: str, zone: tzinfo = UTC) -> Micros:
