@@ -23,7 +23,7 @@ from touchpoint.stream.logs import place_of
 from touchpoint.stream.party_clock import PartyClock
 from touchpoint.stream.questions import ASKS, Questions
 from touchpoint.stream.stage import Forward, Record, State
-from touchpoint.stream.timers import Timers, due_of, stamped, unstamped
+from touchpoint.stream.timers import POSTPONED, Timers, due_of, stamped, unstamped
 from touchpoint.stream.touches import Addresses, Told, Touch, read
 
 log = logging.getLogger(__name__)
