@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from vendor_feed import FIXTURES, LIMITS, events, facts, fixture
 
 from touchpoint.dialects import DIALECTS, Feed, Memory, Unknown
+from touchpoint.stitching.facts import SECOND
 from touchpoint.stitching.limits import FULL
+from touchpoint.stitching.media import fold
 
 PAGES = Path(__file__).parents[2] / "docs" / "capture"
 NAMES = sorted(DIALECTS)
@@ -105,3 +107,22 @@ def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:
     for key in ("a", "b", "a", "c"):
         memory.put(key, key.upper())
     assert (len(memory), memory.get("b"), memory.pop("a"), memory.get("a", 0)) == (2, None, "A", 0)
+
+
+@pytest.mark.parametrize(("name", "file"), CAPTURES)
+def test_a_file_that_is_translated_twice_is_the_same_events(name: str, file: str) -> None:
+    """As a backfill over a live capture: ids are of the records, not of the reading."""
+    once = events(name, fixture(file))
+    feed = Feed()
+    events(name, fixture(file), feed)
+    again = events(name, fixture(file), feed)
+    assert {(each["source"], each["id"]) for each in again} == {(each["source"], each["id"]) for each in once}
+
+
+def test_a_source_without_wrap_up_is_complete_at_its_end() -> None:
+    item = fold(
+        "c",
+        facts(events("asterisk-queue-log", ["100|c|q|NONE|ENTERQUEUE||1|1|", "140|c|q|NONE|ABANDON|1|1|40"])),
+        LIMITS,
+    )
+    assert item.complete_at == item.ended_at == 140 * SECOND

@@ -176,3 +176,44 @@ def test_a_conversation_that_still_goes_on_has_no_ends() -> None:
             ]
     verbs = {name for (name,) in said_of(events(NAME, [orjson.dumps(told)]))}
     assert verbs == {"offered", "ivr_entered", "queued", "alerting"}
+
+
+def test_the_code_of_an_outbound_disposition_is_an_outcome_without_after_call_work() -> None:
+    said = events(NAME, [notification("wrapup", wrapupCode="no-contact")])
+    assert said_of(said, "outcome", "resource") == [("wrapup_ended", "no-contact", None)]
+
+
+def test_a_dialer_begins_with_the_campaign_and_the_customer_who_is_called() -> None:
+    (said,) = events(NAME, [notification("outbound.init", dnis="tel:+13175550123", campaignId="spring")])
+    assert said["type"] == "call.dialing"
+    assert said["data"] == {"direction": "outbound", "party": {"address": "tel:+13175550123"}, "campaign": "spring"}
+
+
+def test_voicemail_is_no_abandonment() -> None:
+    lines = [notification("customer.start"), notification("acd.start", queueId="q")]
+    lines += [
+        notification(f"voicemail.{end}", eventTime=1722510000000 + n) for n, end in ((9000, "start"), (19000, "end"))
+    ]
+    lines.append(notification("customer.end", disconnectType="ENDPOINT", eventTime=1722510019000))
+    item = items(events(NAME, lines))["c"]
+    assert item["abandoned"] is None
+    assert [each[:3] for each in kinds(item)] == [("queue", "q", 9_000), ("voicemail", None, 10_000)]
+
+
+@pytest.mark.parametrize(("segment", "mode"), [("monitoring", "monitor"), ("coaching", "coach"), ("barging", "barge")])
+def test_a_supervisor_in_the_details_is_joined_in_their_mode(segment: str, mode: str) -> None:
+    told = orjson.loads(b"".join(fixture(BACKFILL)))["conversations"][0]
+    listen = {"segmentType": segment, "segmentStart": "2024-08-01T11:00:40Z", "segmentEnd": "2024-08-01T11:00:50Z"}
+    session = {"sessionId": "listening", "mediaType": "voice", "segments": [listen]}
+    told["participants"].append({"purpose": "user", "userId": "boss", "sessions": [session]})
+    said = [
+        each
+        for each in events(NAME, [orjson.dumps(told)])
+        if each.get("data", {}).get("resource", {}).get("id") == "boss"
+    ]
+    assert said_of(said, "mode", "role") == [("joined", mode, "supervisor"), ("left", None, "supervisor")]
+
+
+def test_a_conversation_that_is_a_page_of_a_query_or_stands_alone_is_the_same() -> None:
+    page = orjson.loads(b"".join(fixture(BACKFILL)))
+    assert events(NAME, [orjson.dumps(page)]) == events(NAME, [orjson.dumps(page["conversations"][0])])

@@ -16,7 +16,7 @@ Event = dict[str, Any]
 Record = Any
 """One record of a vendor, as the dialect's `read` makes it."""
 
-MAX_ID = 200  # characters of a media item's id
+MAX_ID = 200  # characters
 _OF_AN_AGENT = (".alerting", ".answered")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -108,8 +108,8 @@ def event(
 
     Raises ValueError for what could be no event: without a media item or its agent, or of no time.
     """
-    if not 0 < len(subject) <= MAX_ID or time < 0:
-        raise ValueError("no media item, or no time")
+    if not 0 < len(subject) <= MAX_ID or len(id_) > MAX_ID or time < 0:
+        raise ValueError("no media item, no time, or too long an id")
     made: Event = {"specversion": "1.0", "id": id_, "source": source, "type": type_, "time": instant(time)}
     made["subject"] = subject
     if sequence is not None:
