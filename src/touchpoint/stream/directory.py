@@ -27,6 +27,11 @@ class Directory(msgspec.Struct, array_like=True):
     moved: dict[str, PartyKey] = {}  # media item, or "activity:" and its id; the latest MOST_MOVED
     told: list[FactKey] = []  # identifications that their party knows of
 
+    def remember(self, identity: Collection[Fact]) -> None:
+        """Only what is still known needs to be known as told."""
+        known = {(fact.source, fact.id) for fact in identity}
+        self.told = [key for key in self.told if key in known]
+
     def part(self, key: PartyKey, facts: PartyFacts, touches: Collection[Touch]) -> tuple[PartyFacts, list[Touch]]:
         """(what stays, what leaves) of a party's facts, after some touches."""
         hop = max(each.hop for each in touches)

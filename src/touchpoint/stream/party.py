@@ -11,6 +11,7 @@ import orjson
 
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.interactions.advance import Advance, advance, shortest_wait
+from touchpoint.stitching.interactions.identity import telling
 from touchpoint.stitching.interactions.late import Amendment
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, merged
 from touchpoint.stitching.limits import Limits
@@ -101,6 +102,9 @@ class PartyStage:
         facts = state.facts
         for each in touches:
             facts = merged(facts, each.facts, each.gone)
+        if any(each.facts.identity for each in touches):
+            facts.identity = telling(facts.identity)
+            state.directory.remember(facts.identity)
         state.facts, leaving = state.directory.part(state.key, facts, touches)
         asked = {ask for away in leaving for ask in away.asks}
         self._questions.take(key, [ask for each in touches for ask in each.asks if ask not in asked])

@@ -101,3 +101,22 @@ class Identity:
         for known in sorted(every, key=lambda k: k.time):
             account, name, last = known.account or account, known.name or name, known
         return None if last is None else Known(last.time, party_id, account, name)
+
+
+def telling(facts: Iterable[Fact]) -> list[Fact]:
+    """Identifications and merges without those that say what was known: every call of a known party repeats it."""
+    kept: list[Fact] = []
+    known: dict[str, tuple[str | None, ...]] = {}
+    for fact in sorted(facts, key=lambda f: (f.time, f.source, f.id)):
+        data = fact.data
+        if fact.verb == "merged":
+            about, says = f"merged {data['from']}", (data["into"],)
+        else:
+            about = f"identified {fact.subject}"
+            before = known.get(about)
+            same = before if before is not None and before[0] == data["id"] else (None, None, None)
+            says = (data["id"], data.get("account") or same[1], data.get("name") or same[2])
+        if known.get(about) != says:
+            known[about] = says
+            kept.append(fact)
+    return kept
