@@ -109,6 +109,7 @@ def telling(facts: Iterable[Fact]) -> list[Fact]:
     known: dict[str, tuple[str | None, ...]] = {}
     for fact in sorted(facts, key=lambda f: (f.time, f.source, f.id)):
         data = fact.data
+        says: tuple[str | None, ...]
         if fact.verb == "merged":
             about, says = f"merged {data['from']}", (data["into"],)
         else:
