@@ -231,9 +231,8 @@ class Item:
         ours = (self.state.party or self.state.route) if name != self._item else None
         alone = PartyKey(self._tenant, "anon", name.removeprefix("activity:"))
         party = passenger.own or ours or alone
-        if (
-            passenger.route is None
-        ):  # whether its item is known yet depends on how batches fall: it always sets out alone
+        if passenger.route is None:
+            # whether its item is known yet depends on how batches fall: it always sets out alone
             passenger.route, facts = alone, passenger.facts
         elif party != passenger.party or boarding.get(name):
             facts = boarding.get(name, [])
