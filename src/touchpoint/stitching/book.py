@@ -8,8 +8,9 @@ from touchpoint.stitching.facts import Fact, FactKey, Micros
 from touchpoint.stitching.interactions import aliases
 from touchpoint.stitching.interactions.advance import Advance, advance, located
 from touchpoint.stitching.interactions.entities import reference_times
-from touchpoint.stitching.interactions.model import PartyFacts, precedence, reference
+from touchpoint.stitching.interactions.model import PartyFacts, reference
 from touchpoint.stitching.limits import Limits, Silences
+from touchpoint.stitching.media import precedence
 from touchpoint.stitching.parties import ItemKey, Parties
 from touchpoint.stitching.silence import signs_of_life, silences
 

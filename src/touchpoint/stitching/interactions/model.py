@@ -8,6 +8,7 @@ from hashlib import blake2b
 import msgspec
 
 from touchpoint.stitching.facts import Fact, FactKey, Micros
+from touchpoint.stitching.media import precedence
 
 
 class PartyKey(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -80,11 +81,6 @@ def union(known: Iterable[Fact], new: Iterable[Fact]) -> list[Fact]:
         if old is None or (old != fact and precedence(fact) > precedence(old)):
             merged[key] = fact
     return list(merged.values())
-
-
-def precedence(fact: Fact) -> tuple[Micros, bytes]:
-    """Which of two contradicting facts of one (source, id) wins: the greatest (stitching.md, 1)."""
-    return (fact.recorded if fact.recorded is not None else -(2**62), msgspec.json.encode(fact, order="sorted"))
 
 
 def merged(known: PartyFacts, new: PartyFacts, gone: Collection[str] = ()) -> PartyFacts:

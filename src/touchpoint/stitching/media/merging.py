@@ -24,7 +24,7 @@ def merge_facts(known: dict[FactKey, Fact], new: Iterable[Fact], limits: Limits)
     for fact in new:
         key = (fact.source, fact.id)
         old = known.get(key)
-        if old is None or (old != fact and _precedence(fact) > _precedence(old)):
+        if old is None or (old != fact and precedence(fact) > precedence(old)):
             known[key] = fact
             touched.add(key)
     if not touched or len(known) <= limits.item_facts:
@@ -52,6 +52,7 @@ def _first(facts: Collection[Fact], count: int) -> list[Fact]:
     return inner[:count] + closing[: max(room, 0)]
 
 
-def _precedence(fact: Fact) -> tuple[Micros, bytes]:
+def precedence(fact: Fact) -> tuple[Micros, bytes]:
+    """Which of two contradicting facts of one (source, id) wins: the greatest (stitching.md, 1)."""
     recorded = -1 << 62 if fact.recorded is None else fact.recorded
     return (recorded, msgspec.json.encode(fact, order="sorted"))
