@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import sha1
 from hmac import digest as hmac_digest
 from uuid import UUID
@@ -24,6 +25,7 @@ def interaction_id(tenant: str, first_is_item: bool, first_id: str) -> str:
     return uuid5("interaction", tenant, "media_item" if first_is_item else "activity", first_id)
 
 
+@lru_cache(maxsize=65_536)  # hot path: the same parties come again and again
 def opaque(secret: bytes, *names: str) -> str:
     """HMAC-SHA-256 under the installation's secret, in hexadecimal (contract.md, 5)."""
     return hmac_digest(secret, "\0".join(names).encode(), "sha256").hex()

@@ -103,7 +103,7 @@ def address_id(secret: bytes, tenant: str, address: str) -> str:
 
 @lru_cache(maxsize=65_536)
 def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
 
 
 def instant(time: Micros) -> str:
