@@ -18,7 +18,7 @@ CALL = b'{"specversion":"1.0","source":"s","id":"1","type":"call.%s","time":"202
 def letters(value: bytes, headers: tuple[tuple[str, bytes], ...] = ()) -> list[Forward]:
     cluster = Cluster(1, 1, Limits())
     stage = cluster.stages["media", 0]
-    out = stage.apply([Record("calls", 0, 7, b"c", value, headers, 0)], 0)
+    out = stage.apply([Record("calls", 0, 7, b"c", value, headers, 0)], cluster.now)
     return [forward for forward in out if forward.topic == "dead-letters"]
 
 

@@ -149,3 +149,15 @@ def test_what_is_over_leaves_only_small_things_behind() -> None:
         len(value) for (agent, _), state in cluster.states.items() if agent == "media" for value in state.values()
     )
     assert left < 2_000
+
+
+def test_one_event_of_the_far_future_takes_no_time_with_it() -> None:
+    events = list(simulate(7, START, hours=1.0, volume=60))
+    expected = offline(events)
+    cluster = Cluster(2, 7, Limits())
+    wrong = events[0] | {"id": "wrong clock", "time": "2999-01-01T00:00:00Z"}
+    cluster.produce([wrong, *arrival(events, 7)])
+    cluster.finish(LATER)
+    found = {record["interaction_id"]: record["content_hash"] for record in records_of(cluster.run())}
+    assert found == {identifier: record["content_hash"] for identifier, record in expected.items()}
+    assert [orjson.loads(letter.value or b"")["id"] for letter in cluster.dead] == ["wrong clock"]

@@ -76,7 +76,7 @@ class Services:
             self.check()
             if time.monotonic() > deadline:
                 raise CliError(f"the worker was not ready within {READY_WITHIN:.0f} s; {self.said()}")
-            time.sleep(0.1)
+            time.sleep(0.1)  # between questions: another process tells nobody when it is ready
 
     @staticmethod
     def _ready(port: int) -> bool:

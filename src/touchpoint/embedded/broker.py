@@ -40,7 +40,7 @@ class EmbeddedBroker:
         self._held = Held(command, keep=self._keep)
         try:
             self._await_ready(self._held, time.monotonic() + timeout)
-        except BaseException:
+        except BaseException:  # Ctrl-C too: whatever ends the start leaves nothing running
             self.end()
             raise
 
@@ -79,7 +79,7 @@ class EmbeddedBroker:
         while not _answers(self.port):
             if not held.running or time.monotonic() > deadline:
                 raise EmbeddedBrokerError(f"the broker does not answer on {self.address}: {held.said()}")
-            time.sleep(0.02)
+            time.sleep(0.02)  # between questions: another process tells nobody when it is ready
 
 
 def _binary() -> str:

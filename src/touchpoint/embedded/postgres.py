@@ -54,7 +54,7 @@ class EmbeddedPostgres:
             self._run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
             options = f"-k {self.directory} {_SETTINGS} {'' if self._keep else _FAST}"
             self._run("pg_ctl", "-D", data, "-w", "-t", "60", "-l", str(self.directory / "log"), "-o", options, "start")
-        except BaseException:
+        except BaseException:  # Ctrl-C too: whatever ends the start leaves nothing running
             self.stop()
             raise
 

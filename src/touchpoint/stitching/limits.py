@@ -58,6 +58,10 @@ class Limits(msgspec.Struct, frozen=True):
     own_addresses: frozenset[str] = frozenset()  # the organisation's own: never a party
     unstitched_addresses: frozenset[str] = frozenset()  # switchboards, shared mailboxes: never stitch by (5)
 
+    def channel(self, kind: str) -> ChannelLimits:
+        """The limits of a channel; of one that is configured no longer, but still has open items, those of calls."""
+        return self.channels.get(kind) or CHANNELS["call"]
+
     def capability(self, dialect: str | None) -> Capabilities:
         return FULL if dialect is None else self.capabilities.get(dialect, FULL)
 

@@ -21,6 +21,15 @@ from touchpoint.stream.timers import Timers, stamped, unstamped
 from touchpoint.stream.touches import LINKS, Addresses, Erasure, Link, Told, Touch, link, read
 
 MOST_EXPIRED = 2_000  # in one tick
+AHEAD: Micros = DAY
+"""How far an event may be ahead of our clock: it takes time with it, and all that is open would be over."""
+AHEAD_OF_BEATS: Micros = 400 * DAY
+"""A backfill ends with a heartbeat beyond all limits (contract.md, 3)."""
+TOO_EARLY = DeadLetter(
+    "time is more than a day in the future: check the clock of the source, or of this worker; the event can be sent "
+    "again with `touchpoint dead-letters replay` when its time has come",
+    "time",
+)
 
 _decode = msgspec.msgpack.Decoder(ItemState).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -54,11 +63,11 @@ class MediaStage:
         """Event time here, for the metric."""
         return self._clock.watermark
 
-    def apply(self, records: Sequence[Record], now: Micros) -> list[Forward]:  # noqa: ARG002 - time is told in ticks
+    def apply(self, records: Sequence[Record], now: Micros) -> list[Forward]:
         """Decode, deduplicate, send on what is new."""
         out: list[Forward] = []
         linked = bool(records) and records[0].topic == LINKS
-        arrived = self._links(records, out) if linked else self._events(records, out)
+        arrived = self._links(records, out) if linked else self._events(records, now, out)
         for (tenant, item), changes in arrived.items():
             self._settle(tenant, item, changes, out)
         self._clock.save()
@@ -79,7 +88,7 @@ class MediaStage:
 
     # --- records in -----------------------------------------------------------------------------------------
 
-    def _events(self, records: Sequence[Record], out: list[Forward]) -> dict[tuple[str, str], Changes]:
+    def _events(self, records: Sequence[Record], now: Micros, out: list[Forward]) -> dict[tuple[str, str], Changes]:
         """Hot path: a verdict for each record; accepted facts by media item, everything else on its way."""
         arrived: dict[tuple[str, str], Changes] = {}
         signs: dict[str, list[Micros]] = {}
@@ -90,6 +99,9 @@ class MediaStage:
                 self._refuse(record, verdict, out)
                 continue
             fact = verdict.fact
+            if fact.time > now + (AHEAD_OF_BEATS if fact.kind == "source" else AHEAD):
+                self._refuse(record, TOO_EARLY, out)
+                continue
             if fact.time < forgotten and self._is_too_late(fact):
                 self._refuse(record, self._too_late, out)
                 continue

@@ -135,8 +135,8 @@ class PartyStage:
 
     def _first_look(self, facts: PartyFacts) -> Micros | None:
         """When an interaction may have closed. To look late changes nothing; to look early costs a fold."""
-        limits, channels = self._limits, self._limits.channels
-        looks = [max(f.time for f in its) + channels[its[0].kind].linger for its in facts.items.values()]
+        limits = self._limits
+        looks = [max(f.time for f in its) + limits.channel(its[0].kind).linger for its in facts.items.values()]
         looks += [max(f.time for f in its) + limits.activity_gap for its in facts.activities.values()]
         if facts.controls:  # it may have been asked to close
             looks = [max(f.time for f in its) + limits.wrapup_begins_within for its in facts.controls.values()]

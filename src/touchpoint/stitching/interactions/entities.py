@@ -50,7 +50,7 @@ def item_entity(
 ) -> Entity:
     """A media item: its fold, and the links that its facts carry."""
     item = fold(item_id, facts, limits, silences)
-    channel = limits.channels[item.channel]
+    channel = limits.channel(item.channel)
     names, refs, correlations = _links(item_id, facts, item.channel == "email")
     email = channel.stitch_gap == 0
     requests = [control.time for control in controls if control.verb in REQUESTS]
