@@ -109,6 +109,27 @@ def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:
     assert (len(memory), memory.get("b"), memory.pop("a"), memory.get("a", 0)) == (2, None, "A", 0)
 
 
+def test_what_a_memory_keeps_may_be_no_list() -> None:
+    memory = Memory()
+    memory.put("key", {"a", "b"})
+    with pytest.raises(TypeError):
+        memory.to_bytes()
+
+
+@pytest.mark.parametrize(("name", "file"), CAPTURES)
+def test_a_memory_that_was_stored_and_read_after_every_record_says_the_same(name: str, file: str) -> None:
+    """As when capture is stopped anywhere and goes on."""
+    dialect, feed, said = DIALECTS[name], Feed(), []
+    for record in dialect.read(fixture(file)):
+        stored = feed.memory.to_bytes()
+        feed.memory = Memory.from_bytes(stored)
+        assert feed.memory.to_bytes() == stored
+        found = dialect.translate(record, feed)
+        assert not isinstance(found, Unknown)
+        said += found
+    assert said == events(name, fixture(file))
+
+
 @pytest.mark.parametrize(("name", "file"), CAPTURES)
 def test_a_file_that_is_translated_twice_is_the_same_events(name: str, file: str) -> None:
     """As a backfill over a live capture: ids are of the records, not of the reading."""
