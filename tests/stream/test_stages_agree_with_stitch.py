@@ -100,7 +100,7 @@ def test_where_few_things_ever_happen_empty_partitions_are_not_waited_for() -> N
     cluster.produce(events)
     cluster.run()
     assert not cluster.closed
-    cluster.idle(3_600, step=20)
+    cluster.idle(3_600, step=5)
     assert cluster.closed
 
 

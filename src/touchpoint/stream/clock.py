@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import msgspec
 
-from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.facts import SECOND, Fact, Micros
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.watermarks import EMPTY, Input, Progress, least
 from touchpoint.stream.stage import Forward, State
@@ -18,6 +18,8 @@ _KEY = OURS + b"progress"
 UNKNOWN: Micros = -EMPTY
 LINK_HOPS = 2
 _BEATS_KEPT = 16
+LONGEST_TICK: Micros = 5 * SECOND
+"""What lies between two ticks beyond it was a wait for the broker, or a machine that stood still: not a quiet input."""
 
 
 class MediaTime(msgspec.Struct, array_like=True):
@@ -76,7 +78,7 @@ class MediaClock:
 
     def passes(self, now: Micros, caught_up: Collection[str]) -> None:
         """The wall clock: an input that is read to its end runs on at its pace."""
-        elapsed = 0 if self._ticked is None else max(0, now - self._ticked)
+        elapsed = 0 if self._ticked is None else min(LONGEST_TICK, max(0, now - self._ticked))
         self._ticked = now
         begun = self.time.links.begun or any(known.latest is not None for known in self.time.inputs.values())
         for topic, known in self.time.inputs.items():

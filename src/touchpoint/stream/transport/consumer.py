@@ -33,6 +33,8 @@ from touchpoint.stream.transport.offsets import OffsetTracker
 CHUNK = 2000
 POLL_SECONDS = 0.25
 FETCH_WAIT_MS = 250
+HEARD_WITHIN = 2.0
+"""Seconds for which a broker's word holds that a partition has no more: several fetches, also on a busy machine."""
 Drain = Callable[[float], Awaitable[None]]
 
 
@@ -57,6 +59,7 @@ class Consumer(driver.Consumer):
         self.epoch = 0
         self.lag: dict[TP, int] = {}
         self._delivered_to: dict[TP, int] = {}
+        self._heard_at: dict[TP, float] = {}  # of each partition's end, by the wall clock
         self._fetch_lock = asyncio.Lock()  # held while fetching and delivering, and while seeking
         self._wake_fetcher = asyncio.Event()
 
@@ -119,6 +122,7 @@ class Consumer(driver.Consumer):
         self.tracker.forget(revoked)
         for tp in revoked:
             self._delivered_to.pop(tp, None)
+            self._heard_at.pop(tp, None)
             self.lag.pop(tp, None)
         await super().on_partitions_revoked(revoked)
 
@@ -140,6 +144,7 @@ class Consumer(driver.Consumer):
             self.app.flow_control.clear()
             self.tracker.forget()
             self._delivered_to.clear()
+            self._heard_at.clear()
             for index in (self._gap, self._acked, self._acked_index):
                 index.clear()
             await super().perform_seek()
@@ -166,9 +171,14 @@ class Consumer(driver.Consumer):
     # --- progress
 
     def caught_up(self, tp: TP) -> bool:
-        """True if the partition is read to its end and everything read is finished."""
+        """True if the partition is read to its end, as the broker said a moment ago, and everything read is finished.
+
+        What a broker said before it was cut off, frozen or restarted says nothing of what producers hold back since.
+        """
         highwater: int | None = self.highwater(tp)
-        return highwater is not None and self._delivered_to.get(tp, -1) >= highwater and self.tracker.idle(tp)
+        if highwater is None or abs(time.time() - self._heard_at.get(tp, 0.0)) > HEARD_WITHIN:
+            return False
+        return self._delivered_to.get(tp, -1) >= highwater and self.tracker.idle(tp)
 
     def _note_positions(self) -> None:
         # Only between fetches: every record before the position has then been delivered.
@@ -180,6 +190,8 @@ class Consumer(driver.Consumer):
             if state is None or state._position is None:
                 continue
             self._delivered_to[tp] = state._position
+            if state.timestamp is not None:
+                self._heard_at[tp] = state.timestamp / 1000.0
             if state.highwater is not None:
                 self.lag[tp] = max(0, state.highwater - state._position)
 
