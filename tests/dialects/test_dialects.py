@@ -117,6 +117,32 @@ def test_what_a_memory_keeps_may_be_no_list() -> None:
 
 
 @pytest.mark.parametrize(("name", "file"), CAPTURES)
+def test_a_memory_whose_changes_were_kept_says_the_same(name: str, file: str) -> None:
+    """As in the state of a worker that ends after any record."""
+    dialect, feed, kept, said = DIALECTS[name], Feed(memory=Memory(20)), dict[bytes, bytes | None](), []
+    for record in dialect.read(fixture(file)):
+        found = dialect.translate(record, feed)
+        assert not isinstance(found, Unknown)
+        said += found
+        kept |= dict(feed.memory.changes())
+        before = feed.memory.to_bytes()
+        entries = [(key, value) for key, value in sorted(kept.items()) if value is not None]
+        feed.memory = Memory.restored(entries, 20)
+        assert feed.memory.to_bytes() == before
+    assert said == events(name, fixture(file), Feed(memory=Memory(20)))
+
+
+def test_feeds_that_share_a_memory_see_nothing_of_each_other() -> None:
+    memory = Memory(2)
+    london, leeds = memory.of("london"), memory.of("leeds")
+    london.put("place", 1)
+    leeds.put("place", 2)
+    assert (london.get("place"), leeds.get("place"), memory.get("place")) == (1, 2, None)
+    memory.put("place", 3)
+    assert (london.get("place"), len(memory)) == (None, 2), "they share its room"
+
+
+@pytest.mark.parametrize(("name", "file"), CAPTURES)
 def test_a_memory_that_was_stored_and_read_after_every_record_says_the_same(name: str, file: str) -> None:
     """As when capture is stopped anywhere and goes on."""
     dialect, feed, said = DIALECTS[name], Feed(), []

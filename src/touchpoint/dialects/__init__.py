@@ -11,7 +11,8 @@ from touchpoint.dialects import (
     genesys_cloud,
     twilio_taskrouter,
 )
-from touchpoint.dialects.dialect import Dialect, Event, Feed, Memory, Record, Unknown
+from touchpoint.dialects.dialect import Dialect, Event, Feed, Record, Unknown
+from touchpoint.dialects.memory import Memory
 from touchpoint.stitching.limits import Capabilities
 
 _VENDORS = (

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, NamedTuple
 
-import orjson
-
+from touchpoint.dialects.memory import Memory
 from touchpoint.stitching.facts import SECOND, Micros
 from touchpoint.stitching.limits import Capabilities
 
@@ -28,62 +27,6 @@ class Unknown(NamedTuple):
 
     reason: str
     dead_letter: bool = True
-
-
-class Memory:
-    """What a feed must remember from record to record: by key, bounded, the oldest goes first."""
-
-    def __init__(self, most: int = 100_000) -> None:
-        self._most = most
-        self._held: dict[Any, Any] = {}
-
-    def get(self, key: Any, default: Any = None) -> Any:
-        return self._held.get(key, default)
-
-    def put(self, key: Any, value: Any) -> None:
-        self._held.pop(key, None)
-        self._held[key] = value
-        if len(self._held) > self._most:
-            del self._held[next(iter(self._held))]
-
-    def pop(self, key: Any) -> Any:
-        """What was kept under the key, which is forgotten; None where nothing was."""
-        return self._held.pop(key, None)
-
-    def __len__(self) -> int:
-        return len(self._held)
-
-    def to_bytes(self) -> bytes:
-        """All of it, oldest first, as JSON. Kept may be what JSON has, and tuples and frozensets of it; no lists."""
-        return orjson.dumps(list(self._held.items()), default=_tagged)
-
-    @classmethod
-    def from_bytes(cls, stored: bytes, most: int = 100_000) -> Memory:
-        """What `to_bytes` gave, again. Raises ValueError for anything else."""
-        memory = cls(most)
-        for key, value in orjson.loads(stored):
-            memory.put(_untagged(key), _untagged(value))
-        return memory
-
-
-_SET = "$set"
-
-
-def _tagged(value: Any) -> Any:
-    if isinstance(value, frozenset):
-        return {_SET: sorted(value)}
-    raise TypeError(f"a feed's memory cannot keep {type(value).__name__}")
-
-
-def _untagged(value: Any) -> Any:
-    """JSON has no tuples, so its lists are some."""
-    if isinstance(value, list):
-        return tuple(_untagged(each) for each in value)
-    if isinstance(value, dict):
-        if _SET in value:
-            return frozenset(_untagged(each) for each in value[_SET])
-        return {name: _untagged(each) for name, each in value.items()}
-    return value
 
 
 @dataclass
