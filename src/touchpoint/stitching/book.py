@@ -59,7 +59,7 @@ class Book:
             yield advance(party, horizon, self._limits, silent)
 
     def _refer(self, parties: list[PartyFacts], silent: Silences) -> None:
-        """A link to another party's item does not join; it names a parent, as it was when the item was named."""
+        """What another item names is its parent, as it was when it was named, unless that is its own interaction."""
         home = {(f.tenant, f.subject): party for party in parties for facts in party.items.values() for f in facts}
         for party in parties:
             for item, facts in party.items.items():

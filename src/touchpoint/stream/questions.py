@@ -77,9 +77,7 @@ class Questions:
                 self._keep(key, later)
 
     def _told(self, ask: Ask, facts: PartyFacts, silences: Silences) -> list[Forward]:
-        if ask.asker in facts.items:
-            return []  # the same party's: the walk itself finds what it refers to
-        found = located(facts, ask.item, ask.time, self._limits, silences)
+        found = located(facts, ask.named, ask.time, self._limits, silences)
         if found is None:
             return []
         parents = PartyFacts(parents={reference(ask.asker, ask.named): found})

@@ -19,7 +19,7 @@ PROGRESS = (KIND, b"progress")
 class Ask(msgspec.Struct, array_like=True, frozen=True):
     """A media item that names another party's: in which interaction was that, when it was named?"""
 
-    item: str  # asked about: what is named, or its root
+    item: str  # whose way it takes: what is named, or its root
     time: Micros
     asker: str
     key: PartyKey  # the asker's party, where the answer goes
