@@ -17,12 +17,13 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from touchpoint.embedded.broker import EmbeddedBroker
+from touchpoint.producer.routing import USUAL, address
 from touchpoint.simulate import simulate
-from touchpoint.simulate.produce import TOPICS, address, produce
+from touchpoint.simulate.produce import produce
 
 pytestmark = pytest.mark.slow
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
-NAMES = sorted(f"t.{topic}" for topic in set(TOPICS.values()))
+NAMES = sorted(f"t.{topic}" for topic in set(USUAL.values()))
 PARTITIONS = 3
 
 

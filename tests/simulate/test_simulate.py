@@ -12,8 +12,8 @@ import orjson
 import pytest
 
 from touchpoint.events import Accepted, Decoder
+from touchpoint.producer.routing import address
 from touchpoint.simulate import simulate
-from touchpoint.simulate.produce import address
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 FICTIONAL = re.compile(

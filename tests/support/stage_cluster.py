@@ -11,7 +11,7 @@ import orjson
 from aiokafka.partitioner import murmur2
 
 from touchpoint.events import Decoder
-from touchpoint.simulate.produce import address
+from touchpoint.producer.routing import address
 from touchpoint.stitching.facts import SECOND, Micros
 from touchpoint.stitching.limits import Limits
 from touchpoint.stream.media import MediaStage

@@ -17,8 +17,8 @@ def produce_with_progress(
     """Send events into Kafka. Raises CliError if it cannot be reached or refuses them."""
     from aiokafka.errors import KafkaConnectionError, KafkaError
 
+    from touchpoint.connection import client_options
     from touchpoint.simulate.produce import produce
-    from touchpoint.stream.connection import client_options
 
     options = client_options(configuration(brokers=brokers))
     watched = sys.stderr.isatty()

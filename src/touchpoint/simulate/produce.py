@@ -5,24 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
-from aiokafka import AIOKafkaProducer
-
+from touchpoint.producer import Delivery, Producer
 from touchpoint.simulate.script import CloudEvent, instant
 
-TOPICS = {
-    "call": "calls",
-    "email": "emails",
-    "fax": "faxes",
-    "chat": "chats",
-    "activity": "activities",
-    "interaction": "activities",
-    "party": "parties",
-}
 BEYOND_ALL_LIMITS = timedelta(days=90)  # an email's age and then an interaction's, and some
 REPORT_EVERY = 250  # events
 
@@ -46,52 +35,24 @@ async def produce(
     `client` has the options of AIOKafkaProducer, bootstrap_servers among them. `finish`: afterwards a heartbeat
     beyond all limits goes to every partition, so that everything closes. Raises KafkaError.
     """
-    producer = AIOKafkaProducer(linger_ms=5, max_batch_size=256 * 1024, **client)
-    out = Outgoing(producer)
-    try:
-        await producer.start()
+    # any broker will do: a simulated event that is stored twice counts once
+    async with Producer({"enable_idempotence": False, **client}, topic_prefix) as producer:
         count, last = 0, None
         clock = Clock(pace)
         for count, last in enumerate(events, 1):
             await clock.reach(count, last)
-            topic, key = address(last)
-            await out.send(topic_prefix + topic, orjson.dumps(last), key.encode())
+            await producer.send(last)
             if not count % REPORT_EVERY:
                 sent(count)
+                raise_first(producer.failed)
                 await asyncio.sleep(0)
-        await out.stored()
+        raise_first((await producer.flush()).failed)
         sent(count)
         if finish and last is not None:
-            await finish_with_heartbeats(out, topic_prefix, last)
+            reached = datetime.fromisoformat(last["time"]) + BEYOND_ALL_LIMITS
+            await producer.heartbeat("sim/clock", instant(int(reached.timestamp() * 1_000)), id_=last["id"])
+            raise_first((await producer.flush()).failed)
         return count
-    finally:
-        await producer.stop()
-
-
-class Outgoing:
-    """Sends, and tells what could not be stored, as flushing a producer does not."""
-
-    def __init__(self, producer: AIOKafkaProducer) -> None:
-        self.producer = producer
-        self._failure: BaseException | None = None
-
-    async def send(self, topic: str, value: bytes, key: bytes, partition: int | None = None) -> None:
-        """Hand over one record. Raises KafkaError for this or an earlier one."""
-        self._check()
-        (await self.producer.send(topic, value, key, partition)).add_done_callback(self._sent)
-
-    async def stored(self) -> None:
-        """Wait until all that was sent is stored. Raises KafkaError."""
-        await self.producer.flush()
-        self._check()
-
-    def _sent(self, future: asyncio.Future[Any]) -> None:
-        if not future.cancelled():
-            self._failure = self._failure or future.exception()
-
-    def _check(self) -> None:
-        if self._failure is not None:
-            raise self._failure
 
 
 class Clock:
@@ -117,24 +78,8 @@ class Clock:
             await asyncio.sleep(ahead)
 
 
-def address(event: CloudEvent) -> tuple[str, str]:
-    """Topic, without the prefix, and key: the media item's id, for a party's event its address, else the party."""
-    topic = TOPICS[event["type"].partition(".")[0]]
-    subject = event.get("subject") or event["data"].get("media_item")
-    if subject:
-        return topic, subject
-    party = event["data"].get("party", {})
-    return topic, party.get("address") or party.get("id") or event["id"]
-
-
-async def finish_with_heartbeats(out: Outgoing, topic_prefix: str, last: CloudEvent) -> None:
-    """A heartbeat long after the last event, to every partition of every input topic; a compacted one wants a key."""
-    reached = datetime.fromisoformat(last["time"]) + BEYOND_ALL_LIMITS
-    source = "sim/clock"
-    beat: CloudEvent = {"specversion": "1.0", "source": source, "type": "source.heartbeat", "data": {}}
-    beat["time"] = instant(int(reached.timestamp() * 1_000))
-    for topic in sorted(set(TOPICS.values())):
-        for partition in sorted(await out.producer.partitions_for(topic_prefix + topic)):
-            value = beat | {"id": f"{last['id']}-{topic}-{partition}"}
-            await out.send(topic_prefix + topic, orjson.dumps(value), source.encode(), partition)
-    await out.stored()
+def raise_first(failed: Sequence[Delivery]) -> None:
+    """Raises KafkaError where something could not be stored."""
+    for delivery in failed:
+        if delivery.error is not None:
+            raise delivery.error

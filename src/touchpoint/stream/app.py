@@ -10,8 +10,9 @@ from aiokafka import AIOKafkaConsumer
 from faust.types.transports import TransportT
 from mode.supervisors import CrashingSupervisor
 
+from touchpoint.connection import client_options
 from touchpoint.settings import Settings
-from touchpoint.stream.connection import client_options, faust_credentials
+from touchpoint.stream.connection import faust_credentials
 from touchpoint.stream.recovery import TableManager
 from touchpoint.stream.tables import Table
 from touchpoint.stream.transport import Transport

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable
 import msgspec
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
+from touchpoint.connection import client_options
 from touchpoint.settings import Settings
-from touchpoint.stream.connection import client_options
 from touchpoint.stream.dead_letters import CAUSE, CODE, ORIGIN, TOPIC, TRUNCATED, VERSION
 from touchpoint.stream.stage import Headers
 from touchpoint.stream.topic_reader import one_record, records

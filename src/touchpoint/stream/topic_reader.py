@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
+from touchpoint.connection import client_options
 from touchpoint.settings import Settings
-from touchpoint.stream.connection import client_options
 from touchpoint.stream.topics import TopicsError, admin_client, partition_counts
 
 FETCH_BYTES = 1024 * 1024  # of each partition: oldest first means that all of them are read at once

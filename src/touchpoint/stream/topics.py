@@ -10,10 +10,10 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from touchpoint.connection import client_options
+from touchpoint.producer.routing import channel_topics
 from touchpoint.settings import Settings
-from touchpoint.stream.connection import client_options
 
-CHANNEL_TOPICS: Mapping[str, str] = {"call": "calls", "email": "emails", "fax": "faxes", "chat": "chats"}
 TABLES = ("media", "parties")
 DAY_MS = 86_400_000
 MIB = 1024 * 1024
@@ -45,14 +45,6 @@ class TopicsError(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
-
-
-def channel_topics(settings: Settings) -> dict[str, str]:
-    """Channel -> its input topic, without the prefix."""
-    topics = dict(CHANNEL_TOPICS)
-    for name, channel in settings.channels.items():
-        topics[name] = channel.topic or topics.get(name, name)
-    return topics
 
 
 def media_topics(settings: Settings) -> tuple[str, ...]:
