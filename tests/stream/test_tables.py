@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from touchpoint.stream.tables import PartitionState
+from touchpoint.stream.terms import HEADER, NONE, next_term, term_of
 
 
 def test_each_touched_key_is_written_once_with_its_last_value() -> None:
@@ -63,6 +65,31 @@ def test_somebody_elses_records_in_our_changelog_are_read_again_at_the_next_reco
     state.settle([(15, 1)])
     assert state.next_offset == 12
     assert not state.contiguous
+
+
+@pytest.mark.trap(14)
+def test_a_record_of_an_earlier_owner_changes_nothing_and_its_key_is_written_again() -> None:
+    state = PartitionState()
+    first, second = next_term(NONE, 5, 1), next_term(next_term(NONE, 5, 1), 6, 0)
+    for key, value, term in ((b"a", b"1", first), (b"b", b"1", second), (b"a", b"late", first), (b"c", None, first)):
+        state.restore(key, value, term)
+    assert dict(state) == {b"a": b"1", b"b": b"1"}
+    assert state.clean
+    state.begin()
+    state.roll_back()
+    assert dict(state.take_changes()) == {b"a": b"1", b"c": None}
+    assert state.take_changes() == []
+
+
+@pytest.mark.trap(14)
+@pytest.mark.trap(6)
+def test_a_later_owner_has_a_later_term_even_if_the_group_was_deleted_and_counts_anew() -> None:
+    terms = [NONE]
+    for generation, clock in ((1, 100), (2, 50), (2, 60), (70_000, 10), (1, 10), (2, 10)):
+        terms.append(next_term(terms[-1], generation, clock))
+    assert terms == sorted(set(terms))
+    assert term_of([("other", b"x"), (HEADER, terms[-1])]) == terms[-1]
+    assert term_of([]) == term_of([(HEADER, b"rubbish")]) == NONE
 
 
 Changes = list[tuple[bytes, bytes | None]]

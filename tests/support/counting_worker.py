@@ -1,7 +1,8 @@
 """A worker whose stages only count: what the runtime does to them can be checked by a linear fold.
 
 As a script: ``python counting_worker.py BROKER OUTPUT [FIELD=VALUE ...]``, ended by a signal. What reached the history
-is appended to the file OUTPUT, one value a line; what is logged goes to standard error.
+is appended to the file OUTPUT, one value a line; what each stage was given, to OUTPUT.seen, a line a batch: process,
+topic, partition, first offset, the one behind the last. What is logged goes to standard error.
 """
 
 from __future__ import annotations
@@ -25,12 +26,16 @@ REJECTED = b"rejected"
 class CountingStage:
     """Counts the records of each key and sends each on. State of a key: ``count`` and the last offset by topic."""
 
-    def __init__(self, onward: str, state: MutableMapping[bytes, bytes]) -> None:
+    def __init__(self, onward: str, state: MutableMapping[bytes, bytes], seen: Path) -> None:
         self._onward = onward
         self._state = state
+        self._seen = seen
 
     def apply(self, records: Sequence[Record], now: int) -> Sequence[Forward]:  # noqa: ARG002
         forwards = []
+        first, last = records[0], records[-1]
+        with self._seen.open("a") as seen:
+            seen.write(f"{os.getpid()} {first.topic} {first.partition} {first.offset} {last.offset + 1}\n")
         for record in records:
             key = record.key or b""
             if record.value is None:
@@ -85,9 +90,10 @@ class FileWriter:
 
 
 def counting_stages(output: Path) -> Stages:
+    seen = output.with_suffix(".seen")
     return Stages(
-        media=lambda _partition, _partitions, state: CountingStage("touches", state),
-        party=lambda _partition, _partitions, state: CountingStage("interactions", state),
+        media=lambda _partition, _partitions, state: CountingStage("touches", state, seen),
+        party=lambda _partition, _partitions, state: CountingStage("interactions", state, seen),
         writer=FileWriter(output),
     )
 

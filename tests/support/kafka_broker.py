@@ -50,6 +50,8 @@ class KafkaBroker:
         self.directory = directory
         self.port = free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
+        self.behind_proxy_port = free_port()  # a second listener, whose clients are told to come to the proxy's port
+        self.proxy_port = free_port()
         self._heap = heap
         self._controller_port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -116,15 +118,18 @@ class KafkaBroker:
         ]  # fmt: skip
 
     def _properties(self) -> str:
-        listeners = f"PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self._controller_port}"
+        listeners = (
+            f"PLAINTEXT://127.0.0.1:{self.port},PROXIED://127.0.0.1:{self.behind_proxy_port},"
+            f"CONTROLLER://127.0.0.1:{self._controller_port}"
+        )
         values = {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{self._controller_port}",
             "controller.listener.names": "CONTROLLER",
             "listeners": listeners,
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.port},PROXIED://127.0.0.1:{self.proxy_port}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "log.dirs": str(self.directory / "data"),
             "offsets.topic.replication.factor": "1",
             "offsets.topic.num.partitions": "4",

@@ -17,6 +17,8 @@ from counting_worker import decode, test_settings
 from kafka_broker import KafkaBroker
 
 from touchpoint.settings import Settings
+from touchpoint.stream.tables import PartitionState
+from touchpoint.stream.terms import term_of
 from touchpoint.stream.topics import changelog, create_topics
 
 Read = tuple[int, int, bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]
@@ -27,10 +29,10 @@ INPUTS = ("calls", "emails", "chats")
 class WorkerProcess:
     """One worker process."""
 
-    def __init__(self, lab: Lab, number: int, fields: dict[str, object]) -> None:
+    def __init__(self, lab: Lab, number: int, broker: str, fields: dict[str, object]) -> None:
         self.log = lab.directory / f"worker-{number}.log"
         pairs = [f"{name}={value}" for name, value in fields.items()]
-        command = [sys.executable, str(SCRIPT), lab.broker, str(lab.output), *pairs]
+        command = [sys.executable, str(SCRIPT), broker, str(lab.output), *pairs]
         with self.log.open("ab") as err:
             self.process = subprocess.Popen(command, stderr=err)
 
@@ -69,9 +71,9 @@ class Lab:
     async def prepare(self) -> None:
         await create_topics(self.settings)
 
-    def worker(self, **fields: object) -> WorkerProcess:
-        """Start a worker process."""
-        worker = WorkerProcess(self, len(self.workers), {**self.fields, **fields})
+    def worker(self, broker: str = "", **fields: object) -> WorkerProcess:
+        """Start a worker process; ``broker``: another way to the broker, such as through a proxy."""
+        worker = WorkerProcess(self, len(self.workers), broker or self.broker, {**self.fields, **fields})
         self.workers.append(worker)
         return worker
 
@@ -151,16 +153,19 @@ class Lab:
             await asyncio.sleep(0.2)
         return found
 
+    async def until_longer(self, topic: str, count: int) -> None:
+        """Wait until a topic (in full) has more than ``count`` records."""
+        async with asyncio.timeout(10):
+            while len(await self.read(topic)) <= count:  # noqa: ASYNC110 - the broker gives no sign
+                await asyncio.sleep(0.1)
+
     async def table(self, name: str) -> dict[tuple[int, bytes], bytes]:
         """A table rebuilt from its changelog: (partition, key) -> value."""
-        state: dict[tuple[int, bytes], bytes] = {}
-        for partition, _, key, value, _ in await self.read(changelog(self.settings, name)):
+        states = [PartitionState() for _ in range(self.settings.partitions)]
+        for partition, _, key, value, headers in await self.read(changelog(self.settings, name)):
             assert key is not None
-            if value is None:
-                state.pop((partition, key), None)
-            else:
-                state[partition, key] = value
-        return state
+            states[partition].restore(key, value, term_of(headers))
+        return {(partition, key): value for partition, state in enumerate(states) for key, value in state.items()}
 
     async def committed(self) -> dict[str, int]:
         """Topic without prefix -> the sum of the group's committed offsets."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -21,6 +21,7 @@ from faust.types import TP
 from mode import Service
 
 from touchpoint.stream.tables import PartitionState, Table
+from touchpoint.stream.terms import term_of
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ async def read_changelogs(reader: AIOKafkaConsumer, states: Mapping[TP, Partitio
             state = states[TP(tp.topic, tp.partition)]
             for record in records:
                 if record.key is not None:
-                    state.restore(record.key, record.value)
+                    state.restore(record.key, record.value, term_of(record.headers))
             state.recovered(records[-1].offset + 1)
             read += len(records)
             await asyncio.sleep(0)
@@ -63,6 +64,36 @@ async def _at_end(reader: AIOKafkaConsumer, tp: TopicPartition, state: Partition
         return False
     state.recovered(position)
     return True
+
+
+async def catch_up(new_reader: Callable[[], AIOKafkaConsumer], states: Mapping[TP, PartitionState]) -> int:
+    """``read_changelogs``, as often as it takes."""
+    while True:
+        reader = new_reader()
+        try:
+            await reader.start()
+            return await read_changelogs(reader, states)
+        except (KafkaError, OSError) as error:
+            log.warning("reading the changelogs failed, trying again: %r", error)
+            await asyncio.sleep(RETRY_SECONDS)
+        finally:
+            await reader.stop()
+
+
+class OwnerChangedError(Exception):
+    """A later owner has written into the changelog of a partition that we took for ours."""
+
+
+async def read_again(new_reader: Callable[[], AIOKafkaConsumer], changelog: TP, state: PartitionState) -> None:
+    """Read what somebody else wrote into a changelog of ours: the keys are then written again, with our values.
+
+    Raises ``OwnerChangedError`` if it is us who came too late.
+    """
+    ours = state.term
+    log.warning("%s partition %d has records that are not ours: reading them", *changelog)
+    await catch_up(new_reader, {changelog: state})
+    if state.term != ours:
+        raise OwnerChangedError(f"{changelog.topic} partition {changelog.partition} is another worker's")
 
 
 class ChangelogRecovery(Recovery):
@@ -101,20 +132,11 @@ class ChangelogRecovery(Recovery):
             return
         log.info("reading %d changelog partitions", len(states))
         began = time.monotonic()
-        while True:
-            reader = self.app.new_reader()
-            try:
-                await reader.start()
-                read = await read_changelogs(reader, states)
-            except (KafkaError, OSError) as error:
-                log.warning("reading the changelogs failed, trying again: %r", error)
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                log.info("read %d changelog records", read)
-                self.app.recovery_seconds = time.monotonic() - began
-                return
-            finally:
-                await reader.stop()
+        read = await catch_up(self.app.new_reader, states)
+        for state in states.values():
+            state.claim(self._generation_id, time.time_ns() // 1_000_000)
+        log.info("read %d changelog records", read)
+        self.app.recovery_seconds = time.monotonic() - began
 
     async def on_recovery_completed(self, generation_id: int = 0) -> None:
         """Seek and resume; then let the app build what works on the recovered partitions."""

@@ -12,16 +12,20 @@ from typing import Any
 
 import faust
 
+from touchpoint.stream.terms import NONE, next_term
+
 
 class PartitionState(MutableMapping[bytes, bytes]):
     """One partition of a table in memory, its touched keys, and how far into the changelog it is known to be."""
 
-    __slots__ = ("_data", "_log", "_unsettled", "contiguous", "next_offset")
+    __slots__ = ("_data", "_disputed", "_log", "_unsettled", "contiguous", "next_offset", "term")
 
     def __init__(self) -> None:
         self._data: dict[bytes, bytes] = {}
         self._log: list[tuple[bytes, bytes | None]] = []  # every change of the batch with the value before, to undo
+        self._disputed: set[bytes] = set()  # keys whose last value in the changelog is not ours
         self._unsettled = False
+        self.term = NONE  # of the last owner that the changelog names; ours, once claimed
         self.next_offset = 0  # changelog records before it are in _data
         self.contiguous = True  # false once somebody else wrote into our changelog
 
@@ -60,9 +64,10 @@ class PartitionState(MutableMapping[bytes, bytes]):
         self._unsettled = True
 
     def take_changes(self) -> list[tuple[bytes, bytes | None]]:
-        """The touched keys with their values, ``None`` where deleted; each once."""
-        touched = dict.fromkeys(key for key, _ in self._log)
+        """The touched and the disputed keys with their values, ``None`` where deleted; each once."""
+        touched = dict.fromkeys([*self._disputed, *(key for key, _ in self._log)])
         self._log.clear()
+        self._disputed.clear()
         return [(key, self._data.get(key)) for key in touched]
 
     def mark(self) -> int:
@@ -73,7 +78,7 @@ class PartitionState(MutableMapping[bytes, bytes]):
         """Undo every change since the mark, or since the batch began."""
         while len(self._log) > mark:
             key, before = self._log.pop()
-            self.restore(key, before)
+            self._put(key, before)
 
     def settle(self, written: list[tuple[int, int]]) -> None:
         """All changes taken are acknowledged; ``written``: (base offset, records) of each changelog batch."""
@@ -82,14 +87,26 @@ class PartitionState(MutableMapping[bytes, bytes]):
             if base == self.next_offset and self.contiguous:
                 self.next_offset = base + count
             else:
-                self.contiguous = False  # the next recovery reads on from here and sees what the log says
+                self.contiguous = False  # whoever reads on from here sees what the log says
 
-    def restore(self, key: bytes, value: bytes | None) -> None:
-        """Apply one changelog record."""
+    def restore(self, key: bytes, value: bytes | None, term: bytes = NONE) -> None:
+        """Apply one changelog record, unless it came after those of a later owner: then its key is written again."""
+        if term < self.term:
+            self._disputed.add(key)
+            return
+        self.term = term
+        self._disputed.discard(key)
+        self._put(key, value)
+
+    def _put(self, key: bytes, value: bytes | None) -> None:
         if value is None:
             self._data.pop(key, None)
         else:
             self._data[key] = value
+
+    def claim(self, generation: int, now_ms: int) -> None:
+        """The changelog is read to its end: from now on we write it."""
+        self.term = next_term(self.term, generation, now_ms)
 
     def recovered(self, next_offset: int) -> None:
         """The changelog is applied up to, not including, this offset."""

@@ -10,11 +10,11 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Protocol
 
 from touchpoint.stitching.facts import Micros
-from touchpoint.stream import dead_letters
+from touchpoint.stream import dead_letters, terms
 from touchpoint.stream.flood import FloodGate
 from touchpoint.stream.logs import place_of
 from touchpoint.stream.metrics import Metrics
@@ -105,8 +105,9 @@ class StageWork:
 
     def __init__(  # noqa: PLR0913, PLR0917 - the ports of one place, made in one place
         self, factory: StageFactory, partition: int, partitions: int, state: PartitionState, table: str,
-        changelog: str, delivery: Delivery, gate: FloodGate,
+        changelog: str, delivery: Delivery, gate: FloodGate, read_again: Callable[[PartitionState], Awaitable[None]],
     ) -> None:  # fmt: skip
+        """``read_again``: called when somebody else has written into our changelog."""
         self._build: Callable[[], Stage] = lambda: factory(partition, partitions, state)
         self._stage = self._build()
         self._state = state
@@ -114,6 +115,7 @@ class StageWork:
         self._changelog = changelog
         self._delivery = delivery
         self._gate = gate
+        self._read_again = read_again
         self._failed_in_a_row = 0
         self._said_at = -QUIET_SECONDS
 
@@ -166,12 +168,19 @@ class StageWork:
 
     async def _settle(self, forwards: Sequence[Forward]) -> None:
         await self._delivery.forward(forwards)
+        await self._write_changelog()
+        while not self._state.contiguous:
+            await self._read_again(self._state)
+            await self._write_changelog()
+
+    async def _write_changelog(self) -> None:
         changes = self._state.take_changes()
         written: list[tuple[int, int]] = []
         if changes:
             delivery = self._delivery
             place = self._changelog, delivery.partition
-            outbound = [Outbound(*place, key, value) for key, value in changes]
+            headers = [(terms.HEADER, self._state.term)]
+            outbound = [Outbound(*place, key, value, headers) for key, value in changes]
             self._check_sizes(outbound)
             written = (await delivery.outbox.deliver(outbound, delivery.give_up))[place]
             delivery.metrics.count("changelog_bytes", sum(o.size for o in outbound), self._table)

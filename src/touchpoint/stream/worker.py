@@ -11,11 +11,13 @@ import logging
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
+from faust.types import TP
 
 from touchpoint.settings import Settings
 from touchpoint.stream.agents import Agent, Runtime
@@ -25,6 +27,7 @@ from touchpoint.stream.health import HealthPage
 from touchpoint.stream.logs import traced
 from touchpoint.stream.metrics import Metrics
 from touchpoint.stream.outbox import Outbox, Partitioner
+from touchpoint.stream.recovery import read_again
 from touchpoint.stream.stage import StageFactory, Writer
 from touchpoint.stream.tables import Table
 from touchpoint.stream.topics import changelog, check_topics, media_topics, specs
@@ -136,9 +139,10 @@ class StreamWorker:
                 assert isinstance(owner, Table)
                 delivery = self._delivery(agent, partition, stopping)
                 gate = FloodGate(partition, self.settings.dead_letter_limit, INTERNAL)
+                log_of = TP(changelog(self.settings, table), partition)
                 return StageWork(
-                    stages[agent], partition, partitions, owner.partition(partition), table,
-                    changelog(self.settings, table), delivery, gate,
+                    stages[agent], partition, partitions, owner.partition(partition), table, log_of.topic, delivery,
+                    gate, partial(read_again, app.new_reader, log_of),
                 )  # fmt: skip
 
             return make
