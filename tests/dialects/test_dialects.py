@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vendor_feed import FIXTURES, LIMITS, events, facts, fixture
+from vendor_feed import CAPTURES, FIXTURES, LIMITS, events, facts, fixture, translated
 
 from touchpoint.dialects import DIALECTS, Feed, Memory, Unknown
 from touchpoint.stitching.facts import SECOND
@@ -18,18 +18,6 @@ from touchpoint.stitching.media import fold
 
 PAGES = Path(__file__).parents[2] / "docs" / "capture"
 NAMES = sorted(DIALECTS)
-CAPTURES = [
-    ("asterisk-queue-log", "queue_log"),
-    ("asterisk-ami", "asterisk_ami"),
-    ("asterisk-cel", "asterisk_cel.csv"),
-    ("freeswitch", "freeswitch_events"),
-    ("genesys-cloud", "genesys_notifications.jsonl"),
-    ("genesys-cloud", "genesys_details.json"),
-    ("twilio-taskrouter", "twilio_event_streams.jsonl"),
-    ("twilio-taskrouter", "twilio_callbacks"),
-    ("amazon-connect", "connect_contact_events.jsonl"),
-    ("amazon-connect", "connect_contact_records"),
-]
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20)
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner))
 
@@ -173,3 +161,16 @@ def test_a_source_without_wrap_up_is_complete_at_its_end() -> None:
         LIMITS,
     )
     assert item.complete_at == item.ended_at == 140 * SECOND
+
+
+@pytest.mark.parametrize("value", ["9" * 30, '"\\ud800"', "-9223372036854775809"])
+def test_what_json_cannot_hold_is_not_read_even_where_a_text_holds_several_records(value: str) -> None:
+    """The reader of such texts takes what the encoder of events and of a feed's memory would refuse."""
+    [unknown] = DIALECTS["amazon-connect"].read([b'{"ContactId": %s} {"ContactId": "c"}' % value.encode()])
+    assert isinstance(unknown, Unknown)
+
+
+def test_a_time_of_thirty_digits_is_no_time() -> None:
+    line = "|".join(["9" * 30, "c", "q", "NONE", "ENTERQUEUE", "", "1", "1", ""])
+    [unknown] = translated("asterisk-queue-log", [line])
+    assert isinstance(unknown, Unknown)

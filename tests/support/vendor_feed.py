@@ -15,6 +15,18 @@ from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.offline import fold_all
 
 FIXTURES = Path(__file__).parent.parent / "dialects" / "fixtures"
+CAPTURES = [
+    ("asterisk-queue-log", "queue_log"),
+    ("asterisk-ami", "asterisk_ami"),
+    ("asterisk-cel", "asterisk_cel.csv"),
+    ("freeswitch", "freeswitch_events"),
+    ("genesys-cloud", "genesys_notifications.jsonl"),
+    ("genesys-cloud", "genesys_details.json"),
+    ("twilio-taskrouter", "twilio_event_streams.jsonl"),
+    ("twilio-taskrouter", "twilio_callbacks"),
+    ("amazon-connect", "connect_contact_events.jsonl"),
+    ("amazon-connect", "connect_contact_records"),
+]
 LIMITS = load_settings({}).stitching_limits()
 _decoder = Decoder()
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, NamedTuple
 
+import orjson
+
 from touchpoint.dialects.memory import Memory
 from touchpoint.stitching.facts import SECOND, Micros
 from touchpoint.stitching.limits import Capabilities
@@ -19,6 +21,7 @@ Record = Any
 
 MAX_ID = 200  # characters
 _OF_AN_AGENT = (".alerting", ".answered")
+_DIGITS = 12  # of the seconds since 1970: more is no time of this calendar
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -58,6 +61,7 @@ class Dialect:
             return record
         try:
             said = self.rules(record, feed)
+            orjson.dumps(said)  # raises TypeError for what JSON cannot hold: a vendor's own number of thirty digits
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as fault:
             what = f" {fault}" if isinstance(fault, KeyError) else ""
             return Unknown(f"a field is missing or of another form: {type(fault).__name__}{what}")
@@ -125,6 +129,8 @@ def micros(text: str, zone: tzinfo = UTC) -> Micros:
 def seconds(text: str | float) -> Micros:
     """Seconds since 1970 as text or number, exact to the microsecond. Raises ValueError for anything else."""
     whole, _, rest = str(text).partition(".")
-    if not (whole.isascii() and whole.isdigit()) or (rest and not (rest.isascii() and rest.isdigit())):
+    if not (whole.isascii() and whole.isdigit() and len(whole) <= _DIGITS) or (
+        rest and not (rest.isascii() and rest.isdigit())
+    ):
         raise ValueError("not seconds since 1970")
     return int(whole) * SECOND + int((rest + "000000")[:6])

@@ -51,11 +51,12 @@ def _text(raw: bytes) -> Iterator[Any]:
         place = 0
         while place < len(text):
             value, end = decoder.raw_decode(text, place)
+            orjson.dumps(value)  # raises TypeError for half a surrogate pair and numbers beyond 64 bits
             yield from _objects(value)
             place = end
             while place < len(text) and (text[place].isspace() or text[place] == ","):
                 place += 1
-    except (ValueError, RecursionError):
+    except (ValueError, TypeError, RecursionError):
         yield Unknown("not JSON")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.interactions.entities import parent_of
-from touchpoint.stitching.interactions.identity import Claim, claim, identification
+from touchpoint.stitching.interactions.identity import Claim, claim, identification, telling
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
 from touchpoint.stitching.limits import Limits
 
@@ -21,14 +21,9 @@ def claimed_key(tenant: str, who: Claim) -> PartyKey | None:
     return PartyKey(tenant, "address", who.address) if who.address else None
 
 
-def implied(facts: Iterable[Fact], limits: Limits) -> Iterator[Fact]:
-    """What the events of one thing say of addresses; once for each."""
-    said: set[tuple[str, str]] = set()
-    for fact in facts:
-        known = identification(fact, limits)
-        if known is not None and (known.subject, known.data["id"]) not in said:
-            said.add((known.subject, known.data["id"]))
-            yield known
+def implied(facts: Iterable[Fact], limits: Limits) -> list[Fact]:
+    """What the events of one thing say of addresses, without repetitions; in whatever order they are."""
+    return telling(known for fact in facts if (known := identification(fact, limits)) is not None)
 
 
 def place(item: str, facts: Iterable[Fact]) -> PartyFacts:

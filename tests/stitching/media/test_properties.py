@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import random
-from itertools import pairwise
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from timeline_invariants import check
 
 from touchpoint.stitching.facts import SECOND, Fact, FactKey
 from touchpoint.stitching.limits import Capabilities, Limits
 from touchpoint.stitching.media import fold, merge_facts
-from touchpoint.stitching.media.model import MediaItem, Segment
+from touchpoint.stitching.media.model import MediaItem
 from touchpoint.stitching.media.order import RANK
-from touchpoint.stitching.media.reference import documented
 
 SEEDS = 10_000
 LIMITS = Limits(capabilities={"no-holds": Capabilities(hold=False), "plain": Capabilities(hold=False, wrapup=False)})
@@ -31,7 +30,6 @@ BUSY = """
     transmission_started transmitted parked unparked
 """.split()
 AGENTS = ["A", "B", "C", "robot"]
-CUSTOMER = {"ivr", "routing", "queue", "dialing", "parked", "voicemail", "transmission", "awaiting_customer", "gap"}
 
 
 def random_data(dice: random.Random, verb: str) -> dict[str, Any]:
@@ -97,77 +95,6 @@ def folded(facts: list[Fact]) -> MediaItem:
     known: dict[FactKey, Fact] = {}
     merge_facts(known, facts, LIMITS)
     return fold("c1", known.values(), LIMITS)
-
-
-def overlap(segments: list[Segment]) -> bool:
-    inner = sorted(segments, key=lambda s: (s.started_at, s.ended_at))
-    return any(b.started_at < a.ended_at for a, b in pairwise(inner))
-
-
-def check(item: MediaItem, facts: list[Fact]) -> None:
-    segments = item.segments
-    assert item.started_at <= item.ended_at <= item.latest <= item.complete_at
-    assert list(segments) == sorted(segments, key=lambda s: s.started_at)
-    for segment in segments:
-        assert segment.started_at <= segment.ended_at
-        assert segment.end_reason is not None or segment.type == "gap"
-        assert (segment.closed_rule, segment.type, segment.end_reason) in documented(), segment
-        if segment.parent is not None:
-            parent = segments[segment.parent]
-            assert parent.type == "with_agent"
-            assert parent.track == segment.track
-            assert parent.started_at <= segment.started_at
-            assert segment.ended_at <= parent.ended_at
-        if segment.type == "routing":
-            assert segment.ended_at > segment.started_at
-        if segment.type != "wrap_up":
-            assert item.started_at <= segment.started_at
-            assert segment.ended_at <= item.ended_at
-    customer = [s for s in segments if s.type in CUSTOMER]
-    assert {s.track for s in customer} <= {"customer"}
-    assert not overlap(customer)
-    for track in {s.track for s in segments} - {"customer"}:
-        assert not overlap([s for s in segments if s.track == track and s.type in ("with_agent", "monitor", "wrap_up")])
-        assert not overlap([s for s in segments if s.track == track and s.type == "hold"])
-    check_cover(item, facts)
-    check_figures(item)
-
-
-def check_cover(item: MediaItem, facts: list[Fact]) -> None:
-    """Customer track and with_agent leave no hole over 1 s, 3 s with whole seconds; routing is never under an agent."""
-    tolerance = SECOND if any(fact.time % SECOND for fact in facts) else 3 * SECOND
-    reached = item.started_at
-    for segment in item.segments:
-        if segment.type in CUSTOMER | {"with_agent"}:
-            assert segment.started_at - reached <= tolerance
-            reached = max(reached, segment.ended_at)
-    assert item.ended_at - reached <= tolerance
-    agents = [s for s in item.segments if s.type == "with_agent"]
-    for routing in (s for s in item.segments if s.type == "routing"):
-        assert all(a.ended_at <= routing.started_at or a.started_at >= routing.ended_at for a in agents)
-
-
-def union_ms(segments: list[Segment]) -> float:
-    total, reached = 0, 0
-    for segment in sorted(segments, key=lambda s: s.started_at):
-        total += max(segment.ended_at - max(segment.started_at, reached), 0)
-        reached = max(reached, segment.ended_at)
-    return total / 1000
-
-
-def check_figures(item: MediaItem) -> None:
-    agents = [s for s in item.segments if s.type == "with_agent" and s.resource_id != "robot" and s.resource_id]
-    known = [s for s in item.segments if s.type == "with_agent" and s.resource_id != "robot"]
-    if agents == known:
-        assert abs(item.talk_ms + item.hold_ms - union_ms(agents)) <= 2
-    figures = [item.queue_wait_ms, item.ring_ms, item.talk_ms, item.hold_ms, item.handle_ms]
-    assert min(figures) >= 0
-    assert item.speed_of_answer_ms is None or item.speed_of_answer_ms >= 0
-    people = [own for own in item.resources.values() if not own.bot]
-    assert abs(item.handle_ms - sum(own.handle_ms for own in people)) <= len(people)
-    for own in item.resources.values():
-        assert min(own.talk_ms, own.hold_ms, own.handle_ms) >= 0
-        assert abs(own.handle_ms - own.talk_ms - own.hold_ms - (own.acw_ms or 0)) <= 2
 
 
 @pytest.mark.slow

@@ -134,7 +134,7 @@ def fold_activity(activity_id: str, facts: Collection[Fact], limits: Limits) -> 
         merged.get("outcome"),  # type: ignore[arg-type]
         merged.get("result"),  # type: ignore[arg-type]
         merged.get("reason"),  # type: ignore[arg-type]
-        tuple((o["type"], o["id"], o["action"]) for o in merged.get("objects") or ()),  # type: ignore[attr-defined]
+        tuple((o["type"], o["id"], o.get("action")) for o in merged.get("objects") or ()),  # type: ignore[attr-defined]
     )
 
 

@@ -58,13 +58,18 @@ def identification(fact: Fact, limits: Limits) -> Fact | None:
     return Fact(fact.time, "party", "identified", fact.source, fact.id, address, fact.tenant, data=known)
 
 
+def _order(fact: Fact) -> tuple[Micros, str, str, str, str]:
+    """By time; by content in the end, since two items may have used one id for what is not the same."""
+    return (fact.time, fact.source, fact.id, fact.subject, repr(fact.data))
+
+
 class Identity:
     """The identifications and merges of some party.* facts."""
 
     def __init__(self, facts: Iterable[Fact]) -> None:
         self._known: dict[str, list[Known]] = {}
         self._into: dict[str, str] = {}
-        for fact in sorted(facts, key=lambda f: (f.time, f.source, f.id)):
+        for fact in sorted(facts, key=_order):
             if fact.verb == "identified":
                 data = fact.data
                 known = Known(fact.time, data["id"], data.get("account"), data.get("name"))
@@ -107,7 +112,7 @@ def telling(facts: Iterable[Fact]) -> list[Fact]:
     """Identifications and merges without those that say what was known: every call of a known party repeats it."""
     kept: list[Fact] = []
     known: dict[str, tuple[str | None, ...]] = {}
-    for fact in sorted(facts, key=lambda f: (f.time, f.source, f.id)):
+    for fact in sorted(facts, key=_order):
         data = fact.data
         says: tuple[str | None, ...]
         if fact.verb == "merged":

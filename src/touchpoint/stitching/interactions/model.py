@@ -59,7 +59,7 @@ class Activity(msgspec.Struct, frozen=True):
     outcome: str | None
     result: str | None
     reason: str | None
-    objects: tuple[tuple[str, str, str], ...]
+    objects: tuple[tuple[str, str, str | None], ...]  # type, id, action
 
 
 def reference(item: str, named: str) -> str:

@@ -1,0 +1,41 @@
+"""Damaged events and vendors' records by the thousand: nothing stops the decoder, the dialects, the fold or a stage.
+
+`python3 dev fuzz` does the same with a million of them and another seed each time.
+"""
+
+from __future__ import annotations
+
+import random
+
+import orjson
+import pytest
+from fuzz_campaign import Campaign
+from fuzz_events import TYPES, event
+from fuzz_inputs import Input
+
+from touchpoint.stitching.media.rules import RULES
+
+INPUTS = 20_000
+EACH_ROW = 5  # times at least, of so many inputs
+
+
+@pytest.mark.slow
+def test_twenty_thousand_damaged_inputs_find_nothing_and_every_rule_was_applied() -> None:
+    campaign = Campaign(seed=20_260_302)
+    campaign.run(INPUTS)
+    assert campaign.findings == []
+    assert campaign.inputs >= INPUTS
+    row, times = campaign.rarest()
+    assert times >= EACH_ROW, row
+    assert len(campaign.rows) == len(RULES)
+    assert campaign.verdicts.keys() >= {"accepted", "value", "not_json", "too_large", "mode", "missing", "time", "type"}
+    assert campaign.verdicts["accepted"] > INPUTS / 2
+    assert campaign.worked > 5
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_the_events_that_are_damaged_are_valid_before(name: str) -> None:
+    campaign = Campaign(seed=1)
+    for number in range(5):
+        made = event(random.Random(number), name, number, "tel:+441632960001", 1.0)
+        assert campaign.decode(Input(orjson.dumps(made))) is not None, made
