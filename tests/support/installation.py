@@ -66,7 +66,7 @@ class Worker:
     def __init__(self, log: Path, environment: dict[str, str], metrics_port: int) -> None:
         self.log = log
         self.ended_by_us = False
-        self._port = metrics_port
+        self.port = metrics_port  # of its page
         with log.open("ab") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "touchpoint", "worker"], stdout=out, stderr=out, env=environment
@@ -90,7 +90,7 @@ class Worker:
 
     def metrics(self) -> dict[str, float]:
         """What its page says now, by name with labels."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/metrics", timeout=5) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as page:
             lines = page.read().decode().splitlines()
         return {name: float(value) for name, _, value in (s.rpartition(" ") for s in lines if not s.startswith("#"))}
 
@@ -113,10 +113,10 @@ class Installation:
     async def prepare(self) -> None:
         await create_topics(self.settings)
 
-    def worker(self) -> Worker:
-        """Start a worker."""
+    def worker(self, **own: object) -> Worker:
+        """Start a worker; `own`: settings of this one alone."""
         port, number = free_port(), len(self.workers)
-        fields = self._fields | {"metrics_port": port}
+        fields = self._fields | {"metrics_port": port} | own
         environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         environment |= {PREFIX + name.upper(): str(value) for name, value in fields.items()}
         worker = Worker(self.directory / f"worker-{number}.log", environment, port)

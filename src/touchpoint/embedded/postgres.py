@@ -52,8 +52,7 @@ class EmbeddedPostgres:
                 self._watcher = self._watch()
             data = str(self.directory / "data")
             self._run("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-            options = f"-k {self.directory} {_SETTINGS} {'' if self._keep else _FAST}"
-            self._run("pg_ctl", "-D", data, "-w", "-t", "60", "-l", str(self.directory / "log"), "-o", options, "start")
+            self._serve()
         except BaseException:  # Ctrl-C too: whatever ends the start leaves nothing running
             self.stop()
             raise
@@ -93,6 +92,11 @@ class EmbeddedPostgres:
             cwd="/",
             **_as_user(),
         )
+
+    def _serve(self) -> None:
+        data, log = str(self.directory / "data"), str(self.directory / "log")
+        options = f"-k {self.directory} {_SETTINGS} {'' if self._keep else _FAST}"
+        self._run("pg_ctl", "-D", data, "-w", "-t", "60", "-l", log, "-o", options, "start")
 
     def _make_binaries_reachable(self, package: Path) -> None:
         """A virtual environment under /root is closed to `nobody`: then the server runs from a copy."""

@@ -1,0 +1,82 @@
+"""What workers need and what may fail them: a Kafka and a PostgreSQL of the round's own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+from kafka_broker import KafkaBroker
+
+from touchpoint.embedded.postgres import EmbeddedPostgres
+from touchpoint.history.migrate import migrate
+
+RECOVERING = 8.0  # seconds after a broker came back: coordinators load, clients find it again
+
+
+class Postgres(EmbeddedPostgres):
+    """One that can be stopped and started again on the same data."""
+
+    def halt(self, mode: str) -> None:
+        """`mode`: fast, or immediate, which is a crash."""
+        self._run("pg_ctl", "-D", str(self.directory / "data"), "-m", mode, "-w", "stop")
+
+    def resume(self) -> None:
+        self._serve()
+
+
+class Surroundings:
+    """Both servers; each is broken by one fault at a time."""
+
+    def __init__(self, directory: Path) -> None:
+        self.broker = KafkaBroker(directory / "kafka")
+        self.postgres = Postgres()
+        self.database = ""
+        self._broker_turn, self._postgres_turn = asyncio.Lock(), asyncio.Lock()
+        self._broker_back = -RECOVERING
+        self._broker_away = False
+
+    async def start(self) -> None:
+        """Both at once, with an empty, migrated database. Raises KafkaMissingError, EmbeddedPostgresError."""
+        await asyncio.gather(asyncio.to_thread(self._start_broker), self._start_postgres())
+
+    def _start_broker(self) -> None:
+        self.broker.prepare()
+        self.broker.start()
+
+    async def _start_postgres(self) -> None:
+        await asyncio.to_thread(self.postgres.start)
+        administrator = await asyncpg.connect(self.postgres.dsn())
+        await administrator.execute("CREATE DATABASE soak")
+        await administrator.close()
+        self.database = self.postgres.dsn("soak")
+        await migrate(self.database)
+
+    def end(self) -> None:
+        """Both, with the database's data; the broker's is in the directory."""
+        self.broker.kill()
+        self.postgres.stop()
+
+    @contextlib.asynccontextmanager
+    async def broker_away(self) -> AsyncIterator[KafkaBroker]:
+        """For a fault of the broker: nobody else breaks it meanwhile."""
+        async with self._broker_turn:
+            self._broker_away = True
+            try:
+                yield self.broker
+            finally:
+                self._broker_away, self._broker_back = False, time.monotonic()
+
+    @contextlib.asynccontextmanager
+    async def postgres_away(self) -> AsyncIterator[Postgres]:
+        """For a fault of PostgreSQL: nobody else breaks it meanwhile."""
+        async with self._postgres_turn:
+            yield self.postgres
+
+    @property
+    def broker_was_away_since(self) -> float:
+        """Until when, by the monotonic clock, a worker may have missed the broker."""
+        return time.monotonic() if self._broker_away else self._broker_back + RECOVERING

@@ -1,0 +1,25 @@
+"""A round of faults on real servers: nothing lost, nothing twice, nothing different from what `stitch` makes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fault_round import Plan, run_round
+from kafka_broker import KafkaMissingError, must_have_kafka
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+FAULTS = 32
+
+
+async def test_dozens_of_faults_lose_nothing_store_nothing_twice_and_change_nothing(tmp_path: Path) -> None:
+    try:
+        outcome = await run_round(Plan.of(seed=1, number=1, faults=FAULTS), tmp_path, print)
+    except KafkaMissingError as error:
+        if must_have_kafka():
+            raise
+        pytest.skip(str(error))
+    assert outcome.done.total() == FAULTS
+    assert outcome.compared.same, outcome.details
+    assert not outcome.problems
+    assert outcome.interactions > 500
