@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 import phonenumbers
 import pydantic_settings
@@ -27,8 +28,9 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from touchpoint.dialects import CAPABILITIES
+from touchpoint.dialects import CAPABILITIES, DIALECTS
 from touchpoint.events.addresses import party_address
+from touchpoint.events.schema import TOPICS
 from touchpoint.stitching.facts import DAY, HOUR, MINUTE, SECOND, Micros
 from touchpoint.stitching.limits import CHANNELS, DEFAULT, ChannelLimits, Limits
 
@@ -87,6 +89,35 @@ class ChannelSettings(Section):
         age = self.age if self.age is not None else usual.age if usual else 24 * HOUR
         kept = usual.linger if usual and self.stitch_gap is None else gap
         return ChannelLimits(gap, age, kept if self.linger is None else self.linger)
+
+
+class DialectTopic(Section):
+    """A topic that another system fills with its own records."""
+
+    dialect: str
+    """what the records are: one of docs/capture"""
+    source: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """the events' source, where the records do not name their system; unset: one of the dialect's name"""
+    tenant: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """the events' tenant; unset: the default one"""
+    zone: str = "UTC"
+    """of stamps that are local time, such as Europe/London"""
+
+    @field_validator("dialect")
+    @classmethod
+    def _dialect(cls, name: str) -> str:
+        if name not in DIALECTS:
+            raise ValueError("must be one of " + ", ".join(DIALECTS))
+        return name
+
+    @field_validator("zone")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("must be a time zone such as Europe/London") from None
+        return name
 
 
 class LimitSettings(Section):
@@ -182,6 +213,8 @@ class Settings(BaseSettings):
     """addresses that many people share (switchboards, mailboxes): never a reason to join two items"""
     channels: Mapping[str, ChannelSettings] = {}
     """channels beyond those of the contract, or other limits for these, as JSON: {"sms": {"age": "2h"}}"""
+    dialect_topics: Mapping[str, DialectTopic] = {}
+    """topics of other systems, by their full names, as JSON: {"pbx.queue_log": {"dialect": "asterisk-queue-log"}}"""
     limits: LimitSettings = LimitSettings()
 
     # The worker
@@ -239,6 +272,14 @@ class Settings(BaseSettings):
                 raise ValueError(f"{topic!r} cannot be the topic of channel {name!r}: letters, digits, . - and _")
         return channels
 
+    @field_validator("dialect_topics")
+    @classmethod
+    def _dialect_topics(cls, topics: Mapping[str, DialectTopic]) -> Mapping[str, DialectTopic]:
+        for name in topics:
+            if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", name):
+                raise ValueError(f"{name!r} cannot be a topic's name: letters, digits, . - and _, at most 100")
+        return topics
+
     @field_validator("database_url")
     @classmethod
     def _database(cls, url: SecretStr | None) -> SecretStr | None:
@@ -266,6 +307,12 @@ class Settings(BaseSettings):
             problems.append(f"{PREFIX}MIN_INSYNC ({self.min_insync}) is more than {PREFIX}REPLICATION")
         if self.rebalance_timeout < self.session_timeout / 2:
             problems.append(f"{PREFIX}REBALANCE_TIMEOUT must be at least half of {PREFIX}SESSION_TIMEOUT")
+        own = {self.topic_prefix + topic for topic in (*_TOPICS, *TOPICS.values())}
+        own |= {self.topic_prefix + (channel.topic or name) for name, channel in self.channels.items()}
+        problems += [
+            f"{PREFIX}DIALECT_TOPICS: {topic!r} is a topic of our own; a vendor's records need another"
+            for topic in sorted(own & self.dialect_topics.keys())
+        ]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -297,6 +344,13 @@ _TYPES = {"activity", "interaction", "party", "source"}  # what event types begi
 _TOPICS = {"activities", "parties", "touches", "links", "interactions", "dead-letters"}
 
 
+_JSON = {
+    "TOUCHPOINT_CHANNELS": '{"sms": {"age": "2h"}}',
+    "TOUCHPOINT_DIALECT_TOPICS": '{"pbx.queue_log": {"dialect": "asterisk-queue-log"}}',
+    "TOUCHPOINT_LIMITS": '{"quiet": "1m"}',
+}
+
+
 class SettingsError(Exception):
     """The configuration is wrong. ``problems``: one line each, naming the setting, its value and the way out."""
 
@@ -320,7 +374,7 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
         pydantic_settings.SettingsError
     ) as error:  # a section's variable that is no JSON: pydantic stops at the first
         name = PREFIX + str(error).split('"')[1].upper()
-        raise SettingsError([*problems, f'{name}: must be JSON such as {{"sms": {{"age": "2h"}}}}']) from None
+        raise SettingsError([*problems, f"{name}: must be JSON such as {_JSON.get(name, '{...}')}"]) from None
     except ValidationError as error:
         raise SettingsError(problems + [_plain(e) for e in error.errors()]) from None
     if problems:

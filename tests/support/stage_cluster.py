@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -12,11 +12,13 @@ from aiokafka.partitioner import murmur2
 
 from touchpoint.events import Decoder
 from touchpoint.producer.routing import address
+from touchpoint.settings import DialectTopic
 from touchpoint.stitching.facts import SECOND, Micros
 from touchpoint.stitching.limits import Limits
+from touchpoint.stream.feeds import FeedStage
 from touchpoint.stream.media import MediaStage
 from touchpoint.stream.party import PartyStage
-from touchpoint.stream.stage import Forward, Record
+from touchpoint.stream.stage import Forward, Record, Stage
 
 Json = dict[str, Any]
 INPUTS = ("calls", "emails", "faxes", "chats", "activities", "parties")
@@ -27,8 +29,13 @@ TICKS = 0.5  # after so many batches
 class Cluster:
     """N partitions of both stages; records move when told to, in an order drawn from a seed."""
 
-    def __init__(self, partitions: int, seed: int, limits: Limits, inputs: Iterable[str] = INPUTS) -> None:
+    def __init__(
+        self, partitions: int, seed: int, limits: Limits, inputs: Iterable[str] = INPUTS,
+        feeds: Mapping[str, tuple[DialectTopic, int]] | None = None,
+    ) -> None:  # fmt: skip
+        """``feeds``: topics with a dialect, and how many partitions each has."""
         self.partitions, self.limits, self.inputs = partitions, limits, tuple(inputs)
+        self.feeds = dict(feeds or {})
         self.rng = random.Random(seed)
         self.queues: dict[tuple[str, int], list[Record]] = defaultdict(list)
         self.offsets: dict[tuple[str, int], int] = defaultdict(int)
@@ -36,13 +43,17 @@ class Cluster:
         self.now: Micros = 1_800_000_000 * SECOND  # after all that is played: what is ahead of the clock is refused
         self.closed: list[Json] = []
         self.dead: list[Record] = []
-        self.stages = {(agent, p): self._stage(agent, p) for agent in ("media", "party") for p in range(partitions)}
+        counts = {"media": partitions, "party": partitions} | {feed: of for feed, (_, of) in self.feeds.items()}
+        self.stages = {(agent, p): self._stage(agent, p) for agent, of in counts.items() for p in range(of)}
 
-    def _stage(self, agent: str, p: int) -> MediaStage | PartyStage:
+    def _stage(self, agent: str, p: int) -> Stage:
         state = self.states[agent, p]
+        if agent in self.feeds:
+            declared, of = self.feeds[agent]
+            return FeedStage(p, of, self.partitions, state, agent, declared, Decoder(), self.limits)
         if agent == "media":
             held = [topic for topic in self.inputs if topic != "parties"]
-            return MediaStage(p, self.partitions, state, Decoder(), self.limits, SECRET, held)
+            return MediaStage(p, self.partitions, state, Decoder(), self.limits, SECRET, held, self.feeds)
         return PartyStage(p, self.partitions, state, self.limits, SECRET)
 
     def restart(self) -> None:
@@ -63,7 +74,8 @@ class Cluster:
         self.offsets[place] += 1
 
     def _place(self, topic: str, key: bytes | None, partition: int | None) -> tuple[str, int]:
-        return topic, (murmur2(key or b"") & 0x7FFFFFFF) % self.partitions if partition is None else partition
+        of = self.feeds[topic][1] if topic in self.feeds else self.partitions
+        return topic, (murmur2(key or b"") & 0x7FFFFFFF) % of if partition is None else partition
 
     def produce(self, events: Iterable[Json]) -> None:
         for event in events:
@@ -72,8 +84,9 @@ class Cluster:
 
     def finish(self, time: str) -> None:
         """A heartbeat beyond all limits to every partition of every input."""
-        for topic in self.inputs:
-            for p in range(self.partitions):
+        counts = dict.fromkeys(self.inputs, self.partitions) | {feed: of for feed, (_, of) in self.feeds.items()}
+        for topic, of in counts.items():
+            for p in range(of):
                 beat = {"specversion": "1.0", "id": "end", "source": "finish", "type": "source.heartbeat", "time": time}
                 self.put(topic, None, orjson.dumps(beat), p)
 
@@ -93,8 +106,7 @@ class Cluster:
         for _ in range(0, seconds, step):
             self.now += step * SECOND
             for (agent, p), stage in self.stages.items():
-                caught_up = self.inputs if agent == "media" else ("touches",)
-                self._forward(agent, p, stage.tick(self.now, caught_up))
+                self._forward(agent, p, stage.tick(self.now, (*self.inputs, "touches", *self.feeds)))
             while any(self.queues.values()):
                 self._step()
 
@@ -102,7 +114,7 @@ class Cluster:
         topic, p = place = self._some_place()
         batch = self._some_batch(place)
         self.queues[place] = self.queues[place][len(batch) :]
-        agent = "party" if topic == "touches" else "media"
+        agent = self._agent(topic)
         self.now += SECOND // 10
         self._forward(agent, p, self.stages[agent, p].apply(batch, self.now))
         if self.rng.random() < TICKS:
@@ -111,7 +123,7 @@ class Cluster:
     def _crash(self) -> None:
         """A kill between forwards and changelog: some of them are out, state and offset are as before."""
         topic, p = place = self._some_place()
-        agent = "party" if topic == "touches" else "media"
+        agent = self._agent(topic)
         before = dict(self.states[agent, p])
         self.now += SECOND // 10
         stage = self.stages[agent, p]
@@ -127,6 +139,9 @@ class Cluster:
         self.states[agent, p].clear()
         self.states[agent, p].update(before)
         self.stages[agent, p] = self._stage(agent, p)
+
+    def _agent(self, topic: str) -> str:
+        return topic if topic in self.feeds else "party" if topic == "touches" else "media"
 
     def _some_place(self) -> tuple[str, int]:
         return self.rng.choice([place for place, queue in sorted(self.queues.items()) if queue])

@@ -243,8 +243,9 @@ def wanted_of(
 ) -> Wanted:  # fmt: skip
     """The filter of the options; times without an offset are UTC."""
     from touchpoint.stream.dead_letter_reader import Wanted
+    from touchpoint.stream.topics import short_name
 
-    short = topic and topic.removeprefix(settings.topic_prefix)
+    short = topic and short_name(settings, topic)
     times = {"since": _milliseconds(since), "until": _milliseconds(until)}
     return Wanted(cause=cause, code=code, topic=short, key=key, **times)
 

@@ -28,8 +28,8 @@ def topics(check: Check = False) -> None:
     brokers = ", ".join(settings.brokers)
     try:
         if check:
-            count = asyncio.run(check_topics(settings))
-            print(f"all topics are there, with {count} partitions each")
+            counts = asyncio.run(check_topics(settings))
+            print(f"all topics are there, with {counts.ours} partitions each")
             return
         report = asyncio.run(create_topics(settings))
     except TopicsError as error:

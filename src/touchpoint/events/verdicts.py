@@ -19,6 +19,7 @@ Code = Literal[
     "late",  # so late that what it belonged to is closed and forgotten
     "value",  # a field with a wrong type, or a value that is not allowed
     "schema",  # an unknown major version in dataschema
+    "dialect",  # a vendor's record that its dialect does not understand
     "internal",  # a fault of this program; report it with the record
 ]
 """Why a record was not accepted: the few words that a metric is labelled with."""

@@ -23,13 +23,10 @@ Headers = Sequence[tuple[str, bytes]]
 
 def read(value: bytes, headers: Headers) -> dict[str, Any]:
     """The event's attributes, `data` among them, unvalidated but for JSON itself. Raises Rejected."""
-    if len(value) > MAX_RECORD:
-        raise _too_large(len(value))
+    if (headers or len(value) > MAX_RECORD) and (fault := too_large(value, headers)) is not None:
+        raise fault
     if not headers:
         return _structured(value)
-    size = len(value) + sum(len(name) + len(text or b"") for name, text in headers)
-    if size > MAX_RECORD:
-        raise _too_large(size)
     found = _headers(headers)
     content = found.get("content-type", "").partition(";")[0].strip().lower()
     if content.startswith("application/cloudevents-batch"):
@@ -42,6 +39,16 @@ def read(value: bytes, headers: Headers) -> dict[str, Any]:
     if not attributes:  # a binary event has at least ce_specversion; a bare JSON content type is on a whole event
         return _structured(value)
     return _binary(value, attributes, content)
+
+
+def too_large(value: bytes, headers: Headers) -> Rejected | None:
+    """Why a record cannot be taken that is over the limit, whatever is in it."""
+    size = len(value) + sum(len(name) + len(text or b"") for name, text in headers)
+    return (
+        Rejected("too_large", f"the record has {size} bytes; at most {MAX_RECORD} (256 KiB)")
+        if size > MAX_RECORD
+        else None
+    )
 
 
 def check(tree: Any, path: str = "") -> None:
@@ -159,10 +166,6 @@ def _check_json_type(content: object) -> None:
     if plain not in ("application/json", "text/json") and not plain.endswith("+json"):
         shown = repr(content[:80]) if isinstance(content, str) else kind_of(content)
         raise Rejected("mode", f"data is {shown}; only JSON (application/json) is read")
-
-
-def _too_large(size: int) -> Rejected:
-    return Rejected("too_large", f"the record has {size} bytes; at most {MAX_RECORD} (256 KiB)")
 
 
 def kind_of(value: object) -> str:

@@ -22,12 +22,31 @@ LONGEST_TICK: Micros = 5 * SECOND
 """What lies between two ticks beyond it was a wait for the broker, or a machine that stood still: not a quiet input."""
 
 
+class Feeding(msgspec.Struct, array_like=True):
+    """A topic with a dialect: what each of its partitions, however many there are, has told of its time."""
+
+    progress: Progress = msgspec.field(default_factory=lambda: Progress(1, 0))
+    begun: Micros = 0  # for how long there have been events anywhere, by the wall clock
+
+    def hear(self, message: Told) -> None:
+        self.progress.senders = max(self.progress.senders, message.of)
+        self.progress.hear(message.sender, message.watermarks)
+
+    def watermark(self, disorder: Micros) -> Micros | None:
+        """As of an input: partitions without events are not waited for, once others have had some for a while."""
+        if not self.progress.senders or (reached := self.progress.at(0)) is None:
+            return None
+        waits = self.begun < disorder and any(told == [EMPTY] for told in self.progress.told.values())
+        return None if waits else reached
+
+
 class MediaTime(msgspec.Struct, array_like=True):
     """What of time must outlive a restart."""
 
     inputs: dict[str, Input]
     links: Progress
     beats: dict[str, list[Micros]] = {}
+    feeds: dict[str, Feeding] = {}
 
 
 _decode = msgspec.msgpack.Decoder(MediaTime).decode
@@ -37,13 +56,16 @@ _encode = msgspec.msgpack.Encoder().encode
 class MediaClock:
     """Reads and keeps the time of one media partition; tells it to everyone who waits for it."""
 
-    def __init__(self, partition: int, partitions: int, state: State, holding: Collection[str], limits: Limits) -> None:
+    def __init__(
+        self, partition: int, partitions: int, state: State, holding: Collection[str], limits: Limits,
+        feeds: Collection[str] = (),
+    ) -> None:  # fmt: skip
         self._partition, self._partitions, self._state, self._limits = partition, partitions, state, limits
         raw = state.get(_KEY)
         fresh = MediaTime({}, Progress(LINK_HOPS, partitions))
         self.time = _decode(unstamped(raw)) if raw is not None else fresh
-        for topic in holding:
-            self.time.inputs.setdefault(topic, Input())
+        self.time.inputs = {topic: self.time.inputs.get(topic) or Input() for topic in holding}
+        self.time.feeds = {topic: self.time.feeds.get(topic) or Feeding() for topic in feeds}
         self._ticked: Micros | None = None
         self._told_at: Micros = 0
         self._said: tuple[list[Micros], Micros] | None = None
@@ -61,14 +83,14 @@ class MediaClock:
         """An event of an input; returns its time if it is a sign of life of a source with a heartbeat."""
         if (known := self.time.inputs.get(topic)) is not None:
             known.saw(fact.time)
-        beats = self.time.beats.get(fact.source)
-        if fact.kind == "source":
-            self.time.beats[fact.source] = sorted({*(beats or ()), fact.time})[-_BEATS_KEPT:]
-            return fact.time
-        if beats is None:
-            return None
-        before = max((beat for beat in beats if beat <= fact.time), default=None)
-        return fact.time if before is not None and fact.time - before > self._limits.silence else None
+        return sign_of_life(self.time.beats, fact, self._limits)
+
+    def hear(self, message: Told) -> None:
+        """What a partition tells of its progress. Of a topic that is declared no longer it does not matter."""
+        if message.stage == "media":
+            self.time.links.hear(message.sender, message.watermarks)
+        elif (feeding := self.time.feeds.get(message.stage)) is not None:
+            feeding.hear(message)
 
     def signs(self, signs: dict[str, list[Micros]]) -> list[Forward]:
         """Signs of life, told at once: they must be durable with the events that gave them."""
@@ -83,12 +105,15 @@ class MediaClock:
         begun = self.time.links.begun or any(known.latest is not None for known in self.time.inputs.values())
         for topic, known in self.time.inputs.items():
             known.passes(elapsed, topic in caught_up, begun)
+        for feeding in self.time.feeds.values():
+            feeding.begun += elapsed if begun or feeding.progress.begun else 0
 
     def broadcast(self, now: Micros) -> list[Forward]:
         """Our progress, if there is any and not too often."""
         if now - self._told_at < broadcast_every(self._partitions):
             return []
-        own = least([known.watermark(self._limits.disorder) for known in self.time.inputs.values()])
+        waited_for: list[Input | Feeding] = [*self.time.inputs.values(), *self.time.feeds.values()]
+        own = least([known.watermark(self._limits.disorder) for known in waited_for])
         if own is None:
             return []
         hops = [own, *(_known(self.time.links.at(hop)) for hop in range(LINK_HOPS - 1))]
@@ -100,6 +125,18 @@ class MediaClock:
             *told(LINKS, Told("media", self._partition, hops), self._partitions),
             *told(TOUCHES, Told("media", self._partition, [final]), self._partitions),
         ]
+
+
+def sign_of_life(beats: dict[str, list[Micros]], fact: Fact, limits: Limits) -> Micros | None:
+    """Its time if it is a heartbeat, or an event that ends a silence; `beats` has the last heartbeats by source."""
+    known = beats.get(fact.source)
+    if fact.kind == "source":
+        beats[fact.source] = sorted({*(known or ()), fact.time})[-_BEATS_KEPT:]
+        return fact.time
+    if known is None:
+        return None
+    before = max((beat for beat in known if beat <= fact.time), default=None)
+    return fact.time if before is not None and fact.time - before > limits.silence else None
 
 
 def broadcast_every(partitions: int) -> Micros:

@@ -14,7 +14,7 @@ from touchpoint.settings import Settings
 from touchpoint.stream.dead_letters import CAUSE, CODE, ORIGIN, TOPIC, TRUNCATED, VERSION
 from touchpoint.stream.stage import Headers
 from touchpoint.stream.topic_reader import one_record, records
-from touchpoint.stream.topics import DEAD_LETTER_BYTES
+from touchpoint.stream.topics import DEAD_LETTER_BYTES, full_name, short_name
 
 OURS = "touchpoint-"
 IN_FLIGHT = 500  # records sent and not yet acknowledged
@@ -116,7 +116,7 @@ async def letters_at(settings: Settings, where: Place) -> list[Letter]:
     if where.topic in (TOPIC, settings.topic_prefix + TOPIC):
         record = await one_record(settings, TOPIC, where.partition, where.offset)
         return [] if record is None else [letter(record, settings.topic_prefix)]
-    origin = Place(where.topic.removeprefix(settings.topic_prefix), where.partition, where.offset)
+    origin = Place(short_name(settings, where.topic), where.partition, where.offset)
     return [found async for found in letters(settings, Wanted(topic=origin.topic)) if found.origin == origin]
 
 
@@ -151,7 +151,7 @@ async def replay(
 
 async def _hand_over(producer: AIOKafkaProducer, settings: Settings, each: Letter) -> asyncio.Future[object]:
     assert each.origin is not None, "the caller sends only what has no obstacle"
-    topic = settings.topic_prefix + each.origin.topic
+    topic = full_name(settings, each.origin.topic)
     partition: int | None = each.origin.partition
     if partition not in await producer.partitions_for(topic):
         partition = None  # the topic was made anew, with fewer: by the key

@@ -36,7 +36,12 @@ def dead_letter(record: Record, cause: str, code: str = "internal") -> Forward:
 def orphan(fact: Fact) -> Forward:
     """A fact of a media item that never came: its own bytes are gone, what was understood of them is not."""
     cause = f"{fact.kind}.{fact.verb} speaks of a media item of which no event of a channel ever came"
-    headers = [(CAUSE, cause.encode()), (CODE, b"orphan"), (VERSION, _VERSION)]
+    return without_record(fact, cause, "orphan")
+
+
+def without_record(fact: Fact, cause: str, code: str) -> Forward:
+    """A fact that cannot be kept, and whose record is elsewhere or gone."""
+    headers = [(CAUSE, cause.encode()), (CODE, code.encode()), (VERSION, _VERSION)]
     return Forward(TOPIC, fact.subject.encode(), msgspec.json.encode(fact), headers)
 
 

@@ -14,11 +14,11 @@ from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.parties import claimed_key, implied
 from touchpoint.stream.clock import OURS, UNKNOWN, MediaClock
-from touchpoint.stream.dead_letters import dead_letter, orphan
+from touchpoint.stream.dead_letters import dead_letter, orphan, without_record
 from touchpoint.stream.items import Changes, Item, ItemState
 from touchpoint.stream.stage import Forward, Record, State
 from touchpoint.stream.timers import Timers, stamped, unstamped
-from touchpoint.stream.touches import LINKS, Addresses, Erasure, Link, Told, Touch, link, read
+from touchpoint.stream.touches import FROM_FEED, LINKS, Addresses, Erasure, Link, Told, Touch, link, read
 
 MOST_EXPIRED = 2_000  # in one tick
 AHEAD: Micros = DAY
@@ -31,6 +31,12 @@ TOO_EARLY = DeadLetter(
     "time",
 )
 
+
+def ahead(fact: Fact, now: Micros) -> DeadLetter | None:
+    """Why a fact cannot be taken yet, if it cannot."""
+    return TOO_EARLY if fact.time > now + (AHEAD_OF_BEATS if fact.kind == "source" else AHEAD) else None
+
+
 _decode = msgspec.msgpack.Decoder(ItemState).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -42,15 +48,17 @@ def _key(tenant: str, item: str) -> bytes:
 class MediaStage:
     """One partition of the media agent."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what the runtime and the settings know of it
         self, partition: int, partitions: int, state: State, decoder: Decoder, limits: Limits, secret: bytes,
-        holding: Collection[str],
+        holding: Collection[str], feeds: Collection[str] = (),
     ) -> None:  # fmt: skip
+        """``holding``: the inputs whose time is waited for; ``feeds``: topics with a dialect, which tell of theirs."""
         self._state, self._decoder, self._limits = state, decoder, limits
         self._addresses = Addresses(secret, partitions)
-        self._clock = MediaClock(partition, partitions, state, holding, limits)
+        self._clock = MediaClock(partition, partitions, state, holding, limits, feeds)
         self._timers = Timers(state, lambda key: not key.startswith(OURS))
         self.verdicts: Counter[str] = Counter()
+        self.sources: dict[str, Micros] = {}  # the time of each one's last event
         days = limits.interaction_age // DAY
         self._too_late = DeadLetter(
             f"too late: it happened more than {days} days before what has been read already, so what it belonged to is "
@@ -92,20 +100,21 @@ class MediaStage:
         """Hot path: a verdict for each record; accepted facts by media item, everything else on its way."""
         arrived: dict[tuple[str, str], Changes] = {}
         signs: dict[str, list[Micros]] = {}
-        forgotten = (self._clock.watermark or UNKNOWN) - self._limits.interaction_age
+        forgotten = self._forgotten
         for record in records:
             verdict = self._decoder.decode(record.value, record.headers, record.key)
             if not isinstance(verdict, Accepted):
                 self._refuse(record, verdict, out)
                 continue
             fact = verdict.fact
-            if fact.time > now + (AHEAD_OF_BEATS if fact.kind == "source" else AHEAD):
-                self._refuse(record, TOO_EARLY, out)
+            if (early := ahead(fact, now)) is not None:
+                self._refuse(record, early, out)
                 continue
             if fact.time < forgotten and self._is_too_late(fact):
                 self._refuse(record, self._too_late, out)
                 continue
             self.verdicts["accepted"] += 1
+            self.sources[fact.source] = fact.time
             sign = self._clock.saw(record.topic, fact)
             if sign is not None:
                 signs.setdefault(fact.source, []).append(sign)
@@ -119,6 +128,10 @@ class MediaStage:
             out.append(dead_letter(record, verdict.cause, verdict.code))
         else:
             self.verdicts["skipped"] += 1
+
+    @property
+    def _forgotten(self) -> Micros:
+        return (self._clock.watermark or UNKNOWN) - self._limits.interaction_age
 
     def _is_too_late(self, fact: Fact) -> bool:
         """What is that old belonged to something closed and forgotten, unless its media item is known still."""
@@ -172,7 +185,9 @@ class MediaStage:
                 out.append(dead_letter(record, f"not a link of this version: {error}"))
                 continue
             if isinstance(message, Told):
-                self._clock.time.links.hear(message.sender, message.watermarks)
+                self._clock.hear(message)
+            elif isinstance(message, Link) and message.hop == FROM_FEED:
+                self._fed(record, message.facts, arrived, out)
             elif isinstance(message, Link):
                 changes = arrived.setdefault((message.tenant, message.item), Changes())
                 changes.hop = max(changes.hop, message.hop + 1)
@@ -183,6 +198,17 @@ class MediaStage:
                 else:
                     changes.facts += message.facts
         return arrived
+
+    def _fed(
+        self, record: Record, facts: list[Fact], arrived: dict[tuple[str, str], Changes], out: list[Forward]
+    ) -> None:
+        """Facts of a topic with a dialect; their record is keyed by their media item."""
+        forgotten = self._forgotten
+        for fact in facts:
+            if fact.time < forgotten and self._is_too_late(fact):
+                out.append(without_record(fact, self._too_late.cause, self._too_late.code))
+            else:
+                self._place(record, fact, arrived, out)
 
     # --- media items ------------------------------------------------------------------------------------------
 

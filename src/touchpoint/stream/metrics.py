@@ -30,6 +30,20 @@ METRICS: tuple[Metric, ...] = (
         "where it failed. Please report it.",
         ("agent", "verdict"),
     ),
+    Metric(
+        "touchpoint_vendor_records", "counter", "records",
+        "Records of topics with a dialect, by what became of them: events; nothing (it says nothing of a media item); "
+        "not known (as nothing, but its dialect does not know it: vendors add event types); heartbeat; again (read "
+        "before, as after a crash); dead letter.",
+        ("dialect", "outcome"),
+    ),
+    Metric(
+        "touchpoint_source_seconds", "gauge", "seconds since 1970",
+        "The time of a source's latest event or heartbeat, as far as this worker has seen: the greatest of all workers "
+        "counts. `time() - max by (source) (touchpoint_source_seconds)` is how long it has been silent; look at the "
+        "source. Of more than 100 sources the others share the label `others`.",
+        ("source",),
+    ),
     Metric("touchpoint_batches", "counter", "batches", "Batches finished, by agent.", ("agent",)),
     Metric(
         "touchpoint_batch_seconds", "histogram", "seconds",
@@ -74,6 +88,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("touchpoint_ready", "gauge", "boolean", "1 while the worker's partitions are being worked on."),
 )  # fmt: skip
 
+MOST_SOURCES, OTHERS = 100, "others"
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
@@ -83,6 +98,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.totals: defaultdict[str, float] = defaultdict(float)  # of each counter, over all labels
+        self._sources: dict[str, float] = {}
         made = {metric.name: self._make(metric) for metric in METRICS}
         self._counters = {name: m for name, m in made.items() if isinstance(m, Counter)}
         self._gauges = {name: m for name, m in made.items() if isinstance(m, Gauge)}
@@ -105,6 +121,14 @@ class Metrics:
         """Set the gauge ``touchpoint_<name>``."""
         gauge = self._gauges["touchpoint_" + name]
         (gauge.labels(*labels) if labels else gauge).set(value)
+
+    def saw(self, source: str, seconds: float) -> None:
+        """A source's event or heartbeat, by event time, seconds since 1970."""
+        known = self._sources
+        name = source if source in known or len(known) < MOST_SOURCES else OTHERS
+        if seconds > known.get(name, 0.0):
+            known[name] = seconds
+            self.set("source_seconds", seconds, name)
 
     def observe(self, name: str, value: float, *labels: str) -> None:
         """Add an observation to the histogram ``touchpoint_<name>``."""

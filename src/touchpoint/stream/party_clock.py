@@ -59,8 +59,10 @@ class PartyClock:
 
     def hear(self, message: Told) -> None:
         """What another partition tells of its progress and of signs of life."""
-        progress = self.time.media if message.stage == "media" else self.time.parties
-        progress.hear(message.sender, message.watermarks)
+        if message.stage == "media":
+            self.time.media.hear(message.sender, message.watermarks)
+        elif message.stage == "party":
+            self.time.parties.hear(message.sender, message.watermarks)
         for source, signs in message.signs.items():
             known = self.time.signs.get(source, [])
             self.time.signs[source] = thinned(sorted({*known, *signs}), self.watermark or UNKNOWN, self._limits)

@@ -6,11 +6,12 @@ import gc
 
 from touchpoint.events import Decoder
 from touchpoint.settings import Settings
+from touchpoint.stream.feeds import FeedStage
 from touchpoint.stream.history import History, history_pool
 from touchpoint.stream.media import MediaStage
 from touchpoint.stream.party import PartyStage
 from touchpoint.stream.stage import State, Writer
-from touchpoint.stream.topics import media_topics
+from touchpoint.stream.topics import feed_topics, media_topics
 from touchpoint.stream.worker import Stages, run_worker
 
 
@@ -19,15 +20,19 @@ def production_stages(settings: Settings, writer: Writer) -> Stages:
     limits = settings.stitching_limits()
     secret = settings.party_secret.get_secret_value().encode()
     decoder = Decoder(limits.channels, settings.default_region)
+    feeds = feed_topics(settings)
     holding = [topic for topic in media_topics(settings) if topic not in ("links", "parties")]  # these hold time back
 
     def media(partition: int, partitions: int, state: State) -> MediaStage:
-        return MediaStage(partition, partitions, state, decoder, limits, secret, holding)
+        return MediaStage(partition, partitions, state, decoder, limits, secret, holding, feeds)
+
+    def feed(topic: str, partition: int, of: int, partitions: int, state: State) -> FeedStage:
+        return FeedStage(partition, of, partitions, state, topic, feeds[topic], decoder, limits)
 
     def party(partition: int, partitions: int, state: State) -> PartyStage:
         return PartyStage(partition, partitions, state, limits, secret)
 
-    return Stages(media, party, writer)
+    return Stages(media, party, writer, feed)
 
 
 async def run(settings: Settings) -> int:

@@ -12,9 +12,11 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from touchpoint.connection import client_options
 from touchpoint.producer.routing import channel_topics
-from touchpoint.settings import Settings
+from touchpoint.settings import DialectTopic, Settings
 
 TABLES = ("media", "parties")
+FOREIGN = "vendor:"
+"""Begins the short names of topics that other systems fill; their full names have no prefix of ours."""
 DAY_MS = 86_400_000
 MIB = 1024 * 1024
 
@@ -39,6 +41,13 @@ class TopicReport(msgspec.Struct):
     mismatching: list[str] = []  # one line each: the topic, what it has, what it should have
 
 
+class Counts(msgspec.Struct, frozen=True):
+    """How many partitions the topics have."""
+
+    ours: int  # each
+    feeds: dict[str, int]  # topics with a dialect, by short name
+
+
 class TopicsError(Exception):
     """Topics are missing or do not fit together. ``problems``: one line each."""
 
@@ -52,13 +61,33 @@ def media_topics(settings: Settings) -> tuple[str, ...]:
     return (*dict.fromkeys(channel_topics(settings).values()), "activities", "parties", "links")
 
 
+def feed_topics(settings: Settings) -> dict[str, DialectTopic]:
+    """The topics with a dialect, by short name."""
+    return {FOREIGN + name: declared for name, declared in settings.dialect_topics.items()}
+
+
+def full_name(settings: Settings, topic: str) -> str:
+    """The name that Kafka knows, of a short one."""
+    return topic.removeprefix(FOREIGN) if topic.startswith(FOREIGN) else settings.topic_prefix + topic
+
+
+def short_name(settings: Settings, topic: str) -> str:
+    """The short name of a topic, whichever of its names is given."""
+    return FOREIGN + topic if topic in settings.dialect_topics else topic.removeprefix(settings.topic_prefix)
+
+
+def feed_table(topic: str) -> str:
+    """The table of a topic with a dialect, by its short name: its changelog has as many partitions as the topic."""
+    return "feed-" + topic.removeprefix(FOREIGN)
+
+
 def changelog(settings: Settings, table: str) -> str:
     """The full name Faust gives the changelog of a table."""
     return f"{settings.app_id}-{table}-changelog"
 
 
 def specs(settings: Settings) -> list[TopicSpec]:
-    """Every topic of an installation."""
+    """Every topic of an installation but those of topics with a dialect."""
     prefix = settings.topic_prefix
     week, month = _deleted_after(7), _deleted_after(30)
     found = [
@@ -70,11 +99,22 @@ def specs(settings: Settings) -> list[TopicSpec]:
     found.append(TopicSpec(prefix + "interactions", INTERNAL_BYTES, month))
     found.append(TopicSpec(prefix + "dead-letters", DEAD_LETTER_BYTES, month))
     found += [TopicSpec(changelog(settings, table), STATE_BYTES, _COMPACTED) for table in TABLES]
-    insync = {"min.insync.replicas": str(settings.min_insync)}
-    return [
-        msgspec.structs.replace(spec, config={**spec.config, **insync, "max.message.bytes": str(spec.max_bytes)})
-        for spec in found
-    ]
+    return [_completed(spec, settings) for spec in found]
+
+
+def feed_specs(settings: Settings) -> dict[str, TopicSpec]:
+    """The changelog that belongs to each topic with a dialect, by the topic's full name."""
+    return {
+        full_name(settings, topic): _completed(
+            TopicSpec(changelog(settings, feed_table(topic)), STATE_BYTES, _COMPACTED), settings
+        )
+        for topic in feed_topics(settings)
+    }
+
+
+def _completed(spec: TopicSpec, settings: Settings) -> TopicSpec:
+    every = {"min.insync.replicas": str(settings.min_insync), "max.message.bytes": str(spec.max_bytes)}
+    return msgspec.structs.replace(spec, config={**spec.config, **every})
 
 
 _COMPACTED = {"cleanup.policy": "compact"}
@@ -98,26 +138,37 @@ async def create_topics(settings: Settings) -> TopicReport:
     admin = admin_client(settings)
     await admin.start()
     try:
-        counts = await partition_counts(admin, (spec.name for spec in specs(settings)))
-        missing = [spec for spec in specs(settings) if spec.name not in counts]
-        await _create(admin, missing, settings)
+        wanted = {spec.name: settings.partitions for spec in specs(settings)}
+        foreign = await partition_counts(admin, feeds := feed_specs(settings))
+        wanted |= {feeds[topic].name: count for topic, count in foreign.items()}
+        every = [spec for spec in (*specs(settings), *feeds.values()) if spec.name in wanted]
+        counts = await partition_counts(admin, wanted)
+        missing = [spec for spec in every if spec.name not in counts]
+        await _create(admin, missing, wanted, settings)
         report.created = [spec.name for spec in missing]
-        present = [spec for spec in specs(settings) if spec.name in counts]
-        report.existing = [spec.name for spec in present]
+        present = [spec for spec in every if spec.name in counts]
+        report.existing = [*(spec.name for spec in present), *foreign]
         for name, count in counts.items():
-            if count != settings.partitions:
-                report.mismatching.append(f"{name} has {count} partitions, not {settings.partitions}")
+            if count != wanted[name]:
+                report.mismatching.append(f"{name} has {count} partitions, not {wanted[name]}")
+        report.mismatching += [_not_there(topic) for topic in feeds if topic not in foreign]
         report.mismatching += await _other_config(admin, present)
     finally:
         await admin.close()
     return report
 
 
-async def _create(admin: AIOKafkaAdminClient, missing: list[TopicSpec], settings: Settings) -> None:
+def _not_there(topic: str) -> str:
+    return f"topic {topic} does not exist: it is declared with a dialect, so the system that fills it makes it"
+
+
+async def _create(
+    admin: AIOKafkaAdminClient, missing: list[TopicSpec], wanted: Mapping[str, int], settings: Settings
+) -> None:
     if not missing:
         return
     topics = [
-        NewTopic(spec.name, settings.partitions, settings.replication, topic_configs=dict(spec.config))
+        NewTopic(spec.name, wanted[spec.name], settings.replication, topic_configs=dict(spec.config))
         for spec in missing
     ]
     response = await admin.create_topics(topics)
@@ -156,21 +207,37 @@ async def _other_config(admin: AIOKafkaAdminClient, present: list[TopicSpec]) ->
     ]
 
 
-async def check_topics(settings: Settings) -> int:
-    """The number of partitions that all topics have. Raises ``TopicsError`` if one is missing or differs."""
-    names = [spec.name for spec in specs(settings)]
+async def check_topics(settings: Settings) -> Counts:
+    """How many partitions the topics have. Raises ``TopicsError`` if one is missing or they do not fit together."""
+    names, feeds = [spec.name for spec in specs(settings)], feed_specs(settings)
+    changelogs = [spec.name for spec in feeds.values()]
     admin = admin_client(settings)
     await admin.start()
     try:
-        counts = await partition_counts(admin, names)
+        counts = await partition_counts(admin, (*names, *changelogs, *feeds))
     finally:
         await admin.close()
-    missing = [name for name in names if name not in counts]
+    missing = [_not_there(topic) for topic in feeds if topic not in counts]
+    missing += [
+        f"topic {name} does not exist: run `touchpoint topics`" for name in (*names, *changelogs) if name not in counts
+    ]
     if missing:
-        raise TopicsError([f"topic {name} does not exist: run `touchpoint topics`" for name in missing])
-    if len(set(counts.values())) > 1:
+        raise TopicsError(missing)
+    if len({counts[name] for name in names}) > 1:
         raise TopicsError(
             ["all topics must have the same number of partitions, so that a media item's events meet; they have:"]
             + [f"  {name}: {counts[name]}" for name in names]
         )
-    return counts[names[0]]
+    problems = [_apart(topic, spec.name, counts) for topic, spec in feeds.items() if counts[topic] != counts[spec.name]]
+    if problems:
+        raise TopicsError(problems)
+    return Counts(counts[names[0]], {short_name(settings, topic): counts[topic] for topic in feeds})
+
+
+def _apart(topic: str, log: str, counts: Mapping[str, int]) -> str:
+    way = (
+        f"give it as many with `kafka-topics.sh --alter --topic {log} --partitions {counts[topic]}`"
+        if counts[log] < counts[topic]
+        else "the topic was made anew, so delete its changelog and run `touchpoint topics`"
+    )
+    return f"topic {topic} has {counts[topic]} partitions, its changelog {log} has {counts[log]}: {way}"

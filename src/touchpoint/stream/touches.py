@@ -12,6 +12,8 @@ from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
 from touchpoint.stream.stage import Forward, Record
 
 LINKS, TOUCHES = "links", "touches"
+FROM_FEED = -1
+"""The hop of facts out of a topic with a dialect: where they arrive, they are as if they came first-hand."""
 KIND = "kind"
 PROGRESS = (KIND, b"progress")
 
@@ -62,10 +64,11 @@ class Touch(msgspec.Struct, array_like=True, frozen=True):
 class Told(msgspec.Struct, array_like=True, frozen=True):
     """One partition's progress."""
 
-    stage: str  # media or party
+    stage: str  # media, party or a topic with a dialect
     sender: int
     watermarks: list[Micros]  # by hop
     signs: dict[str, list[Micros]] = {}  # by source: signs of life that are new
+    of: int = 0  # the partitions of a topic with a dialect
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -11,7 +11,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from touchpoint.stitching.facts import Micros
 from touchpoint.stream import dead_letters, terms
@@ -77,7 +77,9 @@ class Delivery:
     def _settled(self, forward: Forward) -> Outbound:
         partition = forward.partition
         if partition is None:
-            partition = self.partition if forward.key is None else self._partitioner(forward.key)
+            # a topic with a dialect may have more partitions than what is ours
+            keyless = self.partition % self._partitioner.partitions
+            partition = keyless if forward.key is None else self._partitioner(forward.key)
         name = self._full_name(forward.topic)
         outbound = Outbound(name, partition, forward.key, forward.value, forward.headers)
         limit = self.max_bytes(name)
@@ -193,17 +195,22 @@ class StageWork:
                 raise StateTooLargeError(f"{record.size} bytes for one key in {self._changelog}, at most {limit}")
 
     def _measure(self) -> None:
-        """What a stage says of itself, if it does: ``watermark`` (microseconds), ``verdicts`` (a Counter to empty)."""
+        """What a stage says of itself, if it does: ``watermark`` (microseconds), and counts to empty: ``verdicts``,
+        ``translated`` by dialect and outcome, the latest time of ``sources``.
+        """
         delivery, stage = self._delivery, self._stage
         watermark: Micros | None = getattr(stage, "watermark", None)
         if watermark:
             delay = (now_micros() - watermark) / 1e6
             delivery.metrics.set("watermark_delay_seconds", delay, delivery.agent, str(delivery.partition))
-        verdicts: Any = getattr(stage, "verdicts", None)
-        if verdicts:
-            for verdict, count in verdicts.items():
-                delivery.metrics.count("events", count, delivery.agent, verdict)
-            verdicts.clear()
+        for verdict, count in getattr(stage, "verdicts", {}).items():
+            delivery.metrics.count("events", count, delivery.agent, verdict)
+        for (dialect, outcome), count in getattr(stage, "translated", {}).items():
+            delivery.metrics.count("vendor_records", count, dialect, outcome)
+        for source, latest in getattr(stage, "sources", {}).items():
+            delivery.metrics.saw(source, latest / 1e6)
+        for told in ("verdicts", "translated", "sources"):
+            getattr(stage, told, {}).clear()
         delivery.metrics.set("state_keys", len(self._state), self._table, str(delivery.partition))
 
 

@@ -28,9 +28,19 @@ from touchpoint.stream.logs import traced
 from touchpoint.stream.metrics import Metrics
 from touchpoint.stream.outbox import Outbox, Partitioner
 from touchpoint.stream.recovery import read_again
-from touchpoint.stream.stage import StageFactory, Writer
+from touchpoint.stream.stage import Stage, StageFactory, State, Writer
 from touchpoint.stream.tables import Table
-from touchpoint.stream.topics import changelog, check_topics, media_topics, specs
+from touchpoint.stream.topics import (
+    Counts,
+    changelog,
+    check_topics,
+    feed_specs,
+    feed_table,
+    feed_topics,
+    full_name,
+    media_topics,
+    specs,
+)
 from touchpoint.stream.transport import BatchSchema, Consumer
 from touchpoint.stream.watchdog import Watchdog, end_process
 from touchpoint.stream.work import Delivery, StageWork, Work, WriterWork
@@ -44,12 +54,17 @@ RATIO_SECONDS = 60.0
 STALL_OF_SESSION = 0.8  # of the session timeout: a zombie must be gone before its partitions are somebody else's
 
 
+FeedFactory = Callable[[str, int, int, int, State], Stage]
+"""(topic, partition, partitions of the topic, partitions of all others, state)"""
+
+
 class Stages(msgspec.Struct, frozen=True):
     """What the agents do: the two stages, and where the history goes."""
 
     media: StageFactory
     party: StageFactory
     writer: Writer
+    feed: FeedFactory | None = None  # for topics with a dialect
 
 
 def fail(where: str, error: BaseException) -> None:
@@ -72,8 +87,8 @@ class StreamWorker:
         self.metrics = metrics or Metrics()
         self._stages = stages
         self._fatal = fatal
-        self._names = {topic: settings.topic_prefix + topic for topic in _topics(settings)}
-        self._limits = {spec.name: spec.max_bytes for spec in specs(settings)}
+        self._names = {topic: full_name(settings, topic) for topic in _topics(settings)}
+        self._limits = {spec.name: spec.max_bytes for spec in (*specs(settings), *feed_specs(settings).values())}
         self._app: App | None = None
         self._runtime: Runtime | None = None
         self._watchers: list[asyncio.Task[None]] = []
@@ -90,13 +105,12 @@ class StreamWorker:
 
     async def start(self) -> None:
         """Check the topics, join the group. Raises ``TopicsError``, or ``KafkaError`` if no broker answers."""
-        partitions = await check_topics(self.settings)
+        counts = await check_topics(self.settings)
         app = self._app = new_app(self.settings)
-        self._partitioner = Partitioner(partitions)
+        self._partitioner = Partitioner(counts.ours)
         self._outbox = Outbox(self._producer, lambda what: self.metrics.count("retries", 1, what))
-        runtime = self._runtime = Runtime(
-            self._agents(app, partitions), self._names, self._consumer, self.metrics, self._fatal
-        )
+        agents = self._agents(app, counts)
+        runtime = self._runtime = Runtime(agents, self._names, self._consumer, self.metrics, self._fatal)
         for agent in runtime.agents.values():
             self._declare(app, runtime, agent)
         app.on_recovered = self._recovered
@@ -128,33 +142,43 @@ class StreamWorker:
         assert self._app is not None
         return self._app.producer._ensure_producer()  # type: ignore[attr-defined]  # noqa: SLF001
 
-    def _agents(self, app: App, partitions: int) -> list[Agent]:
-        tables = {name: app.Table(name, partitions=partitions, key_type=bytes, value_type=bytes)
-                  for name in ("media", "parties")}  # fmt: skip
-        stages = {"media": self._stages.media, "party": self._stages.party}
-
-        def stage_work(agent: str, table: str) -> Callable[[int, asyncio.Event], Work]:
-            def make(partition: int, stopping: asyncio.Event) -> Work:
-                owner = tables[table]
-                assert isinstance(owner, Table)
-                delivery = self._delivery(agent, partition, stopping)
-                gate = FloodGate(partition, self.settings.dead_letter_limit, INTERNAL)
-                log_of = TP(changelog(self.settings, table), partition)
-                return StageWork(
-                    stages[agent], partition, partitions, owner.partition(partition), table, log_of.topic, delivery,
-                    gate, partial(read_again, app.new_reader, log_of),
-                )  # fmt: skip
-
-            return make
-
+    def _agents(self, app: App, counts: Counts) -> list[Agent]:
         def history_work(partition: int, stopping: asyncio.Event) -> Work:
             return WriterWork(self._stages.writer, self._delivery("history", partition, stopping), stopping)
 
         return [
-            Agent("media", media_topics(self.settings), "media", stage_work("media", "media")),
-            Agent("party", ("touches",), "parties", stage_work("party", "parties")),
+            self._stage_agent(app, "media", media_topics(self.settings), "media", self._stages.media, counts.ours),
+            self._stage_agent(app, "party", ("touches",), "parties", self._stages.party, counts.ours),
             Agent("history", ("interactions",), None, history_work),
+            *(self._feed_agent(app, topic, of, counts.ours) for topic, of in counts.feeds.items()),
         ]
+
+    def _feed_agent(self, app: App, topic: str, of: int, partitions: int) -> Agent:
+        """An agent of its own for each topic with a dialect, because it may have any number of partitions."""
+        make = self._stages.feed
+        assert make is not None, "topics with a dialect need their stage"
+
+        def stage(partition: int, of: int, state: State) -> Stage:
+            return make(topic, partition, of, partitions, state)
+
+        table = feed_table(topic)
+        return self._stage_agent(app, table, (topic,), table, stage, of)
+
+    def _stage_agent(
+        self, app: App, name: str, topics: tuple[str, ...], table: str, stage: StageFactory, partitions: int
+    ) -> Agent:
+        owner = app.Table(table, partitions=partitions, key_type=bytes, value_type=bytes)
+        assert isinstance(owner, Table)
+
+        def work(partition: int, stopping: asyncio.Event) -> Work:
+            gate = FloodGate(partition, self.settings.dead_letter_limit, INTERNAL)
+            log_of = TP(changelog(self.settings, table), partition)
+            return StageWork(
+                stage, partition, partitions, owner.partition(partition), table, log_of.topic,
+                self._delivery(name, partition, stopping), gate, partial(read_again, app.new_reader, log_of),
+            )  # fmt: skip
+
+        return Agent(name, topics, table, work)
 
     def _delivery(self, agent: str, partition: int, stopping: asyncio.Event) -> Delivery:
         return Delivery(
@@ -200,7 +224,7 @@ class StreamWorker:
 
 
 def _topics(settings: Settings) -> list[str]:
-    return [*media_topics(settings), "touches", "interactions", "dead-letters"]
+    return [*media_topics(settings), "touches", "interactions", "dead-letters", *feed_topics(settings)]
 
 
 async def run_worker(settings: Settings, stages: Stages) -> int:

@@ -1,0 +1,131 @@
+"""A day of mixed traffic of all dialects: the fixtures again and again, each copy at its own time, with its own ids."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import orjson
+from vendor_feed import fixture
+
+from touchpoint.dialects import DIALECTS, Event, Feed, Unknown
+from touchpoint.settings import DialectTopic
+
+START = datetime(2026, 3, 2, 6, tzinfo=UTC)
+SYSTEMS = ("pbx-london", "pbx-leeds", "pbx-york")
+CAPTURES = (
+    ("asterisk-queue-log", "queue_log"),
+    ("asterisk-ami", "asterisk_ami"),
+    ("asterisk-cel", "asterisk_cel.csv"),
+    ("freeswitch", "freeswitch_events"),
+    ("genesys-cloud", "genesys_notifications.jsonl"),
+    ("genesys-cloud", "genesys_details.json"),
+    ("twilio-taskrouter", "twilio_event_streams.jsonl"),
+    ("twilio-taskrouter", "twilio_callbacks"),
+    ("amazon-connect", "connect_contact_events.jsonl"),
+    ("amazon-connect", "connect_contact_records"),
+)
+_STAMP = re.compile(r"(?<!\d)(1[3-7]\d{8})(?=(\d{3}|\d{6})?(?!\d))")
+_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?=[.\dZ+\"&]|$)")
+_NAME = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[A-Z]{2}[0-9a-f]{27,32}\b")
+_NUMBER = re.compile(r"(?<=01632960)\d{3}|(?<=415555)\d{4}|(?<=0771100)\d{4}")
+
+
+class VendorRecord(NamedTuple):
+    """One record of a vendor's topic."""
+
+    arrives: float
+    dialect: str
+    key: bytes | None
+    value: bytes
+
+
+def day(
+    seed: int, copies: int, hours: float = 16.0, captures: Iterable[tuple[str, str]] = CAPTURES
+) -> list[VendorRecord]:
+    """Records of every fixture, `copies` times, in the order of their arrival."""
+    dice = random.Random(seed)
+    seconds = dice.sample(range(int(hours * 3600)), copies * len(CAPTURES))
+    found: list[VendorRecord] = []
+    for dialect, file in captures:
+        plain = list(_records(dialect, file))
+        for _ in range(copies):
+            begins = START + timedelta(seconds=seconds.pop())
+            system = dice.choice(SYSTEMS)
+            found += _copy(dialect, plain, begins, f"{seed}/{len(found)}", system, dice)
+    return sorted(found, key=lambda each: each.arrives)
+
+
+def _records(dialect: str, file: str) -> Iterator[bytes]:
+    """The records of a fixture, each as a topic has it: as JSON, where it is not a line of text."""
+    if file == "twilio_callbacks":
+        yield from (line.strip() for line in fixture(file) if line.strip())
+        return
+    for record in DIALECTS[dialect].read(fixture(file)):
+        yield record.encode() if isinstance(record, str) else orjson.dumps(record)
+
+
+def _copy(
+    dialect: str, plain: list[bytes], begins: datetime, name: str, system: str, dice: random.Random
+) -> Iterator[VendorRecord]:
+    said = list(_translated(dialect, plain, Feed()))
+    first = min(datetime.fromisoformat(event["time"]) for event in said)
+    shift = int((begins - first).total_seconds())
+    arrives = begins.timestamp()
+    feed = Feed()
+    for value in plain:
+        moved = _moved(value.decode(), shift, name, dialect).encode()
+        times = [datetime.fromisoformat(event["time"]).timestamp() for event in _translated(dialect, [moved], feed)]
+        # in the feed's order, and soon after what it tells of
+        arrives = max(arrives, *times) if times else arrives
+        key = system.encode() if DIALECTS[dialect].capabilities.ordered else name.encode()
+        yield VendorRecord(arrives + dice.random(), dialect, key, moved)
+
+
+def _moved(text: str, shift: int, name: str, dialect: str) -> str:
+    """Every stamp later, every id and number another."""
+
+    def renamed(match: re.Match[str]) -> str:
+        digest = hashlib.sha256((name + match[0]).encode()).hexdigest()
+        if match[0][8] == "-":
+            return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:32]}"
+        return match[0][:2] + digest[: len(match[0]) - 2]
+
+    def redialed(match: re.Match[str]) -> str:
+        size = len(match[0])
+        return f"{int(hashlib.sha256((name + dialect).encode()).hexdigest(), 16) % 10**size:0{size}d}"
+
+    text = _NAME.sub(renamed, text)
+    text = _NUMBER.sub(redialed, text)
+    text = _STAMP.sub(lambda match: str(int(match[1]) + shift), text)
+    return _INSTANT.sub(lambda match: _later(match[1], shift), text)
+
+
+def _later(text: str, shift: int) -> str:
+    return (datetime.fromisoformat(text) + timedelta(seconds=shift)).isoformat(text[10])
+
+
+def _translated(dialect: str, values: Iterable[bytes], feed: Feed) -> Iterator[Event]:
+    for value in values:
+        for record in DIALECTS[dialect].read(value.splitlines(keepends=True)):
+            said = DIALECTS[dialect].translate(record, feed)
+            assert not isinstance(said, Unknown), (said, value)
+            yield from said
+
+
+def translated(records: Iterable[VendorRecord], topics: Mapping[str, DialectTopic] | None = None) -> list[Event]:
+    """What `touchpoint translate` makes of the records, system by system."""
+    declared = {topic.dialect: topic for topic in (topics or {}).values()}
+    feeds: dict[tuple[str, bytes | None], Feed] = {}
+    found: list[Event] = []
+    for record in records:
+        ordered = DIALECTS[record.dialect].capabilities.ordered
+        topic = declared.get(record.dialect) or DialectTopic(dialect=record.dialect)
+        place = (record.dialect, record.key if ordered else None)
+        feed = feeds.setdefault(place, Feed(topic.source, topic.tenant))
+        found += _translated(record.dialect, [record.value], feed)
+    return found
