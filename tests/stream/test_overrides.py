@@ -32,6 +32,7 @@ OVERRIDES = [
     (Producer, driver.Producer, "_settings_extra", "(self)"),
     (BatchSchema, faust.Schema, "compile",
      "(self, app, *, on_key_decode_error=None, on_value_decode_error=None, default_propagate=None)"),
+    (ChangelogRecovery, Recovery, "_wait", "(self, coro, timeout=None)"),
     (ChangelogRecovery, Recovery, "on_recovery_completed", "(self, generation_id=None)"),
     (TableManager, FaustTableManager, "on_start", "(self)"),
     (TableManager, FaustTableManager, "on_rebalance", "(self, assigned, revoked, newly_assigned, generation_id=None)"),
@@ -44,11 +45,11 @@ OVERRIDES = [
 USED = {
     driver.Consumer: (
         "_set_active_tps _get_active_partitions _is_changelog_tp _getmany _commit stop_flow wait_first "
-        "on_buffer_full seek_to_committed"
+        "on_buffer_full"
     ),
     driver.AIOKafkaConsumerThread: "_ensure_consumer call_thread seek_to_beginning",
     driver.Producer: "_ensure_producer",
-    Recovery: "_wait _set_recovery_started _set_recovery_ended _restart_recovery _slurp_changelogs",
+    Recovery: "_set_recovery_started _set_recovery_ended _restart_recovery _slurp_changelogs",
     FaustTableManager: "recovery _update_channels",
 }
 

@@ -2,7 +2,8 @@
 
 As a script: ``python counting_worker.py BROKER OUTPUT [FIELD=VALUE ...]``, ended by a signal. What reached the history
 is appended to the file OUTPUT, one value a line; what each stage was given, to OUTPUT.seen, a line a batch: process,
-topic, partition, first offset, the one behind the last. What is logged goes to standard error.
+topic, partition, first offset, the one behind the last. What is logged goes to standard error. The field
+``produce_seconds`` is for tests alone: ``app.PRODUCE_SECONDS``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Collection, MutableMapping, Sequence
 from pathlib import Path
 
 from touchpoint.settings import Settings
+from touchpoint.stream import app
 from touchpoint.stream.dead_letters import dead_letter
 from touchpoint.stream.stage import Forward, Record
 from touchpoint.stream.worker import Stages, run_worker
@@ -114,6 +116,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     broker, output, *pairs = sys.argv[1:]
     fields = dict(pair.split("=", 1) for pair in pairs)
+    app.PRODUCE_SECONDS = float(fields.pop("produce_seconds", app.PRODUCE_SECONDS))
     return asyncio.run(run_worker(test_settings(broker, **fields), counting_stages(Path(output))))
 
 

@@ -24,6 +24,7 @@ from touchpoint.stream.topics import changelog, create_topics
 Read = tuple[int, int, bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]
 SCRIPT = Path(__file__).with_name("counting_worker.py")
 INPUTS = ("calls", "emails", "chats")
+HOPS = ("touches", "interactions")
 
 
 class WorkerProcess:
@@ -167,19 +168,23 @@ class Lab:
             states[partition].restore(key, value, term_of(headers))
         return {(partition, key): value for partition, state in enumerate(states) for key, value in state.items()}
 
-    async def committed(self) -> dict[str, int]:
-        """Topic without prefix -> the sum of the group's committed offsets."""
-        group = self.settings.app_id
+    async def offsets(self) -> dict[tuple[str, int], int]:
+        """(Topic without prefix, partition) -> the group's committed offset, 0 for none."""
+        group, prefix = self.settings.app_id, self.settings.topic_prefix
         consumer = AIOKafkaConsumer(bootstrap_servers=self.broker, group_id=group, enable_auto_commit=False)
         await consumer.start()
         try:
-            sums = {}
-            for topic in (*INPUTS, "touches", "interactions"):
-                tps = [TopicPartition(self.settings.topic_prefix + topic, p) for p in range(self.settings.partitions)]
-                sums[topic] = sum([await consumer.committed(tp) or 0 for tp in tps])
-            return sums
+            places = [(topic, p) for topic in (*INPUTS, *HOPS) for p in range(self.settings.partitions)]
+            return {(t, p): await consumer.committed(TopicPartition(prefix + t, p)) or 0 for t, p in places}
         finally:
             await consumer.stop()
+
+    async def committed(self) -> dict[str, int]:
+        """Topic without prefix -> the sum of the group's committed offsets."""
+        sums: Counter[str] = Counter()
+        for (topic, _), offset in (await self.offsets()).items():
+            sums[topic] += offset
+        return sums
 
     async def until_committed(self) -> None:
         """Wait until the group has committed all that was sent."""
@@ -188,6 +193,37 @@ class Lab:
         while not expected.items() <= (committed := await self.committed()).items():
             assert time.monotonic() < deadline, f"committed {committed}, sent {expected}"
             await asyncio.sleep(0.2)
+
+    async def check_commits(self) -> int:
+        """At any moment: what follows from a record behind its committed offset is durable (13.2). Returns how many."""
+        behind = 0
+        offsets = await self.offsets()
+        for topics, table, onward in ((INPUTS, "media", "touches"), (("touches",), "parties", "interactions")):
+            records = [(topic, r) for topic in topics for r in await self.read(self.settings.topic_prefix + topic)]
+            state = await self.table(table)
+            forwards = {r[3] for r in await self.read(self.settings.topic_prefix + onward)}
+            for topic, (partition, offset, key, value, _) in records:
+                if offset < offsets[topic, partition]:
+                    behind += 1
+                    assert value in forwards, f"{topic}/{partition}/{offset} is committed, and not in {onward}"
+                    _, last = decode(state[partition, key or b""])
+                    assert last[topic] >= offset, f"{topic}/{partition}/{offset} is committed, and not in {table}"
+        stored = self.history()
+        for partition, offset, _, value, _ in await self.read(self.settings.topic_prefix + "interactions"):
+            assert offset >= offsets["interactions", partition] or value in stored, "committed, and not stored"
+        return behind
+
+    def seen(self) -> list[tuple[int, str, int, int, int]]:
+        """What stages were given: (process, topic, partition, first offset, the one behind the last)."""
+        lines = [line.split() for line in self.output.with_suffix(".seen").read_text().splitlines()]
+        return [(int(process), topic, int(p), int(first), int(end)) for process, topic, p, first, end in lines]
+
+    def check_seen(self) -> None:
+        """No stage was ever given a record before it was given all that lie before it."""
+        reached: Counter[tuple[str, int]] = Counter()
+        for _, topic, partition, first, end in self.seen():
+            assert first <= reached[topic, partition], f"{topic}/{partition}: {reached[topic, partition]} is left out"
+            reached[topic, partition] = max(end, reached[topic, partition])
 
     async def check(self) -> None:
         """Nothing lost: each event in touches, interactions and the history; the tables equal a linear fold.

@@ -18,6 +18,7 @@ from touchpoint.stream.tables import Table
 from touchpoint.stream.transport import Transport
 
 FOREVER = 7 * 86400.0
+PRODUCE_SECONDS = 60.0  # without an answer, a request is sent again
 FETCH_BYTES = 4 * 1024 * 1024
 
 
@@ -100,7 +101,7 @@ def _group(settings: Settings) -> dict[str, Any]:
 def _producer(settings: Settings) -> dict[str, Any]:
     return {
         "producer_acks": -1,
-        "producer_request_timeout": 60.0,
+        "producer_request_timeout": PRODUCE_SECONDS,
         "producer_linger": 0.0,  # batches are explicit: there is nothing to wait for
         "producer_max_batch_size": 256 * 1024,
         "producer_max_request_size": 48 * 1024 * 1024,

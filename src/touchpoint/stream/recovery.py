@@ -138,6 +138,10 @@ class ChangelogRecovery(Recovery):
         log.info("read %d changelog records", read)
         self.app.recovery_seconds = time.monotonic() - began
 
+    async def _wait(self, coro: Any, timeout: Any = None) -> None:  # noqa: ARG002, ASYNC109 - Faust's signature
+        """Without a time-out: Faust takes one for a stop, and a worker whose coordinator is slow never works again."""
+        await super()._wait(coro)
+
     async def on_recovery_completed(self, generation_id: int = 0) -> None:
         """Seek and resume; then let the app build what works on the recovered partitions."""
         self._set_recovery_ended()

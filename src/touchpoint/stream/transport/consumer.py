@@ -147,16 +147,23 @@ class Consumer(driver.Consumer):
             self._heard_at.clear()
             for index in (self._gap, self._acked, self._acked_index):
                 index.clear()
-            await super().perform_seek()
-            assignment = self.assignment()
-            fresh = [
-                driver.ensure_aiokafka_TP(tp)
-                for tp in assignment
-                if not self._is_changelog_tp(tp) and not self._committed_offset[tp]
-            ]
+            ours = {tp for tp in self.assignment() if not self._is_changelog_tp(tp)}
+            committed = await self._thread.call_thread(self._seek_to_committed, ours)
+            self._committed_offset.clear()
+            self._committed_offset.update(committed)
+            fresh = [driver.ensure_aiokafka_TP(tp) for tp in ours - committed.keys()]
             if fresh:
                 await self._thread.seek_to_beginning(*fresh)
-            await self._stop_fetching(tp for tp in assignment if self._is_changelog_tp(tp))
+            await self._stop_fetching(tp for tp in self.assignment() if self._is_changelog_tp(tp))
+
+    async def _seek_to_committed(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """In the consumer's thread. All in one request: Faust asks for one partition after the other."""
+        consumer = self._thread._ensure_consumer()
+        found = await consumer._coordinator.fetch_committed_offsets([driver.ensure_aiokafka_TP(tp) for tp in tps])
+        committed = {tp: at.offset for tp, at in found.items() if at.offset > 0 and tp in consumer.assignment()}
+        for tp, offset in committed.items():
+            consumer.seek(tp, offset)
+        return {ensure_TP(tp): offset for tp, offset in committed.items()}
 
     async def _stop_fetching(self, tps: Iterable[TP]) -> None:
         """Changelogs are read by the recovery's own reader, never through the group's consumer."""

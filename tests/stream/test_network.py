@@ -1,0 +1,145 @@
+"""Requests that are late, lost or unanswered, API by API: what is committed is durable, and in the end all is there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from kafka_broker import KafkaBroker
+from kafka_proxy import COORDINATION, Api, Fate, KafkaProxy
+from stream_lab import Lab
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+
+
+@pytest.fixture
+def proxy(kafka: KafkaBroker) -> Iterator[KafkaProxy]:
+    """What stands between the workers and the broker."""
+    with KafkaProxy(kafka.proxy_port, kafka.behind_proxy_port) as between:
+        yield between
+
+
+@pytest.mark.trap(3)
+@pytest.mark.trap(2)
+@pytest.mark.parametrize(
+    ("fate", "idempotence"),
+    [(Fate.DELAY, True), (Fate.DROP, True), (Fate.DROP_ANSWER, True), (Fate.DROP_ANSWER, False)],
+)
+async def test_no_commit_passes_what_was_not_produced(
+    lab: Lab, proxy: KafkaProxy, fate: Fate, idempotence: bool
+) -> None:
+    worker = lab.worker(proxy.bootstrap, idempotence=idempotence)
+    await lab.send(300)
+    await lab.until_more("the first events")
+    with proxy.rule(fate, Api.PRODUCE, seconds=(0.5, 5.0), times=None if fate is Fate.DELAY else 8) as rule:
+        await lab.send(600)
+        await lab.until(lambda: rule.hits >= 3, "trouble")
+        await lab.check_commits()
+        await asyncio.sleep(1.0)  # a commit interval
+        worker.kill()
+    await lab.check_commits()
+    lab.worker()
+    await lab.until_stored()
+    await lab.until_committed()
+    assert await lab.check_commits() >= 900
+    await lab.check()
+
+
+@pytest.mark.trap(3)
+@pytest.mark.trap(16)
+@pytest.mark.parametrize(("fate", "idempotence"), [(Fate.DROP, True), (Fate.SWALLOW, True), (Fate.SWALLOW, False)])
+async def test_what_is_refused_for_longer_than_the_producer_waits_holds_the_commit_and_nothing_is_lost(
+    lab: Lab, proxy: KafkaProxy, fate: Fate, idempotence: bool
+) -> None:
+    worker = lab.worker(proxy.bootstrap, idempotence=idempotence, produce_seconds=1)
+    await lab.send(300)
+    await lab.until_stored()
+    await lab.until_committed()
+    before = await lab.committed()
+    with proxy.rule(fate, Api.PRODUCE) as rule:
+        await lab.send(300)
+        await lab.until(lambda: rule.hits > 1, "a request that was sent again")
+        await asyncio.sleep(2)  # twice what the producer waits
+        assert await lab.committed() == before
+    await lab.until_stored()
+    await lab.check()
+    assert worker.running
+
+
+@pytest.mark.trap(5)
+async def test_late_offsets_at_a_start_with_a_backlog_and_a_changelog_skip_nothing_and_repeat_nothing(
+    lab: Lab, proxy: KafkaProxy
+) -> None:
+    await lab.send(3_000)
+    worker = lab.worker()
+    await lab.until_stored()
+    assert await worker.end() == 0
+    await lab.send(9_000)
+    with proxy.rule(Fate.DELAY, Api.OFFSET_FETCH, seconds=(0.15, 0.4)) as late:
+        lab.worker(proxy.bootstrap)
+        await lab.until_stored()
+        assert late.hits > 0
+        await lab.until_committed()
+    lab.check_seen()
+    given = [range(first, end) for _, topic, _, first, end in lab.seen() if topic != "touches"]
+    assert sum(map(len, given)) == len(lab.sent), "each record once"
+    await lab.check()
+
+
+@pytest.mark.trap(5)
+async def test_a_coordinator_that_is_silent_when_a_worker_asks_where_to_begin_is_waited_for(
+    lab: Lab, proxy: KafkaProxy
+) -> None:
+    await lab.send(300)
+    with proxy.rule(Fate.SWALLOW, Api.OFFSET_FETCH) as silence:
+        lab.worker(proxy.bootstrap, session_timeout=1, rebalance_timeout=2)  # so that requests time out after 6 s
+        await lab.until(lambda: silence.hits > 0, "a question")
+        await asyncio.sleep(8)
+    await lab.until_stored()
+    await lab.check()
+
+
+@pytest.mark.trap(5)
+@pytest.mark.trap(3)
+async def test_every_other_request_may_be_late_or_lost_too(lab: Lab, proxy: KafkaProxy) -> None:
+    worker = lab.worker(proxy.bootstrap)
+    await lab.send(300)
+    await lab.until_stored()
+    weather = [
+        (Fate.DELAY, (Api.OFFSET_COMMIT,), (0.5, 2.0)),
+        (Fate.DROP, (Api.OFFSET_COMMIT,), (0.0, 0.0)),
+        (Fate.DROP_ANSWER, (Api.OFFSET_COMMIT,), (0.0, 0.0)),
+        (Fate.DELAY, (Api.FETCH,), (0.3, 1.0)),
+        (Fate.DROP_ANSWER, (Api.FETCH,), (0.0, 0.0)),
+        (Fate.DROP, (Api.METADATA, Api.PRODUCE), (0.0, 0.0)),
+        (Fate.SWALLOW, (Api.METADATA,), (0.0, 0.0)),
+        (Fate.DROP, COORDINATION, (0.0, 0.0)),
+    ]
+    for fate, apis, seconds in weather:
+        with proxy.rule(fate, *apis, seconds=seconds):
+            await lab.send(200, rate=200)
+            await lab.check_commits()
+        await lab.until_stored()
+    await lab.until_committed()
+    await lab.check_commits()
+    await lab.check()
+    lab.check_seen()
+    assert worker.running
+
+
+@pytest.mark.trap(16)
+async def test_a_coordinator_that_is_silent_for_longer_than_a_session_is_found_again(
+    lab: Lab, proxy: KafkaProxy
+) -> None:
+    worker = lab.worker(proxy.bootstrap)
+    await lab.send(300)
+    await lab.until_stored()
+    with proxy.rule(Fate.SWALLOW, *COORDINATION):
+        await lab.send(800, rate=160)  # five seconds; a session is three
+        await lab.check_commits()
+    await lab.until_stored()
+    await lab.until_committed()
+    await lab.check()
+    lab.check_seen()
+    assert worker.running
