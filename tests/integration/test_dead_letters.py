@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from installation import Event, Installation
+from installation import Event, Installation, JsonSetting
 from kafka_broker import KafkaBroker
 
 from touchpoint.settings import PREFIX
@@ -21,19 +21,12 @@ from touchpoint.settings import PREFIX
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 
-class Channels(dict[str, Any]):
-    """The setting, which the environment has as JSON."""
-
-    def __str__(self) -> str:
-        return json.dumps(self)
-
-
 @pytest.fixture
 async def twice(kafka: KafkaBroker, database: str, tmp_path: Path) -> AsyncIterator[tuple[Installation, Installation]]:
     """One installation as it was deployed, without the channel sms, and as it should have been."""
     name = f"i{uuid.uuid4().hex[:8]}"
     strict = Installation(kafka.bootstrap, database, tmp_path, name)
-    right = Installation(kafka.bootstrap, database, tmp_path, name, channels=Channels(sms={"topic": "calls"}))
+    right = Installation(kafka.bootstrap, database, tmp_path, name, channels=JsonSetting(sms={"topic": "calls"}))
     await strict.prepare()
     yield strict, right
     strict.close()

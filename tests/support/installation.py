@@ -22,7 +22,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from touchpoint.embedded.broker import free_port
 from touchpoint.events import Accepted, Decoder
 from touchpoint.settings import PREFIX, Settings
-from touchpoint.stitching.limits import DEFAULT
+from touchpoint.stitching.limits import DEFAULT, Limits
 from touchpoint.stitching.offline import fold_all
 from touchpoint.stream.topics import create_topics
 
@@ -48,7 +48,14 @@ def arrival(events: Iterable[Event], seed: int, disorder: float = 50.0, duplicat
     return [event for *_, event in sorted(stream, key=lambda each: each[:2])]
 
 
-def offline(events: Iterable[Event]) -> Records:
+class JsonSetting(dict[str, Any]):
+    """A setting that the environment has as JSON."""
+
+    def __str__(self) -> str:
+        return orjson.dumps(self).decode()
+
+
+def offline(events: Iterable[Event], limits: Limits = DEFAULT) -> Records:
     """What `touchpoint stitch` makes of the events."""
     decoder = Decoder()
     facts = []
@@ -56,7 +63,7 @@ def offline(events: Iterable[Event]) -> Records:
         verdict = decoder.decode(orjson.dumps(event))
         assert isinstance(verdict, Accepted), verdict
         facts.append(verdict.fact)
-    records = fold_all(facts, DEFAULT, SECRET.encode()).records
+    records = fold_all(facts, limits, SECRET.encode()).records
     return {record["interaction_id"]: record for record in records}
 
 
