@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import ssl
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -33,6 +34,7 @@ from touchpoint.events.addresses import party_address
 from touchpoint.events.schema import TOPICS
 from touchpoint.stitching.facts import DAY, HOUR, MINUTE, SECOND, Micros
 from touchpoint.stitching.limits import CHANNELS, DEFAULT, ChannelLimits, Limits
+from touchpoint.tls import client_context
 
 PREFIX = "TOUCHPOINT_"
 FIXED_PARTY_SECRET = "touchpoint-demo"  # noqa: S105 - public on purpose: `stitch` and `demo` use it, the worker warns
@@ -303,6 +305,11 @@ class Settings(BaseSettings):
             path = getattr(self, field)
             if path is not None and not path.is_file():
                 problems.append(f"{PREFIX}{field.upper()}: there is no file {str(path)!r}")
+        if self.security.endswith("SSL") and not problems:
+            try:
+                self.tls()
+            except ValueError as error:
+                problems.append(f"the files of {PREFIX}TLS_*: {error}")
         if self.min_insync > self.replication:
             problems.append(f"{PREFIX}MIN_INSYNC ({self.min_insync}) is more than {PREFIX}REPLICATION")
         if self.rebalance_timeout < self.session_timeout / 2:
@@ -316,6 +323,13 @@ class Settings(BaseSettings):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def tls(self) -> ssl.SSLContext | None:
+        """The TLS context for Kafka; None for the protocols without TLS."""
+        if not self.security.endswith("SSL"):
+            return None
+        password = self.tls_key_password.get_secret_value() if self.tls_key_password else None
+        return client_context(self.tls_ca_file, self.tls_cert_file, self.tls_key_file, password)
 
     @property
     def insecure_party_secret(self) -> bool:

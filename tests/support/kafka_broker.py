@@ -62,6 +62,7 @@ class KafkaBroker:
         self.directory.mkdir(parents=True, exist_ok=True)
         self._config.write_text(self._properties())
         format_ = ["kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(self._config)]
+        format_ += self._format_options()
         subprocess.run(self._java(*format_, heap="128m"), check=True, capture_output=True)
 
     def start(self) -> None:
@@ -116,6 +117,9 @@ class KafkaBroker:
             "java", f"-Xmx{heap}", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
             f"-Dkafka.logs.dir={self.directory}", "-cp", f"{libraries()}/*", *arguments,
         ]  # fmt: skip
+
+    def _format_options(self) -> list[str]:
+        return []
 
     def _properties(self) -> str:
         listeners = (

@@ -28,6 +28,17 @@ def settings_of(brokers: str | None) -> Settings:
     return configuration(**({} if brokers is None else {"brokers": brokers}))
 
 
+def no_broker(settings: Settings, said: str = "") -> CliError:
+    """What to say where no broker could be used: the first one's reason, if it is there and has one."""
+    from touchpoint.connection import refusal
+
+    refused = asyncio.run(refusal(settings))
+    if refused is not None:
+        return CliError(f"the broker at {refused.cause}", status=UNREACHABLE)
+    where = ", ".join(settings.brokers) + (f" ({said})" if said else "")
+    return CliError(f"no broker answers at {where}: check TOUCHPOINT_BROKERS and security", status=UNREACHABLE)
+
+
 def ask_brokers(settings: Settings, question: Coroutine[Any, Any, Result]) -> Result:
     """The answer of what speaks to Kafka. Raises CliError in plain words, with status 3 where no broker answers."""
     from aiokafka.errors import KafkaConnectionError, KafkaError
@@ -41,9 +52,6 @@ def ask_brokers(settings: Settings, question: Coroutine[Any, Any, Result]) -> Re
     except TopicsError as error:
         raise CliError(str(error), status=UNREACHABLE) from None
     except KafkaConnectionError as error:
-        said = f" ({error})" if "gives nothing" in str(error) else ""
-        raise CliError(
-            f"no broker answers at {brokers}{said}: check TOUCHPOINT_BROKERS and security", status=UNREACHABLE
-        ) from None
+        raise no_broker(settings, str(error) if "gives nothing" in str(error) else "") from None
     except KafkaError as error:
         raise CliError(f"the broker at {brokers} refused: {error}", status=UNREACHABLE) from None

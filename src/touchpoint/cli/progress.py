@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from touchpoint.cli.brokers import no_broker
 from touchpoint.cli.errors import CliError, configuration
 
 
@@ -20,14 +21,15 @@ def produce_with_progress(
     from touchpoint.connection import client_options
     from touchpoint.simulate.produce import produce
 
-    options = client_options(configuration(brokers=brokers))
+    settings = configuration(brokers=brokers)
+    options = client_options(settings)
     watched = sys.stderr.isatty()
     show = show_count if watched else lambda _: None
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would log is said below, once
     try:
         count = asyncio.run(produce(events, options, topic_prefix, pace, finish, show))
     except KafkaConnectionError:
-        raise CliError(f"no broker answers at {brokers}: check --brokers and TOUCHPOINT_SECURITY", status=3) from None
+        raise no_broker(settings) from None
     except KafkaError as error:
         raise CliError(f"{brokers}: {error}; is the broker there, and are the topics (touchpoint topics)?") from None
     print(f"{chr(13) if watched else ''}{count:,} events sent to {brokers}", file=sys.stderr)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from touchpoint.cli.brokers import no_broker
 from touchpoint.cli.errors import CliError, configuration
 
 Check = Annotated[bool, typer.Option("--check", help="Change nothing; fail if a topic is missing or differs.")]
@@ -17,7 +18,7 @@ def topics(check: Check = False) -> None:
     """Create the topics that are missing, with the partitions, replicas and settings of TOUCHPOINT_*.
 
     What exists is left as it is; where it differs from what it should be, that is said.
-    Exit status: 0; 1 if topics are missing or differ; 2 for a wrong configuration; 3 if no broker answers.
+    Exit status: 0; 1 if topics are missing or differ; 2 for a wrong configuration; 3 if no broker answers, or one refuses.
     """
     from aiokafka.errors import KafkaConnectionError, KafkaError
 
@@ -35,7 +36,7 @@ def topics(check: Check = False) -> None:
     except TopicsError as error:
         raise CliError(str(error)) from None
     except KafkaConnectionError:
-        raise CliError(f"no broker answers at {brokers}: check TOUCHPOINT_BROKERS and security", status=3) from None
+        raise no_broker(settings) from None
     except KafkaError as error:
         raise CliError(f"the broker at {brokers} refused: {error}") from None
     for name in report.created:

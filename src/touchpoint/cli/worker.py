@@ -6,6 +6,7 @@ import asyncio
 
 import typer
 
+from touchpoint.cli.brokers import no_broker
 from touchpoint.cli.errors import CliError, configuration
 
 
@@ -14,7 +15,7 @@ def worker() -> None:
 
     Configured by TOUCHPOINT_* variables or the file that TOUCHPOINT_CONFIG names.
     Exit status: 0; 1 if topics are missing, the grace period was too short or most of a topic would become dead
-    letters; 2 for a wrong configuration; 3 if no broker answers; 70 if something failed that a restart may cure.
+    letters; 2 for a wrong configuration; 3 if no broker answers, or one refuses; 70 if something failed that a restart may cure.
     """
     from aiokafka.errors import KafkaConnectionError
 
@@ -31,7 +32,6 @@ def worker() -> None:
     except TopicsError as error:
         raise CliError(str(error)) from None
     except KafkaConnectionError:
-        brokers = ", ".join(settings.brokers)
-        raise CliError(f"no broker answers at {brokers}: check TOUCHPOINT_BROKERS and security", status=3) from None
+        raise no_broker(settings) from None
     if status:
         raise typer.Exit(status)

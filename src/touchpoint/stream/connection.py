@@ -7,13 +7,12 @@ from typing import Any
 import faust
 from faust.types.auth import SASLMechanism
 
-from touchpoint.connection import ssl_context
 from touchpoint.settings import Settings
 
 
 def faust_credentials(settings: Settings) -> dict[str, Any]:
     """The setting ``broker_credentials`` of a Faust app, or nothing."""
-    context = ssl_context(settings)
+    context = settings.tls()
     if settings.security.startswith("SASL"):
         password = settings.sasl_password.get_secret_value() if settings.sasl_password else None
         credentials: Any = faust.SASLCredentials(

@@ -10,7 +10,10 @@ from typing import Literal
 import structlog
 
 _QUIET = ("faust", "mode", "aiokafka", "asyncio", "aiohttp", "touchpoint.stream.transport")
-"""Libraries whose own notes are of no use below a warning; ours are in the name of the class Faust builds on."""
+"""Libraries whose own notes are of no use below a warning; ours are in the name of the class Faust builds on.
+
+Never below information: aiokafka's notes for debugging hold whole records, and the password with which it logs in.
+"""
 
 
 def place_of(error: BaseException) -> str:
@@ -51,4 +54,4 @@ def configure_logs(shape: Literal["json", "text"], level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     for name in _QUIET:
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level) if level != "debug" else logging.DEBUG)
+        logging.getLogger(name).setLevel(logging.INFO if level == "debug" else max(logging.WARNING, root.level))

@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 
+from touchpoint.connection import refusal
 from touchpoint.settings import Settings
 from touchpoint.stream.agents import Agent, Runtime
 from touchpoint.stream.app import App, new_app
@@ -230,7 +231,7 @@ def _topics(settings: Settings) -> list[str]:
 async def run_worker(settings: Settings, stages: Stages) -> int:
     """Run until SIGTERM or SIGINT. Returns the exit status: 0, or 70 if the worker failed; see also ``fail``.
 
-    Raises ``TopicsError``, and ``KafkaError`` if no broker answered within a minute.
+    Raises ``TopicsError``, and ``KafkaError`` if no broker answered within a minute, or one refuses us.
     """
     loop = asyncio.get_running_loop()
     told_to_stop = asyncio.Event()
@@ -270,7 +271,10 @@ async def _start(worker: StreamWorker, told_to_stop: asyncio.Event) -> None:
         except KafkaConnectionError as error:
             if time.monotonic() > deadline:
                 raise
-            log.warning("no broker answers yet: %s", error)
+            refused = await refusal(worker.settings)
+            if refused is not None and refused.final:
+                raise
+            log.warning("no broker answers yet: %s", refused.cause if refused else error)
             await _either(told_to_stop, 2.0)
 
 

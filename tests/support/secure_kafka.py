@@ -1,0 +1,72 @@
+"""Apache Kafka with TLS and SASL: one broker, and a listener for each way to be right or wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from certificates import Authority
+from kafka_broker import KafkaBroker, free_port
+
+USER, PASSWORD = "worker", "s3cret-of-the-worker"
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+PROTOCOLS = {
+    "TLS": "SSL", "MUTUAL": "SSL", "LOGIN": "SASL_PLAINTEXT", "BOTH": "SASL_SSL",
+    "EXPIRED": "SSL", "FOREIGN": "SSL", "ELSEWHERE": "SSL",
+}  # fmt: skip
+_PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
+_SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
+
+
+class SecureBroker(KafkaBroker):
+    """Beside the listener without security: TLS, TLS with our certificate (MUTUAL), SASL (LOGIN), BOTH; and three
+    whose certificates are wrong: EXPIRED, of a FOREIGN authority, for another host (ELSEWHERE)."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.ports = {name: free_port() for name in PROTOCOLS}
+        self.authority = Authority(directory / "tls", "authority")
+        self.foreign = Authority(directory / "tls", "foreign")
+        good = self.authority.issue_whole("broker")
+        self._stores = {
+            **dict.fromkeys(("TLS", "MUTUAL", "BOTH"), good),
+            "EXPIRED": self.authority.issue_whole("expired", expired=True),
+            "FOREIGN": self.foreign.issue_whole("unknown"),
+            "ELSEWHERE": self.authority.issue_whole("elsewhere", host="kafka.example.com"),
+        }
+
+    def at(self, listener: str) -> str:
+        """host:port of a listener."""
+        return f"127.0.0.1:{self.ports[listener]}"
+
+    def _format_options(self) -> list[str]:
+        user = f"[name={USER},password={PASSWORD}]"
+        return [part for name in MECHANISMS[1:] for part in ("--add-scram", f"{name}={user}")]
+
+    def _properties(self) -> str:
+        usual = dict(line.split("=", 1) for line in super()._properties().splitlines())
+        values = usual | {
+            "listeners": _more(usual["listeners"], {name: f"{name}://{self.at(name)}" for name in PROTOCOLS}),
+            "advertised.listeners": _more(
+                usual["advertised.listeners"], {name: f"{name}://{self.at(name)}" for name in PROTOCOLS}
+            ),
+            "listener.security.protocol.map": _more(
+                usual["listener.security.protocol.map"], {name: f"{name}:{kind}" for name, kind in PROTOCOLS.items()}
+            ),
+            "sasl.enabled.mechanisms": ",".join(MECHANISMS),
+        }
+        for name, store in self._stores.items():
+            values[f"listener.name.{name.lower()}.ssl.keystore.type"] = "PEM"
+            values[f"listener.name.{name.lower()}.ssl.keystore.location"] = str(store)
+        values["listener.name.mutual.ssl.client.auth"] = "required"
+        values["listener.name.mutual.ssl.truststore.type"] = "PEM"
+        values["listener.name.mutual.ssl.truststore.location"] = str(self.authority.file)
+        for name in ("login", "both"):
+            values[f"listener.name.{name}.plain.sasl.jaas.config"] = f'{_PLAIN} required user_{USER}="{PASSWORD}";'
+            for mechanism in MECHANISMS[1:]:
+                values[f"listener.name.{name}.{mechanism.lower()}.sasl.jaas.config"] = f"{_SCRAM} required;"
+        return "".join(f"{name}={value}\n" for name, value in values.items())
+
+
+def _more(usual: str, added: Mapping[str, str]) -> str:
+    return ",".join([usual, *added.values()])
