@@ -29,6 +29,7 @@ COMMANDS = (
     Command("demo", "touchpoint.cli.demo:demo", "See an hour of calls, emails, faxes and chats become interactions."),
     Command("stitch", "touchpoint.cli.stitch:stitch", "Turn files of events into closed interactions."),
     Command("translate", "touchpoint.cli.translate:translate", "Turn a vendor's records into events."),
+    Command("capture", "touchpoint.cli.capture:app", "Capture a phone system, a mailbox or a fax server, live."),
     Command("simulate", "touchpoint.cli.simulate:simulate", "Make a realistic, seeded stream of events."),
     Command("worker", "touchpoint.cli.worker:worker", "Run a stream worker until SIGTERM."),
     Command("topics", "touchpoint.cli.topics:topics", "Create the topics that are missing."),

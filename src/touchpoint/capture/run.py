@@ -1,0 +1,78 @@
+"""A capture as a process: its parts put together, signals, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from touchpoint.capture.loop import Capture
+from touchpoint.capture.metrics import Metrics
+from touchpoint.capture.sinks import KafkaSink, Printed, Sink
+from touchpoint.capture.source import Source
+from touchpoint.capture.state import StateFile
+from touchpoint.capture.translator import Translator
+from touchpoint.dialects import DIALECTS, Feed
+from touchpoint.events import Decoder
+from touchpoint.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of source: its name on the command line, its dialect, and the channels that it reports on."""
+
+    name: str
+    dialect: str
+    channels: Iterable[str]
+
+
+@dataclass(frozen=True)
+class Way:
+    """Where events go, and what is kept meanwhile. `kafka`: else standard output. `heartbeat`: seconds, 0: none."""
+
+    kafka: bool
+    state: Path | None
+    heartbeat: float
+    metrics_port: int
+
+
+async def run(
+    kind: Kind, feed: Feed, way: Way, settings: Settings, source: Callable[[Callable[[bool], None]], Source]
+) -> None:
+    """Capture until SIGTERM or SIGINT, and then end within the grace period with everything acknowledged remembered.
+
+    `source` is given what to tell whether it is there. Raises SourceError, KafkaError; TimeoutError if the grace
+    period was too short: what was not acknowledged is read again at the next start.
+    """
+    file = StateFile(way.state, kind.name) if way.state else None
+    metrics = Metrics(kind.name)
+    stop_metrics = metrics.serve(settings.metrics_host, way.metrics_port) if way.metrics_port else None
+    decoder = Decoder(settings.stitching_limits().channels, settings.default_region)
+    translator = Translator(DIALECTS[kind.dialect], feed, decoder)
+    sink: Sink = KafkaSink(settings, kind.dialect, kind.channels) if way.kafka else Printed()
+    try:
+        capture = Capture(source(metrics.connected), translator, sink, metrics, file, way.heartbeat)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, capture.stopping.set)
+        await _within_grace(capture, settings.grace_seconds)
+    finally:
+        if stop_metrics is not None:
+            stop_metrics()
+        if file is not None:
+            file.close()
+    log.info("ended; all that was acknowledged is remembered")
+
+
+async def _within_grace(capture: Capture, seconds: float) -> None:
+    running = asyncio.create_task(capture.run())
+    stopped = asyncio.create_task(capture.stopping.wait())
+    await asyncio.wait([running, stopped], return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.wait_for(running, seconds if capture.stopping.is_set() else None)

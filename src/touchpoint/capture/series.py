@@ -1,0 +1,100 @@
+"""A log file and those that it was rotated into: where in them a position is, and what comes after it.
+
+A place is known by what precedes it, so it is found again in a file that was renamed, copied or compressed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import logging
+import re
+import time
+import zlib
+from operator import itemgetter
+from pathlib import Path
+from typing import IO, NamedTuple
+
+log = logging.getLogger(__name__)
+
+PRECEDING = 1024  # bytes that tell a place
+FOREIGN = (".xz", ".bz2", ".zst", ".new", ".lock", ".swp")
+SLACK = 1_000_000_000  # nanoseconds: a file's stamp may be behind the clock
+
+
+class Place(NamedTuple):
+    """Behind a line. `modified`: when its file was written last as far as it was read, nanoseconds since 1970."""
+
+    offset: int
+    preceding: str  # digest of the bytes before
+    modified: int
+
+
+def beginning() -> Place:
+    """Before anything that is written from now on."""
+    return Place(0, digest(b""), time.time_ns())
+
+
+def digest(preceding: bytes) -> str:
+    return hashlib.sha256(preceding[-PRECEDING:]).hexdigest()[:32]
+
+
+def opened(path: Path) -> IO[bytes]:
+    """The file, unzipped if its name says that it is zipped."""
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+
+
+def series(path: Path) -> list[Path]:
+    """The log file and what it was rotated into (`.1`, `-20260105`, `.2.gz` ...), oldest first, itself last."""
+    rotated = re.compile(re.escape(path.name) + r"[.-][0-9A-Za-z._-]+")
+    names = (
+        {each.name for each in path.parent.iterdir() if rotated.fullmatch(each.name)} if path.parent.is_dir() else set()
+    )
+    found = []
+    for name in names:
+        if name.endswith(FOREIGN) or (name.endswith(".gz") and name.removesuffix(".gz") in names):
+            continue  # while it is compressed, both are there
+        try:
+            stat = (path.parent / name).stat()
+        except FileNotFoundError:
+            continue
+        found.append((stat.st_mtime_ns, name))
+    found.sort(key=itemgetter(1), reverse=True)  # `.2` is older than `.1` where both were written last at one instant
+    return [*(path.parent / name for _, name in sorted(found, key=itemgetter(0))), path]
+
+
+def holds(path: Path, place: Place) -> bool:
+    """Whether the place is in the file."""
+    try:
+        with opened(path) as file:
+            begin = max(0, place.offset - PRECEDING)
+            file.seek(begin)
+            return digest(before := file.read(place.offset - begin)) == place.preceding and (
+                len(before) == place.offset - begin
+            )
+    except (OSError, EOFError, zlib.error):
+        return False
+
+
+def ahead(path: Path, place: Place | None) -> list[tuple[Path, int]]:
+    """What is to be read from the place on: files, and where in them; the log file itself is the last.
+
+    Without a place: the log file from its beginning. Where no file holds the place any more: all that was written
+    since; what was not is known, and is a repetition that counts once.
+    """
+    if place is None:
+        return [(path, 0)]
+    files = series(path)
+    if place.offset:
+        for number in reversed(range(len(files))):
+            if holds(files[number], place):
+                return [(files[number], place.offset), *((later, 0) for later in files[number + 1 :])]
+        log.warning("%s: nothing holds the place that was read last; going on with what was written since", path)
+    return [(each, 0) for each in files if each == path or _modified(each) >= place.modified - SLACK]
+
+
+def _modified(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,21 @@
+"""The headers of a dead letter: what says why it is one, and where it came from (docs/dead-letters.md)."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+TOPIC = "dead-letters"
+CAUSE = "touchpoint-cause"  # a sentence a person understands
+CODE = "touchpoint-code"  # one of few words, for counting: those of events/verdicts.py, `orphan`, `history`
+ORIGIN = "touchpoint-origin"  # topic/partition/offset
+CAPTURED = "touchpoint-captured"  # in the place of an origin: the dialect of what was captured live
+VERSION = "touchpoint-version"
+
+
+def reasons(cause: str, code: str) -> list[tuple[str, bytes]]:
+    """The headers that every dead letter has."""
+    return [
+        (CAUSE, cause.encode("utf-8", "replace")),
+        (CODE, code.encode()),
+        (VERSION, version("touchpoint").encode()),
+    ]
