@@ -73,6 +73,20 @@ async def test_a_stop_with_the_broker_dead_keeps_to_the_grace_period(lab: Lab, k
     await lab.check()
 
 
+async def test_a_stop_while_it_starts_with_the_broker_frozen_keeps_to_the_grace_period(
+    lab: Lab, kafka: KafkaBroker
+) -> None:
+    worker = lab.worker(grace_seconds=4.0)
+    await lab.until(lambda: "Starting" in worker.log.read_text(), "the beginning of its start")
+    kafka.pause()
+    try:
+        began = asyncio.get_running_loop().time()
+        assert await worker.end(10) in {0, 1}
+        assert asyncio.get_running_loop().time() - began < 6
+    finally:
+        kafka.resume()
+
+
 async def test_an_idle_worker_without_partitions_takes_over(lab: Lab) -> None:
     workers = [lab.worker() for _ in range(5)]  # four partitions: one has nothing to do
     for each in workers:

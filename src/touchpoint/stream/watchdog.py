@@ -40,6 +40,7 @@ class Watchdog:
         self._stall = stall_seconds
         self._end = end
         self._beat = _now()
+        self._beats = True
         self._deadline: float | None = None
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
@@ -52,7 +53,10 @@ class Watchdog:
         self._thread.start()
 
     def stop(self) -> None:
-        self._done.set()
+        """Watch the loop no longer. A deadline stands: what ends after the worker's own end may not hang either."""
+        self._beats = False
+        if self._deadline is None:
+            self._done.set()
 
     def end_within(self, seconds: float) -> None:
         """The process ends in so many seconds, whatever happens."""
@@ -69,13 +73,13 @@ class Watchdog:
         if late > self._stall:
             self._stalled(late)
         self._beat = _now()
-        if not self._done.is_set():
+        if self._beats:
             self._loop.call_later(BEAT_SECONDS, self._tick)
 
     def _watch(self) -> None:
         while not self._done.wait(BEAT_SECONDS):
             now = _now()
-            if now - self._beat > self._stall:
+            if self._beats and now - self._beat > self._stall:
                 self._stalled(now - self._beat)
             if self._deadline is not None and now > self._deadline:
                 log.error("did not end within the grace period: ending now; unfinished batches will be read again")

@@ -235,10 +235,15 @@ async def run_worker(settings: Settings, stages: Stages) -> int:
     """
     loop = asyncio.get_running_loop()
     told_to_stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told_to_stop.set)
     watchdog = Watchdog(settings.session_timeout * STALL_OF_SESSION)
     watchdog.start()
+
+    def stop() -> None:
+        watchdog.end_within(settings.grace_seconds)  # from now on, also where it only starts or only ends
+        told_to_stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
     worker = StreamWorker(settings, stages)
     page = HealthPage(worker.metrics, lambda: watchdog.alive, lambda: worker.ready)
     if settings.insecure_party_secret:
@@ -251,9 +256,6 @@ async def run_worker(settings: Settings, stages: Stages) -> int:
             await _either(told_to_stop, 0.2)
         if worker.crash is not None:
             log.error("the worker failed, ending: %s", traced(worker.crash))
-        watchdog.end_within(settings.grace_seconds)
-        failed = worker.crash is not None
-        if failed:
             end_process(EXIT_FAILED)
         await worker.stop()
         return 0
@@ -263,6 +265,20 @@ async def run_worker(settings: Settings, stages: Stages) -> int:
 
 
 async def _start(worker: StreamWorker, told_to_stop: asyncio.Event) -> None:
+    """Return when it is started, or when it is told to stop: without a broker a start may take for ever."""
+    starting = asyncio.create_task(_started(worker, told_to_stop))
+    stopping = asyncio.create_task(told_to_stop.wait())
+    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if starting.done():
+        starting.result()
+    else:
+        log.info("told to stop while starting")
+        starting.cancel()
+        await asyncio.wait({starting})
+
+
+async def _started(worker: StreamWorker, told_to_stop: asyncio.Event) -> None:
     deadline = time.monotonic() + 60
     while not told_to_stop.is_set():
         try:
