@@ -11,11 +11,9 @@ ORIGIN = "touchpoint-origin"  # topic/partition/offset
 CAPTURED = "touchpoint-captured"  # in the place of an origin: the dialect of what was captured live
 VERSION = "touchpoint-version"
 
+_VERSION = version("touchpoint").encode()
+
 
 def reasons(cause: str, code: str) -> list[tuple[str, bytes]]:
     """The headers that every dead letter has."""
-    return [
-        (CAUSE, cause.encode("utf-8", "replace")),
-        (CODE, code.encode()),
-        (VERSION, version("touchpoint").encode()),
-    ]
+    return [(CAUSE, cause.encode("utf-8", "replace")), (CODE, code.encode()), (VERSION, _VERSION)]

@@ -10,6 +10,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
 from touchpoint.connection import client_options
+from touchpoint.events.burial import CAPTURED
 from touchpoint.settings import Settings
 from touchpoint.stream.dead_letters import CAUSE, CODE, ORIGIN, TOPIC, TRUNCATED, VERSION
 from touchpoint.stream.stage import Headers
@@ -44,10 +45,13 @@ class Letter(msgspec.Struct, frozen=True):
     value: bytes | None
     headers: Headers  # its own, without ours
     whole_bytes: int | None = None  # of a value that was cut: its length
+    captured: str | None = None  # the dialect of what was captured live, in the place of an origin
 
     @property
     def obstacle(self) -> str | None:
         """Why it cannot be replayed; None if it can."""
+        if self.captured is not None:
+            return f"it was captured: `touchpoint translate --dialect {self.captured}` makes events of its bytes"
         if self.origin is None:
             return "it has no origin: what was understood of it was held back, and its media item never came"
         if self.whole_bytes is not None:
@@ -100,6 +104,7 @@ def letter(record: ConsumerRecord, topic_prefix: str) -> Letter:
         record.value,
         tuple((name, value) for name, value in record.headers if not name.startswith(OURS)),
         int(ours[TRUNCATED]) if ours.get(TRUNCATED, "").isdigit() else None,
+        ours.get(CAPTURED),
     )
 
 

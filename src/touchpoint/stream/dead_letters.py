@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 import msgspec
 
+from touchpoint.events.burial import CAUSE, CODE, ORIGIN, TOPIC, VERSION, reasons
 from touchpoint.stitching.facts import Fact
 from touchpoint.stream.stage import Forward, Record
 
-_VERSION = version("touchpoint").encode()
+__all__ = [
+    "CAUSE",
+    "CODE",
+    "ORIGIN",
+    "TOPIC",
+    "TRUNCATED",
+    "VERSION",
+    "code_of",
+    "dead_letter",
+    "orphan",
+    "truncated",
+    "without_record",
+]
 
-TOPIC = "dead-letters"
-CAUSE = "touchpoint-cause"  # a sentence a person understands
-CODE = "touchpoint-code"  # one of few words, for counting: those of events/verdicts.py, `orphan`, `history`
-ORIGIN = "touchpoint-origin"  # topic/partition/offset
-VERSION = "touchpoint-version"
 TRUNCATED = "touchpoint-truncated"  # the whole value's length in bytes, where even a dead letter cannot hold it
 
 KEPT_OF_TRUNCATED = 1024 * 1024
@@ -25,10 +31,8 @@ def dead_letter(record: Record, cause: str, code: str = "internal") -> Forward:
     """The record as a dead letter; its own headers are kept."""
     headers = [
         *record.headers,
-        (CAUSE, cause.encode("utf-8", "replace")),
-        (CODE, code.encode()),
+        *reasons(cause, code),
         (ORIGIN, f"{record.topic}/{record.partition}/{record.offset}".encode()),
-        (VERSION, _VERSION),
     ]
     return Forward(TOPIC, record.key, record.value, headers)
 
@@ -41,7 +45,7 @@ def orphan(fact: Fact) -> Forward:
 
 def without_record(fact: Fact, cause: str, code: str) -> Forward:
     """A fact that cannot be kept, and whose record is elsewhere or gone."""
-    headers = [(CAUSE, cause.encode()), (CODE, code.encode()), (VERSION, _VERSION)]
+    headers = reasons(cause, code)
     return Forward(TOPIC, fact.subject.encode(), msgspec.json.encode(fact), headers)
 
 
