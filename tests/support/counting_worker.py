@@ -74,7 +74,7 @@ def decode(value: bytes) -> tuple[int, dict[str, int]]:
 
 
 class FileWriter:
-    """A history that is a file; down while another file with the suffix ``.down`` is there."""
+    """A history that is a file; ``.down``, ``.slow`` or ``.stuck`` while a file with that suffix is beside it."""
 
     retriable: tuple[type[BaseException], ...] = ()
 
@@ -84,6 +84,10 @@ class FileWriter:
     async def write(self, records: Sequence[Record]) -> Sequence[Forward]:
         if self._path.with_suffix(".down").exists():
             raise ConnectionRefusedError("the history is down")
+        if self._path.with_suffix(".stuck").exists():
+            await asyncio.Event().wait()  # for ever, also when the file is gone
+        if self._path.with_suffix(".slow").exists():
+            await asyncio.sleep(0.5)
         with self._path.open("ab") as out:
             out.write(b"".join((record.value or b"") + b"\n" for record in records))
             out.flush()

@@ -19,7 +19,7 @@ from kafka_broker import KafkaBroker
 from touchpoint.settings import Settings
 from touchpoint.stream.tables import PartitionState
 from touchpoint.stream.terms import term_of
-from touchpoint.stream.topics import changelog, create_topics
+from touchpoint.stream.topics import TABLES, changelog, create_topics
 
 Read = tuple[int, int, bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]
 SCRIPT = Path(__file__).with_name("counting_worker.py")
@@ -61,7 +61,7 @@ class Lab:
         self.broker = kafka.bootstrap
         self.directory = directory
         self.output = directory / "history"
-        self.down = directory / "history.down"
+        self.down, self.slow, self.stuck = (self.output.with_suffix(f".{how}") for how in ("down", "slow", "stuck"))
         self.output.touch()
         self.fields: dict[str, object] = {"app_id": name, "topic_prefix": f"{name}.", **fields}
         self.settings: Settings = test_settings(kafka.bootstrap, **self.fields)
@@ -224,6 +224,15 @@ class Lab:
         for _, topic, partition, first, end in self.seen():
             assert first <= reached[topic, partition], f"{topic}/{partition}: {reached[topic, partition]} is left out"
             reached[topic, partition] = max(end, reached[topic, partition])
+
+    async def check_writers(self) -> None:
+        """No changelog has a record of an earlier owner behind one of a later: nobody wrote what they had lost."""
+        for table in TABLES:
+            terms = [b""] * self.settings.partitions
+            for partition, offset, _, _, headers in await self.read(changelog(self.settings, table)):
+                term = term_of(headers)
+                assert term >= terms[partition], f"{table}/{partition}/{offset} is not its owner's"
+                terms[partition] = term
 
     async def check(self) -> None:
         """Nothing lost: each event in touches, interactions and the history; the tables equal a linear fold.
