@@ -12,28 +12,52 @@ from vendor_feed import LIMITS
 
 from touchpoint.events import Accepted, Decoder
 from touchpoint.settings import DialectTopic
+from touchpoint.stitching.facts import SECOND, Fact
 from touchpoint.stitching.offline import fold_all
+from touchpoint.stream.dead_letters import CAUSE, CODE, ORIGIN
+from touchpoint.stream.feeds import FeedStage
+from touchpoint.stream.stage import Forward, Record, State
+from touchpoint.stream.touches import LINKS, Link, read
 
 LATER = "2026-06-30T00:00:00Z"
 FEEDS = {f"vendor:{name}": DialectTopic(dialect=name) for name in sorted({name for name, _ in CAPTURES})}
 
 
-def offline(events: Iterable[Json]) -> dict[str, Json]:
+class Feeds(Cluster):
+    """With a topic of each dialect; what their stages say is kept."""
+
+    def __init__(self, partitions: int, seed: int, of: int) -> None:
+        self.said: list[Fact] = []
+        super().__init__(partitions, seed, LIMITS, feeds={topic: (declared, of) for topic, declared in FEEDS.items()})
+
+    def fill(self, records: Iterable[VendorRecord]) -> None:
+        for record in records:
+            self.put(f"vendor:{record.dialect}", record.key, record.value)
+
+    def _forward(self, agent: str, p: int, forwards: Iterable[Forward]) -> None:
+        kept = list(forwards)
+        for each in kept if agent in self.feeds else ():
+            if each.topic == LINKS:
+                message = read(Record(LINKS, 0, 0, each.key, each.value, each.headers, 0))
+                self.said += message.facts if isinstance(message, Link) else []
+        super()._forward(agent, p, kept)
+
+
+def facts_of(events: Iterable[Json]) -> list[Fact]:
     decoder, facts = Decoder(), []
     for event in events:
         verdict = decoder.decode(orjson.dumps(event))
         assert isinstance(verdict, Accepted), (verdict, event)
         facts.append(verdict.fact)
-    return {record["interaction_id"]: record for record in fold_all(facts, LIMITS, SECRET).records}
+    return facts
 
 
-def cluster(seed: int, partitions: int, of: int) -> Cluster:
-    return Cluster(partitions, seed, LIMITS, feeds={topic: (declared, of) for topic, declared in FEEDS.items()})
+def offline(events: Iterable[Json]) -> dict[str, Json]:
+    return {record["interaction_id"]: record for record in fold_all(facts_of(events), LIMITS, SECRET).records}
 
 
-def fill(stages: Cluster, records: Iterable[VendorRecord]) -> None:
-    for record in records:
-        stages.put(f"vendor:{record.dialect}", record.key, record.value)
+def found(stages: Cluster) -> dict[str, Json]:
+    return {record["interaction_id"]: record for record in records_of(stages.closed)}
 
 
 @pytest.mark.parametrize(
@@ -45,9 +69,126 @@ def test_a_day_of_all_dialects_gives_what_translate_and_stitch_give(
     records = day(seed, copies=6)
     expected = offline(translated(records))
     assert len(expected) >= 5 * len(CAPTURES)
-    stages = cluster(seed, partitions, of)
-    fill(stages, records)
+    stages = Feeds(partitions, seed, of)
+    stages.fill(records)
     stages.finish(LATER)
-    found = {record["interaction_id"]: record for record in records_of(stages.run(0.02, crashes))}
+    stages.run(0.02, crashes)
     assert not stages.dead
-    assert found == expected
+    assert found(stages) == expected
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_is_read_again_after_a_crash_the_same_events_come_of_it(seed: int) -> None:
+    """A kill before or after the state is durable: the memory is as old as the place in the topic."""
+    records = day(seed, copies=8)
+    stages = Feeds(3, seed, 2)
+    stages.fill(records)
+    stages.finish(LATER)
+    stages.run(crashes=0.6)
+    assert {repr(fact) for fact in stages.said} == {repr(fact) for fact in facts_of(translated(records))}
+
+
+def test_a_period_that_was_captured_live_and_is_translated_from_files_too_counts_once() -> None:
+    records = day(8, copies=3)
+    events = translated(records)
+    stages = Feeds(3, 8, 2)
+    stages.fill(records)
+    stages.produce(events)
+    stages.finish(LATER)
+    stages.run()
+    assert found(stages) == offline(events)
+
+
+# --- one feed by itself ---------------------------------------------------------------------------------------------
+
+NOW = 1_800_000_000 * SECOND
+QUEUE_LOG = "vendor:pbx.queue_log"
+
+
+def feed(state: State, dialect: str = "asterisk-queue-log", **fields: str) -> FeedStage:
+    declared = DialectTopic(dialect=dialect, **fields)
+    return FeedStage(0, 1, 4, state, QUEUE_LOG, declared, Decoder(), LIMITS)
+
+
+def record(offset: int, value: bytes | None, key: bytes | None = b"pbx1", timestamp: int = 0) -> Record:
+    return Record(QUEUE_LOG, 0, offset, key, value, (("trace", b"t"),), timestamp)
+
+
+def row(second: int, event: str, call: str = "c1", agent: str = "NONE", *data: str) -> bytes:
+    return "|".join([str(1_770_000_000 + second), call, "support", agent, event, *data]).encode()
+
+
+def facts_in(forwards: Iterable[Forward]) -> list[Fact]:
+    links = [read(Record(LINKS, 0, 0, each.key, each.value, (), 0)) for each in forwards if each.topic == LINKS]
+    return [fact for each in links if isinstance(each, Link) for fact in each.facts]
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "cause"),
+    [
+        (row(0, "TELEPORTED"), "dialect", "event 'TELEPORTED' is not known"),
+        (b"cut o", "dialect", "a line of less than five fields: cut off while it was written?"),
+        (row(0, "ENTERQUEUE", "c" * 201), "dialect", "a field is missing or of another form: ValueError"),
+        (b"\xff" * 300_000, "too_large", "the record has 300006 bytes; at most 262144 (256 KiB)"),
+        (row(100_000_000, "ABANDON"), "time", "time is more than a day in the future"),
+        (
+            row(0, "ENTERQUEUE", "c1", "NONE", "", "1" * 5000),
+            "too_large",
+            "data.party.address has more than 4096 bytes (in the event that asterisk-queue-log makes of it)",
+        ),
+    ],
+)
+def test_what_a_dialect_or_the_decoder_refuses_is_buried_as_it_came(value: bytes, code: str, cause: str) -> None:
+    stage = feed({})
+    (letter,) = stage.apply([record(7, value)], NOW)
+    headers = dict(letter.headers)
+    assert (letter.topic, letter.key, letter.value, headers["trace"]) == ("dead-letters", b"pbx1", value, b"t")
+    assert headers[ORIGIN] == b"vendor:pbx.queue_log/0/7"
+    assert (headers[CODE].decode(), headers[CAUSE].decode()[: len(cause)]) == (code, cause)
+    assert stage.translated == {("asterisk-queue-log", "dead letter"): 1}
+
+
+def test_what_is_refused_of_a_record_leaves_the_rest_of_it() -> None:
+    value = b"\n".join([row(0, "ENTERQUEUE", "c1", "NONE", "", "01632960961"), row(1, "TELEPORTED"), row(2, "ABANDON")])
+    forwards = feed({}).apply([record(0, value)], NOW)
+    assert [fact.verb for fact in facts_in(forwards)] == ["queued", "disconnected"]
+    assert [each.value for each in forwards if each.topic == "dead-letters"] == [value]
+
+
+def test_what_says_nothing_of_a_media_item_is_counted_by_dialect() -> None:
+    stage = feed({})
+    rows = [row(0, "PAUSE", "NONE", "SIP/1"), row(1, "TELEPORTED", "NONE"), b"", None, row(2, "ABANDON")]
+    forwards = stage.apply([record(n, value) for n, value in enumerate(rows)], NOW)
+    assert [each.topic for each in forwards] == ["links"]
+    assert stage.translated == {
+        ("asterisk-queue-log", "nothing"): 3,
+        ("asterisk-queue-log", "not known"): 1,
+        ("asterisk-queue-log", "events"): 1,
+    }
+    assert stage.verdicts == {"accepted": 1, "skipped": 1}
+
+
+def test_facts_carry_what_the_declaration_says_of_their_source() -> None:
+    stage = feed({}, source="/pbx/london", tenant="acme", zone="America/New_York")
+    rows = b'{"time": "2026-02-02 03:00:00", "callid": "c1", "queuename": "q", "agent": "NONE", "event": "ABANDON"}'
+    (fact,) = facts_in(stage.apply([record(0, rows)], NOW))
+    assert (fact.source, fact.tenant, fact.dialect) == ("/pbx/london", "acme", "asterisk-queue-log")
+    assert fact.time == 1_770_019_200 * SECOND, "03:00 in New York is 08:00 UTC"
+
+
+def test_systems_that_share_a_partition_do_not_disturb_each_others_order() -> None:
+    """Two rows of one second keep their places, whatever another system, whose clock differs, writes in between."""
+    rows = [(b"london", row(5, "RINGNOANSWER", "c1", "SIP/1", "1000")), (b"leeds", row(4, "ABANDON", "c2")),
+            (b"london", row(5, "CONNECT", "c1", "SIP/2", "9", "x", "1"))]  # fmt: skip
+    together = facts_in(feed({}).apply([record(n, value, key) for n, (key, value) in enumerate(rows)], NOW))
+    alone = facts_in(feed({}).apply([record(0, rows[0][1]), record(1, rows[2][1])], NOW))
+    assert [fact for fact in together if fact.subject == "c1"] == alone
+    assert len({fact.sequence for fact in alone}) == len(alone)
+
+
+def test_a_topic_that_was_made_anew_is_not_taken_for_what_was_read_before() -> None:
+    state: dict[bytes, bytes] = {}
+    feed(state).apply([record(n, row(n, "ABANDON", f"c{n}"), timestamp=1_000 + n) for n in range(5)], NOW)
+    assert not feed(state).apply([record(3, row(3, "ABANDON", "c3"), timestamp=1_003)], NOW), "the same, read again"
+    (fact,) = facts_in(feed(state).apply([record(0, row(9, "ABANDON", "new"), timestamp=2_000)], NOW))
+    assert fact.subject == "new"

@@ -24,6 +24,7 @@ Json = dict[str, Any]
 INPUTS = ("calls", "emails", "faxes", "chats", "activities", "parties")
 SECRET = b"test"
 TICKS = 0.5  # after so many batches
+BEFORE_COMMIT = 0.3  # so many crashes
 
 
 class Cluster:
@@ -43,6 +44,7 @@ class Cluster:
         self.now: Micros = 1_800_000_000 * SECOND  # after all that is played: what is ahead of the clock is refused
         self.closed: list[Json] = []
         self.dead: list[Record] = []
+        self.lagging: set[str] = set()  # inputs that are not read to their end
         counts = {"media": partitions, "party": partitions} | {feed: of for feed, (_, of) in self.feeds.items()}
         self.stages = {(agent, p): self._stage(agent, p) for agent, of in counts.items() for p in range(of)}
 
@@ -52,7 +54,7 @@ class Cluster:
             declared, of = self.feeds[agent]
             return FeedStage(p, of, self.partitions, state, agent, declared, Decoder(), self.limits)
         if agent == "media":
-            held = [topic for topic in self.inputs if topic != "parties"]
+            held = self.inputs
             return MediaStage(p, self.partitions, state, Decoder(), self.limits, SECRET, held, self.feeds)
         return PartyStage(p, self.partitions, state, self.limits, SECRET)
 
@@ -84,7 +86,8 @@ class Cluster:
 
     def finish(self, time: str) -> None:
         """A heartbeat beyond all limits to every partition of every input."""
-        counts = dict.fromkeys(self.inputs, self.partitions) | {feed: of for feed, (_, of) in self.feeds.items()}
+        counts = dict.fromkeys((topic for topic in self.inputs if topic not in self.lagging), self.partitions)
+        counts |= {feed: of for feed, (_, of) in self.feeds.items()}
         for topic, of in counts.items():
             for p in range(of):
                 beat = {"specversion": "1.0", "id": "end", "source": "finish", "type": "source.heartbeat", "time": time}
@@ -106,7 +109,8 @@ class Cluster:
         for _ in range(0, seconds, step):
             self.now += step * SECOND
             for (agent, p), stage in self.stages.items():
-                self._forward(agent, p, stage.tick(self.now, (*self.inputs, "touches", *self.feeds)))
+                caught_up = {*self.inputs, "touches", *self.feeds} - self.lagging
+                self._forward(agent, p, stage.tick(self.now, caught_up))
             while any(self.queues.values()):
                 self._step()
 
@@ -121,12 +125,16 @@ class Cluster:
             self._forward(agent, p, self.stages[agent, p].tick(self.now, ()))
 
     def _crash(self) -> None:
-        """A kill between forwards and changelog: some of them are out, state and offset are as before."""
+        """A kill between forwards and changelog, or between changelog and commit: the offset is as before."""
         topic, p = place = self._some_place()
         agent = self._agent(topic)
         before = dict(self.states[agent, p])
         self.now += SECOND // 10
         stage = self.stages[agent, p]
+        if self.rng.random() < BEFORE_COMMIT:
+            self._forward(agent, p, stage.apply(self._some_batch(place), self.now))
+            self.stages[agent, p] = self._stage(agent, p)
+            return
         tick = self.rng.random() < TICKS / 2
         forwards = stage.tick(self.now, ()) if tick else stage.apply(self._some_batch(place), self.now)
         arrives: dict[tuple[str, int], int] = {}

@@ -60,13 +60,12 @@ class Dialect:
         if isinstance(record, Unknown):
             return record
         try:
-            said = self.rules(record, feed)
+            if isinstance(said := self.rules(record, feed), Unknown):
+                return said
             orjson.dumps(said)  # raises TypeError for what JSON cannot hold: a vendor's own number of thirty digits
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as fault:
             what = f" {fault}" if isinstance(fault, KeyError) else ""
             return Unknown(f"a field is missing or of another form: {type(fault).__name__}{what}")
-        if isinstance(said, Unknown):
-            return said
         for event in said:
             event["source"] = event.get("source") or feed.source or f"/{self.name}"
             event["dialect"] = self.name

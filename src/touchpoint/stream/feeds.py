@@ -147,10 +147,7 @@ class FeedStage:
         return None if key is None or not self._dialect.capabilities.ordered else key.decode("latin-1")
 
     def _verdict(self, event: Event) -> Accepted | DeadLetter:
-        try:
-            verdict = self._decoder.decode(orjson.dumps(event))
-        except TypeError as error:  # a number beyond 64 bits, half a character
-            return DeadLetter(f"a field cannot be written as JSON: {error}", "value")
+        verdict = self._decoder.decode(orjson.dumps(event))
         if isinstance(verdict, DeadLetter):
             return DeadLetter(f"{verdict.cause} (in the event that {self._dialect.name} makes of it)", verdict.code)
         assert isinstance(verdict, Accepted), "an event is no tombstone"
