@@ -17,24 +17,33 @@ class Input(msgspec.Struct, array_like=True):
 
     An input that never had an event is not waited for, but only once others have had some for as long as the allowed
     disorder: where everything begins at once, none is ahead because its first event was read a moment earlier.
+
+    `standing`: what it says of parties stands, however long ago it was said. Such an input is waited for as long as it
+    is not read to its end, so that nothing closes before it is known whose it is, and then holds nothing back.
     """
 
     latest: Micros | None = None  # the greatest event time seen
     idle: Micros = 0  # for how long it has been read to its end since, by the wall clock
+    standing: bool = False
+    at_end: bool = False  # when time last passed
 
     def saw(self, time: Micros) -> None:
         """An event: time is at least there, and no longer runs on by itself."""
+        self.at_end = False
         if self.latest is None or time > self.latest:
             self.idle = 0 if self.latest is None else max(0, self.idle - (time - self.latest))
             self.latest = time
 
     def passes(self, elapsed: Micros, caught_up: bool, begun: bool = True) -> None:
         """Wall clock time went by: it counts where everything has been read, and there was an event anywhere."""
+        self.at_end = caught_up
         if caught_up and (begun or self.latest is not None):
             self.idle += elapsed
 
     def watermark(self, disorder: Micros) -> Micros | None:
         """No event before it is expected; None: nothing is known yet, so time stands still."""
+        if self.standing:
+            return EMPTY if self.at_end else None if self.latest is None else self.latest - disorder
         if self.latest is None:
             return EMPTY if self.idle >= disorder else None
         return self.latest - disorder + self.idle

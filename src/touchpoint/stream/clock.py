@@ -16,6 +16,8 @@ from touchpoint.stream.touches import LINKS, TOUCHES, Told, told
 OURS = b"\0"
 _KEY = OURS + b"progress"
 UNKNOWN: Micros = -EMPTY
+STANDING = "parties"
+"""The input that tells of parties: it is read before time passes, and has no time of its own."""
 LINK_HOPS = 2
 _BEATS_KEPT = 16
 LONGEST_TICK: Micros = 5 * SECOND
@@ -64,7 +66,9 @@ class MediaClock:
         raw = state.get(_KEY)
         fresh = MediaTime({}, Progress(LINK_HOPS, partitions))
         self.time = _decode(unstamped(raw)) if raw is not None else fresh
-        self.time.inputs = {topic: self.time.inputs.get(topic) or Input() for topic in holding}
+        self.time.inputs = {
+            topic: self.time.inputs.get(topic) or Input(standing=topic == STANDING) for topic in holding
+        }
         self.time.feeds = {topic: self.time.feeds.get(topic) or Feeding() for topic in feeds}
         self._ticked: Micros | None = None
         self._told_at: Micros = 0
@@ -102,7 +106,9 @@ class MediaClock:
         """The wall clock: an input that is read to its end runs on at its pace."""
         elapsed = 0 if self._ticked is None else min(LONGEST_TICK, max(0, now - self._ticked))
         self._ticked = now
-        begun = self.time.links.begun or any(known.latest is not None for known in self.time.inputs.values())
+        begun = self.time.links.begun or any(
+            known.latest is not None and not known.standing for known in self.time.inputs.values()
+        )
         for topic, known in self.time.inputs.items():
             known.passes(elapsed, topic in caught_up, begun)
         for feeding in self.time.feeds.values():

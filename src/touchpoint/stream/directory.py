@@ -2,141 +2,205 @@
 
 An address's mapping lives in the state of its own key, where whatever has only the address arrives first. What arrived
 somewhere first always arrives there first: it is sent after the rest if that moved on, and is late if that was closed.
+Whoever sends things on sends along what is known of identity, so that nobody who has them next knows less.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import msgspec
 
-from touchpoint.stitching.facts import Fact, FactKey
-from touchpoint.stitching.interactions.identity import Identity
+from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.interactions.entities import parent_of
+from touchpoint.stitching.interactions.identity import Claim, Identity, claim
 from touchpoint.stitching.interactions.model import Closed, PartyFacts, PartyKey
+from touchpoint.stitching.limits import Limits
 from touchpoint.stream.touches import Touch
 
 MOST_HOPS = 8
 MOST_MOVED = 1_000
+_ACTIVITY = "activity:"
 
 _To = Callable[[PartyKey], Touch]
+
+
+class Way(msgspec.Struct, array_like=True, frozen=True):
+    """Where something went, and when it began as far as was known then."""
+
+    party: PartyKey
+    start: Micros
 
 
 class Directory(msgspec.Struct, array_like=True):
     """Where the things of one key went."""
 
-    moved: dict[str, PartyKey] = {}  # media item, or "activity:" and its id; the latest MOST_MOVED
-    told: list[FactKey] = []  # identifications that their party knows of
+    moved: dict[str, Way] = {}  # media item, or "activity:" and its id; the latest MOST_MOVED
+    into: PartyKey | None = None  # where everything goes, once the party was merged
 
-    def remember(self, identity: Collection[Fact]) -> None:
-        """Only what is still known needs to be known as told."""
-        known = {(fact.source, fact.id) for fact in identity}
-        self.told = [key for key in self.told if key in known]
-
-    def part(self, key: PartyKey, facts: PartyFacts, touches: Collection[Touch]) -> tuple[PartyFacts, list[Touch]]:
-        """(what stays, what leaves) of a party's facts, after some touches."""
+    def part(
+        self, key: PartyKey, facts: PartyFacts, touches: Collection[Touch], known: Collection[Fact], limits: Limits
+    ) -> tuple[PartyFacts, list[Touch]]:
+        """(what stays, what leaves) of a party's facts, after some touches; `known`: its identity facts before them."""
         hop = max(each.hop for each in touches)
         if hop >= MOST_HOPS:
             return facts, []
         leaving: dict[PartyKey, Touch] = {}
 
         def to(party: PartyKey) -> Touch:
-            return leaving.setdefault(party, Touch(party, hop + 1, PartyFacts()))
+            return leaving.setdefault(party, Touch(party, hop + 1, PartyFacts(identity=facts.identity)))
 
         identity = Identity(facts.identity)
         if key.kind == "id" and identity.root(key.value) != key.value:
-            into = to(PartyKey(key.tenant, "id", identity.root(key.value)))
-            stays = self._all(into, facts, touches)
+            self.into = self.into or PartyKey(key.tenant, "id", identity.root(key.value))
+            stays = self._all(to(self.into), facts, touches)
         else:
-            stays = self._some(key, facts, touches, identity, to)
+            self.into = None
+            stays = self._some(key, facts, touches, _Whose(key, facts.identity, identity, limits), to)
+        if facts.identity != known:
+            before = {(fact.source, fact.id) for fact in known}
+            news = [fact for fact in facts.identity if (fact.source, fact.id) not in before]
+            stays.closed = self._tell(key, stays.closed, news, identity, to)
         return stays, list(leaving.values())
 
     def _all(self, into: Touch, facts: PartyFacts, touches: Collection[Touch]) -> PartyFacts:
         """A party that was merged keeps only the way to the other."""
         leaving = into.facts
         leaving.items, leaving.controls, leaving.activities = facts.items, facts.controls, facts.activities
-        leaving.identity, leaving.closed, leaving.parents = facts.identity, facts.closed, facts.parents
+        leaving.closed, leaving.parents = facts.closed, facts.parents
         for each in touches:
             into.gone.extend(each.gone)
             into.asks.extend(each.asks)
             into.rekey.update(each.rekey)
         return PartyFacts(identity=facts.identity)
 
-    def _some(
-        self, key: PartyKey, facts: PartyFacts, touches: Iterable[Touch], identity: Identity, to: _To
-    ) -> PartyFacts:
+    def _some(self, key: PartyKey, facts: PartyFacts, touches: Iterable[Touch], whose: _Whose, to: _To) -> PartyFacts:
         """Items that say later whose they are, and those of an address that is identified."""
         closed = {name for each in facts.closed for name in each.names}
         for each in touches:
-            self._follow(each, facts, closed, to)
-        known = key.kind == "address" and bool(facts.identity)
-        if known:
-            for item in {**facts.items, **facts.controls}:
-                self._identify(item, key, facts.items.get(item, ()), identity, closed)
-            for activity, its in facts.activities.items():
-                self._identify(f"activity:{activity}", key, its, identity, closed)
-        stays = self._divide(facts, closed, to) if self.moved else facts
-        if known:
-            stays.closed = self._tell(key, facts, to)
-        return stays
+            self._follow(each, key, facts, closed, to)
+        before = self.moved
+        if whose.may_differ:
+            for name, its in _named(facts):
+                if name in self.moved:
+                    self._move_along(name, its)
+                elif name not in closed:
+                    self._move(whose.of(name, its, self.moved), name, its)
+        if key.kind == "id":
+            for name in self.moved.keys() - before.keys():
+                to(self.moved[name].party).rekey[name] = self.moved[name].party  # should it have come from there
+        return self._divide(facts, closed, to) if self.moved else facts
 
-    def _follow(self, each: Touch, facts: PartyFacts, closed: set[str], to: _To) -> None:
+    def _follow(self, each: Touch, key: PartyKey, facts: PartyFacts, closed: set[str], to: _To) -> None:
         """What concerns an item that has moved goes after it."""
         for item in each.gone:
             if item in self.moved:
-                to(self.moved.pop(item)).gone.append(item)
+                to(self.moved.pop(item).party).gone.append(item)
         for item, party in each.rekey.items():
-            if item in self.moved:
-                if self.moved[item] != party:
-                    to(self.moved[item]).rekey[item] = party
-            elif _is_open(item, facts) and item not in closed and party != each.key:
-                self._move(item, party)
+            if party == key:
+                self.moved.pop(item, None)  # it comes back
+            elif item in self.moved:
+                if self.moved[item].party != party:
+                    to(self.moved[item].party).rekey[item] = party
+            elif _is_open(item, facts) and item not in closed:
+                self._move(party, item, facts.items.get(item) or facts.activities.get(item[len(_ACTIVITY) :]) or ())
         for ask in each.asks:
             if ask.item in self.moved:
-                to(self.moved[ask.item]).asks.append(ask)
+                to(self.moved[ask.item].party).asks.append(ask)
 
     def _divide(self, facts: PartyFacts, closed: set[str], to: _To) -> PartyFacts:
         stays = PartyFacts(identity=facts.identity, closed=facts.closed, parents=facts.parents)
         for name in [name for name in facts.parents if name.partition("\0")[0] in self.moved]:
-            to(self.moved[name.partition("\0")[0]]).facts.parents[name] = facts.parents.pop(name)
+            to(self.moved[name.partition("\0")[0]].party).facts.parents[name] = facts.parents.pop(name)
         for item, its in facts.items.items():
             self._place(item, closed, stays, to).items[item] = its
         for item, its in facts.controls.items():
             self._place(item, closed, stays, to).controls[item] = its
         for activity, its in facts.activities.items():
-            self._place(f"activity:{activity}", closed, stays, to).activities[activity] = its
+            self._place(_ACTIVITY + activity, closed, stays, to).activities[activity] = its
         return stays
 
     def _place(self, name: str, closed: set[str], stays: PartyFacts, to: _To) -> PartyFacts:
-        party = self.moved.get(name) if name not in closed else None
-        if party is None:
+        way = self.moved.get(name) if name not in closed else None
+        if way is None:
             return stays
-        away = to(party).facts
-        away.identity = stays.identity
-        return away
+        return to(way.party).facts
 
-    def _tell(self, key: PartyKey, facts: PartyFacts, to: _To) -> list[Closed]:
-        """A party is told of a new identification, and takes over what is remembered of the address."""
-        closed = facts.closed
-        for fact in facts.identity:
-            if fact.verb == "identified" and fact.subject == key.value and (fact.source, fact.id) not in self.told:
-                self.told = [*self.told, (fact.source, fact.id)]
-                away = to(PartyKey(key.tenant, "id", fact.data["id"])).facts
-                away.identity, away.closed, closed = facts.identity, closed, []
+    def _tell(
+        self, key: PartyKey, closed: list[Closed], news: Collection[Fact], identity: Identity, to: _To
+    ) -> list[Closed]:
+        """Whom something new of identity concerns is told; the first takes over what is remembered of an address."""
+        for party in filter(None, (_concerned(key, fact) for fact in news)):
+            away = to(party).facts
+            if key.kind == "address":
+                for each in closed:
+                    for name in each.names:
+                        self._move(party, name, (), each.instant)
+                away.closed, closed = [*away.closed, *closed], []
+        for way in self.moved.values():
+            if key.kind == "id" or identity.party_of(key.value, way.start) != way.party.value:
+                to(way.party)
         return closed
 
-    def _identify(
-        self, name: str, key: PartyKey, facts: Collection[Fact], identity: Identity, closed: Collection[str]
-    ) -> None:
-        if name in closed or name in self.moved:
-            return
-        party = identity.party_of(key.value, min((fact.time for fact in facts), default=0))
-        if party is not None:
-            self._move(name, PartyKey(key.tenant, "id", party))
-
-    def _move(self, name: str, party: PartyKey) -> None:
+    def _move(self, party: PartyKey | None, name: str, its: Collection[Fact], start: Micros = 0) -> None:
         """Once something went to a party, the rest of it goes there too."""
-        self.moved = {**dict(list(self.moved.items())[1 - MOST_MOVED :]), name: party}
+        if party is not None:
+            way = Way(party, min((fact.time for fact in its), default=start))
+            self.moved = {**dict(list(self.moved.items())[1 - MOST_MOVED :]), name: way}
+            self._move_along(name, its)
+
+    def _move_along(self, name: str, its: Collection[Fact]) -> None:
+        """What is about one of its aliases goes there too."""
+        if not name.startswith(_ACTIVITY):
+            self.moved |= {f.subject: self.moved[name] for f in its if f.subject not in self.moved}
+
+
+class _Whose:
+    """Whose things are that have an address, as far as is known now."""
+
+    def __init__(self, key: PartyKey, facts: Collection[Fact], identity: Identity, limits: Limits) -> None:
+        self._key, self._identity, self._limits = key, identity, limits
+        others = (f for f in facts if f.verb == "identified" and identity.root(f.data["id"]) != key.value)
+        self.may_differ = key.kind in ("address", "id") and any(True for _ in others)
+
+    def of(self, name: str, its: Collection[Fact], moved: dict[str, Way]) -> PartyKey | None:
+        """The other party whose it is; None: it stays. What has no party of its own follows what it is about."""
+        who = self._claim(name, its)
+        if who.id is not None:
+            return None
+        if who.address is None:
+            leader = self._leader(name, its)
+            return moved[leader].party if leader in moved else None
+        if self._key.kind == "address" and who.address != self._key.value:
+            return None
+        party = self._identity.party_of(who.address, min(fact.time for fact in its))
+        if party is None or (self._key.kind == "id" and self._identity.root(party) == self._key.value):
+            return None
+        return PartyKey(self._key.tenant, "id", party)
+
+    def _claim(self, name: str, its: Collection[Fact]) -> Claim:
+        return claim(its if name.startswith(_ACTIVITY) else [f for f in its if f.subject == name], self._limits)
+
+    def _leader(self, name: str, its: Collection[Fact]) -> str | None:
+        if name.startswith(_ACTIVITY):
+            return next((f.data.get("media_item") or f.subject for f in its), None)
+        return parent_of(name, its)
+
+
+def _concerned(key: PartyKey, fact: Fact) -> PartyKey | None:
+    """Whom the key of an address or of a merged party has to tell of a new fact."""
+    if key.kind == "address" and fact.verb == "identified" and fact.subject == key.value:
+        return PartyKey(key.tenant, "id", fact.data["id"])
+    if key.kind == "id" and fact.verb == "merged" and fact.data["from"] == key.value != fact.data["into"]:
+        return PartyKey(key.tenant, "id", fact.data["into"])
+    return None
+
+
+def _named(facts: PartyFacts) -> Iterator[tuple[str, Collection[Fact]]]:
+    """Items first: others follow them."""
+    yield from facts.items.items()
+    yield from ((_ACTIVITY + activity, its) for activity, its in facts.activities.items())
 
 
 def _is_open(name: str, facts: PartyFacts) -> bool:
-    return name in facts.items or name.removeprefix("activity:") in facts.activities
+    return name in facts.items or name.removeprefix(_ACTIVITY) in facts.activities

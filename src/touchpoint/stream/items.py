@@ -114,9 +114,9 @@ class Item:
         return new
 
     def _send(self, new: list[Fact]) -> Iterator[Link | Touch]:
-        """New facts the way that the others took; the first time, and to a root, all that there are."""
+        """New facts the way that the others took; all at first, to a root, and when it is none's alias."""
         state = self.state
-        first = state.route is None and state.parent is None
+        first = (state.route is None and state.parent is None) or state.root is not None
         if not state.stub:
             yield from self._find_way(new)
         if state.root is not None:
@@ -173,11 +173,18 @@ class Item:
             yield Touch(self.state.route, 0, PartyFacts(), [self._item])
 
     def _tell_and_ask(self, facts: list[Fact]) -> Iterator[Link | Touch]:
-        """What they say of addresses goes to the addresses; what they name of other items is asked there."""
-        for known in implied(facts, self._limits):
-            yield Touch(PartyKey(self._tenant, "address", known.subject), 0, PartyFacts(identity=[known]))
-        for named, time in reference_times(facts).items():
-            if named != self._item:
+        """What they say of addresses goes to the addresses; what they name of other items is asked there; both once."""
+        says, names = implied(facts, self._limits), reference_times(facts)
+        if not says and not names:
+            return
+        new = {(fact.source, fact.id) for fact in facts}
+        before = [fact for fact in self.state.facts if (fact.source, fact.id) not in new]
+        said, asked = implied(before, self._limits), reference_times(before)
+        for known in says:
+            if not any(_says_first(one, known) for one in said):
+                yield Touch(PartyKey(self._tenant, "address", known.subject), 0, PartyFacts(identity=[known]))
+        for named, time in names.items():
+            if named != self._item and not asked.get(named, time + 1) <= time:
                 asker = self.state.route or self.state.party or self._alone
                 yield Link(self._tenant, named, 0, [], ask=Ask(named, time, self._item, asker, named))
 
@@ -264,6 +271,10 @@ class Item:
 
 GONE = PartyKey("", "gone", "")
 """The party of what turned out to be an alias."""
+
+
+def _says_first(one: Fact, other: Fact) -> bool:
+    return one.subject == other.subject and one.data == other.data and one.time <= other.time
 
 
 def _rekey(name: str, route: PartyKey, party: PartyKey | None) -> dict[str, PartyKey]:

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 FEW = 4
 """So many open things of a party are looked at when the last of them may be over, more as soon as the first may."""
+MOST_TOLD = 200
+"""Changes of identity that are kept of a key, the latest: a number that is everybody's must not grow its state."""
 MOST_DUE = 2_000
 """Parties looked at in one call: a long queue of them must not keep the partition from its ticks."""
 
@@ -103,9 +105,8 @@ class PartyStage:
         for each in touches:
             facts = merged(facts, each.facts, each.gone)
         if any(each.facts.identity for each in touches):
-            facts.identity = telling(facts.identity)
-            state.directory.remember(facts.identity)
-        state.facts, leaving = state.directory.part(state.key, facts, touches)
+            facts.identity = telling(facts.identity)[-MOST_TOLD:]
+        state.facts, leaving = state.directory.part(state.key, facts, touches, state.facts.identity, self._limits)
         asked = {ask for away in leaving for ask in away.asks}
         self._questions.take(key, [ask for each in touches for ask in each.asks if ask not in asked])
         for away in leaving:

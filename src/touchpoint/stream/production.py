@@ -12,6 +12,7 @@ from touchpoint.stream.media import MediaStage
 from touchpoint.stream.party import PartyStage
 from touchpoint.stream.stage import State, Writer
 from touchpoint.stream.topics import feed_topics, media_topics
+from touchpoint.stream.touches import LINKS
 from touchpoint.stream.worker import Stages, run_worker
 
 
@@ -21,7 +22,7 @@ def production_stages(settings: Settings, writer: Writer) -> Stages:
     secret = settings.party_secret.get_secret_value().encode()
     decoder = Decoder(limits.channels, settings.default_region)
     feeds = feed_topics(settings)
-    holding = [topic for topic in media_topics(settings) if topic not in ("links", "parties")]  # these hold time back
+    holding = [topic for topic in media_topics(settings) if topic != LINKS]  # these hold time back
 
     def media(partition: int, partitions: int, state: State) -> MediaStage:
         return MediaStage(partition, partitions, state, decoder, limits, secret, holding, feeds)

@@ -47,12 +47,15 @@ def claim(facts: Collection[Fact], limits: Limits) -> Claim:
 
 
 def identification(fact: Fact, limits: Limits) -> Fact | None:
-    """An event with both id and address identifies that address: the party.identified that it implies."""
+    """An event with both id and address identifies that address: the party.identified that it implies.
+
+    Not one that many share, such as a switchboard: who one of them was says nothing of the next.
+    """
     party = fact.data.get("party")
     if party is None or fact.kind == "party":
         return None
     party_id, address = party.get("id"), party.get("address")
-    if party_id is None or address is None or address in limits.own_addresses:
+    if party_id is None or address is None or address in limits.own_addresses | limits.unstitched_addresses:
         return None
     known = {key: value for key, value in party.items() if key != "address"}
     return Fact(fact.time, "party", "identified", fact.source, fact.id, address, fact.tenant, data=known)
