@@ -144,6 +144,8 @@ class KafkaBroker:
             "group.initial.rebalance.delay.ms": "0",
             "group.min.session.timeout.ms": "1000",
             "auto.create.topics.enable": "false",
+            "broker.session.timeout.ms": "2000",  # for so long it is not let in again after a kill
+            "broker.heartbeat.interval.ms": "500",
             "log.cleaner.backoff.ms": "500",
             "num.network.threads": "2",
             "num.io.threads": "4",
