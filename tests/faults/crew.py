@@ -152,7 +152,8 @@ def listens(worker: Worker) -> bool:
 def last_words(worker: Worker) -> str:
     """The last error in its log, without the stamp; a traceback's last line with it."""
     lines = worker.log.read_text(errors="replace").splitlines()
-    at = max((n for n, line in enumerate(lines) if "[error" in line or "[critical" in line), default=None)
+    errors = [n for n, line in enumerate(lines) if "[error" in line or "[critical" in line]
+    at = max((n for n in errors if "[touchpoint" in lines[n]), default=max(errors, default=None))
     if at is None:
         return lines[-1][:300] if lines else "nothing"
     said = lines[at].partition("]")[2].strip()

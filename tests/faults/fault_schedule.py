@@ -40,9 +40,10 @@ FEWEST, MOST, AT_FIRST = 2, 4, 3
 SESSION, REBALANCE = 4.0, 8.0
 """The workers' settings, in seconds: what is frozen beyond its session, and what lasts longer than a rebalance."""
 
+# a broker that is back is not yet back for everybody: much more of it, and there would be nothing else
 WEIGHTS = {
     Kind.KILL: 26, Kind.STOP: 10, Kind.ADD: 7, Kind.REMOVE: 7, Kind.FREEZE: 7, Kind.PAUSE: 4,
-    Kind.BROKER_RESTART: 4, Kind.BROKER_KILL: 6, Kind.BROKER_FREEZE: 4,
+    Kind.BROKER_RESTART: 1, Kind.BROKER_KILL: 2, Kind.BROKER_FREEZE: 1,
     Kind.POSTGRES_RESTART: 5, Kind.POSTGRES_CRASH: 5, Kind.POSTGRES_DOWN: 3, Kind.DISCONNECT: 9, Kind.LOCK: 5,
 }  # fmt: skip
 LASTS = {

@@ -26,6 +26,10 @@ DISORDER = 45.0
 with the wall clock, and while it stalls behind a broker that has just come back, nothing of it may be late by that."""
 
 
+PATIENCE_MS = 300_000
+"""Of the producers: aiokafka gives a record up where a partition has no leader for longer, idempotent or not."""
+
+
 class Bad(NamedTuple):
     """A record that nothing can accept."""
 
@@ -60,7 +64,7 @@ def bad_records(seed: int, count: int, seconds: float) -> list[Bad]:
 
 async def send(installation: Installation, events: Sequence[Event], bad: Sequence[Bad], seconds: float) -> None:
     """All of it within so many seconds, or as long as the broker lets it take; then what closes everything."""
-    client = {**installation.client, "enable_idempotence": True}  # acks of all, and retries for ever
+    client = installation.client | {"enable_idempotence": True, "request_timeout_ms": PATIENCE_MS}  # and acks of all
     prefix = installation.settings.topic_prefix
     async with asyncio.TaskGroup() as both:
         both.create_task(_send_bad(client, prefix, bad))

@@ -19,22 +19,27 @@ START_SECONDS = 60
 
 
 class KafkaMissingError(Exception):
-    """Java or Maven is not there, or Maven could not fetch Kafka."""
+    """Java or Maven is not there, or Maven could not fetch something."""
 
 
 def libraries() -> Path:
     """The directory of Kafka's jars, fetched once. Raises ``KafkaMissingError``."""
+    return fetched(POM, LIBRARIES)
+
+
+def fetched(pom: Path, directory: Path) -> Path:
+    """The directory, with what a POM names, fetched once. Raises ``KafkaMissingError``."""
     for tool in ("java", "mvn"):
         if shutil.which(tool) is None:
             raise KafkaMissingError(f"{tool} is not installed")
-    if not (LIBRARIES / "complete").exists():
-        LIBRARIES.mkdir(parents=True, exist_ok=True)
-        fetch = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={LIBRARIES}"]
+    if not (directory / "complete").exists():
+        directory.mkdir(parents=True, exist_ok=True)
+        fetch = ["mvn", "-q", "-B", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={directory}"]
         done = subprocess.run(fetch, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise KafkaMissingError(f"Maven could not fetch Kafka {VERSION}: {done.stdout[-2000:]}")
-        (LIBRARIES / "complete").touch()
-    return LIBRARIES
+            raise KafkaMissingError(f"Maven could not fetch what {pom.name} names: {done.stdout[-2000:]}")
+        (directory / "complete").touch()
+    return directory
 
 
 def free_port() -> int:
@@ -141,6 +146,8 @@ class KafkaBroker:
             "transaction.state.log.min.isr": "1",
             "transaction.state.log.num.partitions": "4",
             "share.coordinator.state.topic.replication.factor": "1",
+            "broker.session.timeout.ms": "3000",  # until a broker that was killed may take its place again
+            "broker.heartbeat.interval.ms": "500",
             "group.initial.rebalance.delay.ms": "0",
             "group.min.session.timeout.ms": "1000",
             "auto.create.topics.enable": "false",
