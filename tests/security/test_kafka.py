@@ -116,7 +116,7 @@ WRONG = [
     *(Wrong(f"unknown user, {each}", login(each, sasl_username="nobody"), (*REFUSES, "nobody")) for each in MECHANISMS),
     Wrong("expired certificate", tls("EXPIRED"), ("has expired", "renew it")),
     Wrong("certificate of a foreign authority", tls("FOREIGN"), ("of an authority", "TOUCHPOINT_TLS_CA_FILE")),
-    Wrong("the system's authorities only", tls("TLS", tls_ca_file=""), ("this system trusts", "TOUCHPOINT_TLS_CA_FILE")),
+    Wrong("the system's authorities only", tls("TLS", tls_ca_file=""), ("this system trusts", "TLS_CA_FILE")),
     Wrong("certificate for another host", tls("ELSEWHERE"), ("for another name", "TOUCHPOINT_BROKERS")),
     Wrong("no certificate of ours", tls("MUTUAL"), (*ANOTHER[:1], "TOUCHPOINT_TLS_CERT_FILE")),
     Wrong("a stranger's certificate", foreign_certificate, ("does not trust our certificate", "stranger")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Coroutine, Iterator
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
@@ -51,6 +52,12 @@ def _explained(place: str) -> Iterator[None]:
         ) from None
     except TimeoutError:
         raise CliError(f"{place} does not answer: is PostgreSQL running there?", status=UNREACHABLE) from None
+    except ssl.SSLCertVerificationError as error:
+        raise CliError(
+            f"{place}: its certificate is not accepted, {error.verify_message}: sslrootcert in the URL names the"
+            " authority, and the URL the server as its certificate does",
+            status=UNREACHABLE,
+        ) from None
     except (asyncpg.PostgresError, OSError) as error:
         raise CliError(f"{place}: {error}; check --database or TOUCHPOINT_DATABASE_URL", status=UNREACHABLE) from None
     except asyncpg.InterfaceError as error:

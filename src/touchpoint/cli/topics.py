@@ -18,7 +18,8 @@ def topics(check: Check = False) -> None:
     """Create the topics that are missing, with the partitions, replicas and settings of TOUCHPOINT_*.
 
     What exists is left as it is; where it differs from what it should be, that is said.
-    Exit status: 0; 1 if topics are missing or differ; 2 for a wrong configuration; 3 if no broker answers, or one refuses.
+    Exit status: 0; 1 if topics are missing or differ; 2 for a wrong configuration; 3 if no broker answers or one
+    refuses.
     """
     from aiokafka.errors import KafkaConnectionError, KafkaError
 

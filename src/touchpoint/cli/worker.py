@@ -15,7 +15,8 @@ def worker() -> None:
 
     Configured by TOUCHPOINT_* variables or the file that TOUCHPOINT_CONFIG names.
     Exit status: 0; 1 if topics are missing, the grace period was too short or most of a topic would become dead
-    letters; 2 for a wrong configuration; 3 if no broker answers, or one refuses; 70 if something failed that a restart may cure.
+    letters; 2 for a wrong configuration; 3 if no broker answers or one refuses; 70 if something failed that a
+    restart may cure.
     """
     from aiokafka.errors import KafkaConnectionError
 

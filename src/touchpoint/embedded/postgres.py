@@ -30,9 +30,12 @@ class EmbeddedPostgresError(Exception):
 class EmbeddedPostgres:
     """One server with data of its own. Works as root too, by running the server as `nobody`."""
 
-    def __init__(self, *, keep: bool = False) -> None:
-        """`keep`: it goes on, with its data, after `stop` and after this process; `pid` says what to end."""
-        self._keep = keep
+    def __init__(self, *, keep: bool = False, package: Path | None = None) -> None:
+        """`keep`: it goes on, with its data, after `stop` and after this process; `pid` says what to end.
+
+        `package`: a folder whose `pginstall` is another build of PostgreSQL than the wheel's.
+        """
+        self._keep, self._package = keep, package
         self._watcher: subprocess.Popen[bytes] | None = None
         self._bin = Path()
         self.directory = Path()  # empty until started
@@ -42,7 +45,7 @@ class EmbeddedPostgres:
 
         Raises EmbeddedPostgresError.
         """
-        package = _package()
+        package = self._package or _package()
         self._bin = package / "pginstall" / "bin"
         self.directory = Path(tempfile.mkdtemp(prefix="touchpoint-pg-", dir=_place()))
         _give(self.directory)

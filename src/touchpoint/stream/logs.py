@@ -15,11 +15,20 @@ _QUIET = ("faust", "mode", "aiokafka", "asyncio", "aiohttp", "touchpoint.stream.
 Never below information: aiokafka's notes for debugging hold whole records, and the password with which it logs in.
 """
 
+_WITHOUT_DATA = ("08", "25", "28", "3D", "42", "53", "57")  # classes of SQLSTATE; 22 and 23 quote values
+
 
 def place_of(error: BaseException) -> str:
     """An error's type and where it came from; never its text, which may hold a person's data."""
     frames = traceback.extract_tb(error.__traceback__)
     return type(error).__name__ + (f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else "")
+
+
+def explained(error: BaseException) -> str:
+    """An error's type, and its text where it speaks of connections, rights and relations: it then holds no data."""
+    state = getattr(error, "sqlstate", None)
+    harmless = isinstance(error, OSError) if state is None else state.startswith(_WITHOUT_DATA)
+    return f"{type(error).__name__}: {error}" if harmless else type(error).__name__
 
 
 def traced(error: BaseException) -> str:

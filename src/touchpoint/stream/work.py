@@ -16,7 +16,7 @@ from typing import Protocol
 from touchpoint.stitching.facts import Micros
 from touchpoint.stream import dead_letters, terms
 from touchpoint.stream.flood import FloodGate
-from touchpoint.stream.logs import place_of
+from touchpoint.stream.logs import explained, place_of
 from touchpoint.stream.metrics import Metrics
 from touchpoint.stream.outbox import AbandonedError, Outbound, Outbox, Partitioner
 from touchpoint.stream.stage import Forward, Record, Stage, StageFactory, Writer
@@ -239,7 +239,7 @@ class WriterWork:
                 return await self._writer.write(records)
             except self._transient as error:
                 self._delivery.metrics.count("retries", 1, "postgres")
-                log.warning("the history is not writable, trying again in %.1f s: %s", pause, type(error).__name__)
+                log.warning("the history is not writable, trying again in %.1f s: %s", pause, explained(error))
             if await self._stopped_within(
                 pause * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
             ):
