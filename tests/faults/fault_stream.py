@@ -64,7 +64,7 @@ def bad_records(seed: int, count: int, seconds: float) -> list[Bad]:
 
 async def send(installation: Installation, events: Sequence[Event], bad: Sequence[Bad], seconds: float) -> None:
     """All of it within so many seconds, or as long as the broker lets it take; then what closes everything."""
-    client = installation.client | {"enable_idempotence": True, "request_timeout_ms": PATIENCE_MS}  # and acks of all
+    client: dict[str, object] = {**installation.client, "enable_idempotence": True, "request_timeout_ms": PATIENCE_MS}
     prefix = installation.settings.topic_prefix
     async with asyncio.TaskGroup() as both:
         both.create_task(_send_bad(client, prefix, bad))
