@@ -7,13 +7,15 @@ import contextlib
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import orjson
 from aiokafka import ConsumerRecord
+from aiokafka.errors import KafkaError
 from crew import Crew
 from fault_schedule import AT_FIRST, REBALANCE, SESSION, Fault, schedule
 from fault_stream import Bad, bad_records, good_events, send
@@ -22,6 +24,7 @@ from installation import Event, Installation, Records, offline
 from surroundings import Surroundings
 
 from touchpoint.cli.comparison import Comparison, compare, differences
+from touchpoint.embedded.postgres import EmbeddedPostgresError
 
 PACE = 250.0  # events a second
 BAD = 12
@@ -84,7 +87,7 @@ class Outcome:
 
 
 async def run_round(plan: Plan, directory: Path, say: Say) -> Outcome:
-    """Play a round; its logs stay in the directory. Raises KafkaMissingError, EmbeddedPostgresError."""
+    """Play a round; its logs stay in the directory. Raises KafkaMissingError."""
     began = time.monotonic()
     surroundings = Surroundings(directory)
     outcome = Outcome(plan)
@@ -97,10 +100,21 @@ async def run_round(plan: Plan, directory: Path, say: Say) -> Outcome:
         outcome.events, outcome.interactions = len(events), len(expected)
         async with installed(surroundings, directory, plan) as installation:
             await play(outcome, installation, surroundings, events, expected, say)
+    except* (RuntimeError, OSError, KafkaError, asyncpg.PostgresError, EmbeddedPostgresError) as errors:
+        outcome.problems += [f"the round came to no end: {error!r}" for error in leaves(errors)]
     finally:
         await asyncio.to_thread(surroundings.end)
     outcome.seconds = time.monotonic() - began
     return outcome
+
+
+def leaves(errors: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    """The errors of a group and its groups."""
+    for error in errors.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from leaves(error)
+        else:
+            yield error
 
 
 @contextlib.asynccontextmanager

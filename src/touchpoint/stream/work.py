@@ -24,7 +24,7 @@ from touchpoint.stream.tables import PartitionState
 
 log = logging.getLogger(__name__)
 
-LONGEST_PAUSE = 30.0
+LONGEST_PAUSE = 5.0  # an outage that is over should be over here too, soon
 MOST_FAILED_IN_A_ROW = 100  # beyond it the stage is broken, and everything would become a dead letter
 QUIET_SECONDS = 10.0  # between two lines about failing batches
 
