@@ -4,60 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import orjson
 import pytest
-from stage_cluster import SECRET, Cluster, Json, records_of
-from vendor_day import CAPTURES, VendorRecord, day, translated
+from feed_cluster import LATER, Feeds, facts_of, found, offline
+from vendor_day import CAPTURES, day, translated
 from vendor_feed import LIMITS
 
-from touchpoint.events import Accepted, Decoder
+from touchpoint.events import Decoder
 from touchpoint.settings import DialectTopic
 from touchpoint.stitching.facts import SECOND, Fact
-from touchpoint.stitching.offline import fold_all
 from touchpoint.stream.dead_letters import CAUSE, CODE, ORIGIN
 from touchpoint.stream.feeds import FeedStage
 from touchpoint.stream.stage import Forward, Record, State
 from touchpoint.stream.touches import LINKS, Link, read
-
-LATER = "2026-06-30T00:00:00Z"
-FEEDS = {f"vendor:{name}": DialectTopic(dialect=name) for name in sorted({name for name, _ in CAPTURES})}
-
-
-class Feeds(Cluster):
-    """With a topic of each dialect; what their stages say is kept."""
-
-    def __init__(self, partitions: int, seed: int, of: int) -> None:
-        self.said: list[Fact] = []
-        super().__init__(partitions, seed, LIMITS, feeds={topic: (declared, of) for topic, declared in FEEDS.items()})
-
-    def fill(self, records: Iterable[VendorRecord]) -> None:
-        for record in records:
-            self.put(f"vendor:{record.dialect}", record.key, record.value)
-
-    def _forward(self, agent: str, p: int, forwards: Iterable[Forward]) -> None:
-        kept = list(forwards)
-        for each in kept if agent in self.feeds else ():
-            if each.topic == LINKS:
-                message = read(Record(LINKS, 0, 0, each.key, each.value, each.headers, 0))
-                self.said += message.facts if isinstance(message, Link) else []
-        super()._forward(agent, p, kept)
-
-
-def facts_of(events: Iterable[Json]) -> list[Fact]:
-    decoder, facts = Decoder(), []
-    for event in events:
-        verdict = decoder.decode(orjson.dumps(event))
-        assert isinstance(verdict, Accepted), (verdict, event)
-        facts.append(verdict.fact)
-    return facts
-
-
-def offline(events: Iterable[Json]) -> dict[str, Json]:
-    return {record["interaction_id"]: record for record in fold_all(facts_of(events), LIMITS, SECRET).records}
-
-
-def found(stages: Cluster) -> dict[str, Json]:
-    return {record["interaction_id"]: record for record in records_of(stages.closed)}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,61 @@
+"""A cluster of stages with a topic of each dialect, and the offline fold that it is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import orjson
+from stage_cluster import SECRET, Cluster, Json, records_of
+from vendor_day import CAPTURES, VendorRecord
+from vendor_feed import LIMITS
+
+from touchpoint.events import Accepted, Decoder
+from touchpoint.settings import DialectTopic
+from touchpoint.stitching.facts import Fact
+from touchpoint.stitching.limits import Limits
+from touchpoint.stitching.offline import fold_all
+from touchpoint.stream.stage import Forward, Record
+from touchpoint.stream.touches import LINKS, Link, read
+
+LATER = "2026-06-30T00:00:00Z"
+FEEDS = {f"vendor:{name}": DialectTopic(dialect=name) for name in sorted({name for name, _ in CAPTURES})}
+
+
+class Feeds(Cluster):
+    """With a topic of each dialect; what their stages say is kept."""
+
+    def __init__(self, partitions: int, seed: int, of: int, limits: Limits = LIMITS) -> None:
+        self.said: list[Fact] = []
+        super().__init__(partitions, seed, limits, feeds={topic: (declared, of) for topic, declared in FEEDS.items()})
+
+    def fill(self, records: Iterable[VendorRecord]) -> None:
+        for record in records:
+            self.put(f"vendor:{record.dialect}", record.key, record.value)
+
+    def _forward(self, agent: str, p: int, forwards: Iterable[Forward]) -> None:
+        kept = list(forwards)
+        for each in kept if agent in self.feeds else ():
+            if each.topic == LINKS:
+                message = read(Record(LINKS, 0, 0, each.key, each.value, each.headers, 0))
+                self.said += message.facts if isinstance(message, Link) else []
+        super()._forward(agent, p, kept)
+
+
+def facts_of(events: Iterable[Json]) -> list[Fact]:
+    """The events as the decoder takes them; each must be accepted."""
+    decoder, facts = Decoder(), []
+    for event in events:
+        verdict = decoder.decode(orjson.dumps(event))
+        assert isinstance(verdict, Accepted), (verdict, event)
+        facts.append(verdict.fact)
+    return facts
+
+
+def offline(events: Iterable[Json], limits: Limits = LIMITS) -> dict[str, Json]:
+    """What `touchpoint stitch` makes of the events."""
+    return {record["interaction_id"]: record for record in fold_all(facts_of(events), limits, SECRET).records}
+
+
+def found(stages: Cluster) -> dict[str, Json]:
+    """What the stages have closed."""
+    return {record["interaction_id"]: record for record in records_of(stages.closed)}
