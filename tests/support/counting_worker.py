@@ -9,11 +9,13 @@ topic, partition, first offset, the one behind the last. What is logged goes to 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import sys
 from collections.abc import Collection, MutableMapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from touchpoint.settings import Settings
 from touchpoint.stream import app
@@ -119,7 +121,9 @@ test_settings.__test__ = False  # type: ignore[attr-defined]
 def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     broker, output, *pairs = sys.argv[1:]
-    fields = dict(pair.split("=", 1) for pair in pairs)
+    fields: dict[str, Any] = dict(pair.split("=", 1) for pair in pairs)
+    if channels := fields.get("channels"):
+        fields["channels"] = json.loads(channels)
     app.PRODUCE_SECONDS = float(fields.pop("produce_seconds", app.PRODUCE_SECONDS))
     return asyncio.run(run_worker(test_settings(broker, **fields), counting_stages(Path(output))))
 
