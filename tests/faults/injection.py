@@ -61,9 +61,11 @@ class Injector:
 
     async def _kill(self, fault: Fault) -> None:
         post = await self._crew.pick(fault.pick)
-        assert post.worker is not None
+        worker = post.worker
+        assert worker is not None
         post.why = Why.KILLED
-        post.worker.process.kill()
+        worker.process.kill()
+        await self._crew.ended(worker)
         post.busy = False
 
     async def _stop(self, fault: Fault) -> None:
