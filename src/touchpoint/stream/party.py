@@ -25,6 +25,7 @@ from touchpoint.stream.party_clock import PartyClock
 from touchpoint.stream.questions import ASKS, Questions
 from touchpoint.stream.stage import Forward, Record, State
 from touchpoint.stream.timers import POSTPONED, Timers, due_of, stamped, unstamped
+from touchpoint.stream.tombstones import TOMBSTONES, Tombstones
 from touchpoint.stream.touches import Addresses, Told, Touch, read
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ MOST_DUE = 2_000
 
 
 class PartyState(msgspec.Struct, array_like=True):
-    """What is open of one party, and where its things went that turned out to be another's."""
+    """What is open of one party, and where its things went that turned out to be another's; tombstones stand apart."""
 
     key: PartyKey
     facts: PartyFacts
@@ -56,7 +57,8 @@ class PartyStage:
     def __init__(self, partition: int, partitions: int, state: State, limits: Limits, secret: bytes) -> None:
         self._state, self._limits, self._secret = state, limits, secret
         self._clock = PartyClock(partition, partitions, state, limits)
-        self._timers = Timers(state, lambda key: not key.startswith((OURS, ASKS)))
+        self._timers = Timers(state, lambda key: not key.startswith((OURS, ASKS, TOMBSTONES)))
+        self._tombstones = Tombstones(state, limits)
         self._addresses = Addresses(secret, partitions)
         self._questions = Questions(state, self._addresses, limits)
         self._wait = shortest_wait(limits)
@@ -106,18 +108,33 @@ class PartyStage:
             facts = merged(facts, each.facts, each.gone)
         if any(each.facts.identity for each in touches):
             facts.identity = telling(facts.identity)[-MOST_TOLD:]
-        state.facts, leaving = state.directory.part(state.key, facts, touches, state.facts.identity, self._limits)
+        leaving = self._part(key, state, facts, touches)
         asked = {ask for away in leaving for ask in away.asks}
         self._questions.take(key, [ask for each in touches for ask in each.asks if ask not in asked])
         for away in leaving:
             away.asks.extend(self._questions.leave(key, away.facts.items))
         out += [self._addresses.touch(away) for away in leaving]
         self._erase(state, touches, out)
-        look = self._first_look(state.facts)
+        look = self._first_look(state.facts, self._tombstones.has(key))
         busy = len(state.facts.items) + len(state.facts.activities) > FEW
         if raw is not None and busy and look is not None:  # who is never quiet must not put off what is over
             look = min(look, due_of(raw))
         self._put(key, state, look)
+
+    def _part(self, key: bytes, state: PartyState, facts: PartyFacts, touches: list[Touch]) -> list[Touch]:
+        """What leaves for another party. Tombstones are read only if it may depend on them, and may leave as well."""
+        known, directory = state.facts.identity, state.directory
+        news = facts.identity != known or any(each.facts.closed or each.rekey or each.gone for each in touches)
+        if news or directory.moved or directory.into or (facts.identity and state.key.kind == "address"):
+            brought, facts.closed = facts.closed, self._tombstones.of(key)
+            if brought:
+                facts.closed = merged(facts, PartyFacts(closed=brought)).closed
+            state.facts, leaving = directory.part(state.key, facts, touches, known, self._limits)
+            self._tombstones.keep(key, state.facts.closed)
+            state.facts.closed = []
+        else:
+            state.facts, leaving = directory.part(state.key, facts, touches, known, self._limits)
+        return leaving
 
     def _erase(self, state: PartyState, touches: list[Touch], out: list[Forward]) -> None:
         """Forget names, tell the history, pass it on to where else the person is known; each request once."""
@@ -134,20 +151,16 @@ class PartyStage:
                     out.append(self._addresses.touch(touch))
                 state.facts = without_names(state.facts)
 
-    def _first_look(self, facts: PartyFacts) -> Micros | None:
+    def _first_look(self, facts: PartyFacts, has_closed: bool) -> Micros | None:
         """When an interaction may have closed. To look late changes nothing; to look early costs a fold."""
         limits = self._limits
         looks = [max(f.time for f in its) + limits.channel(its[0].kind).linger for its in facts.items.values()]
         looks += [max(f.time for f in its) + limits.activity_gap for its in facts.activities.values()]
         if facts.controls:  # it may have been asked to close
             looks = [max(f.time for f in its) + limits.wrapup_begins_within for its in facts.controls.values()]
-        if facts.identity and facts.closed:
+        if facts.identity and has_closed:
             looks += [max(fact.time for fact in facts.identity) + self._wait]
-        return max(looks) if looks else self._oldest(facts)
-
-    def _oldest(self, facts: PartyFacts) -> Micros | None:
-        """When the oldest closed interaction may be forgotten."""
-        return min((c.instant + self._limits.interaction_age + 1 for c in facts.closed), default=None)
+        return max(looks, default=None)
 
     def _put(self, key: bytes, state: PartyState, due: Micros | None) -> None:
         if due is None and not state.facts.identity and not state.directory.moved:
@@ -162,16 +175,18 @@ class PartyStage:
         settled = self._clock.settled
         if settled is not None:
             self._questions.answer(settled, self._facts, self._clock.silences(settled), out)
-        self._close_due(out)
+        watermark = self._clock.watermark
+        if watermark is not None:
+            self._close_due(watermark, out)
+            self._tombstones.expire(watermark, MOST_DUE)
 
     def _facts(self, key: bytes) -> PartyFacts:
         raw = self._state.get(key)
-        return PartyFacts() if raw is None else _decode(unstamped(raw)).facts
+        facts = PartyFacts() if raw is None else _decode(unstamped(raw)).facts
+        facts.closed = self._tombstones.of(key)
+        return facts
 
-    def _close_due(self, out: list[Forward]) -> None:
-        watermark = self._clock.watermark
-        if watermark is None:
-            return
+    def _close_due(self, watermark: Micros, out: list[Forward]) -> None:
         failed: list[Exception] = []
         for key in self._timers.pop_due(watermark, MOST_DUE):
             told: list[Forward] = []
@@ -189,16 +204,18 @@ class PartyStage:
     def _close(self, key: bytes, watermark: Micros, out: list[Forward]) -> None:
         """What closes of a party; its state changes only if all of that could be told."""
         state = _decode(unstamped(self._state[key]))
+        state.facts.closed = self._tombstones.of(key)
         step = advance(state.facts, watermark, self._limits, self._clock.silences(watermark))
         self._tell(step, state, out)
         state.facts = step.rest
+        self._tombstones.keep(key, step.rest.closed)
+        state.facts.closed = []
         self._put(key, state, self._next_look(step, watermark))
 
     def _next_look(self, step: Advance, watermark: Micros) -> Micros | None:
-        looks = [time for time in (step.due, self._oldest(step.rest)) if time is not None]
         if step.due is not None and self._clock.someone_is_silent(watermark):
-            looks.append(watermark + self._limits.silence)
-        return min(looks, default=None)
+            return min(step.due, watermark + self._limits.silence)
+        return step.due
 
     def _tell(self, step: Advance, state: PartyState, out: list[Forward]) -> None:
         for closed in step.closed:

@@ -1,0 +1,53 @@
+"""What is remembered of closed interactions, beside their party's state: they are many, and most touches need none."""
+
+from __future__ import annotations
+
+import msgspec
+
+from touchpoint.stitching.facts import Micros
+from touchpoint.stitching.interactions.model import Closed
+from touchpoint.stitching.limits import Limits
+from touchpoint.stream.stage import State
+from touchpoint.stream.timers import Timers, stamped, unstamped
+
+TOMBSTONES = b"+"  # before a party's key
+
+_decode = msgspec.msgpack.Decoder(list[Closed]).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Tombstones:
+    """The closed interactions of one partition's parties, each until an interaction's greatest age has passed."""
+
+    def __init__(self, state: State, limits: Limits) -> None:
+        self._state, self._age = state, limits.interaction_age
+        self._timers = Timers(state, lambda key: key.startswith(TOMBSTONES))
+
+    def has(self, party: bytes) -> bool:
+        """Whether anything closed is remembered of a party."""
+        return TOMBSTONES + party in self._state
+
+    def of(self, party: bytes) -> list[Closed]:
+        """Of one party, oldest first."""
+        raw = self._state.get(TOMBSTONES + party)
+        return _decode(unstamped(raw)) if raw is not None else []
+
+    def keep(self, party: bytes, closed: list[Closed]) -> None:
+        """Replace what is remembered of a party."""
+        self._store(TOMBSTONES + party, closed)
+
+    def expire(self, watermark: Micros, most: int) -> None:
+        """Forget what is old enough, of at most so many parties."""
+        for key in self._timers.pop_due(watermark, most):
+            known = _decode(unstamped(self._state[key]))
+            self._store(key, [one for one in known if one.instant >= watermark - self._age])
+
+    def _store(self, key: bytes, closed: list[Closed]) -> None:
+        if not closed:
+            self._state.pop(key, None)
+            return
+        due = min(one.instant for one in closed) + self._age + 1
+        value = stamped(due, _encode(closed))
+        if self._state.get(key) != value:
+            self._state[key] = value
+            self._timers.set(key, due)
