@@ -10,11 +10,13 @@ from pathlib import Path
 import orjson
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from installation import Installation, JsonSetting, Worker, offline
+from installation import Event, Installation, JsonSetting, Worker, offline
 from kafka_broker import KafkaBroker
 from vendor_day import VendorRecord, day, translated
+from vendor_scenes import SCENES
 
 from touchpoint.producer import Producer
+from touchpoint.stream.dead_letter_reader import Letter, Wanted, letters, replay
 from touchpoint.stream.topics import TopicsError, check_topics, create_topics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
@@ -28,21 +30,30 @@ PARTITIONS = {
 
 
 class Vendors(Installation):
-    """An installation with a topic of each dialect, which is not ours to make."""
+    """An installation with topics that are not ours to make: of each dialect, or of some, declared as others."""
 
-    def __init__(self, broker: str, database: str, directory: Path, name: str) -> None:
-        self.topics = {dialect: f"{name}-vendor.{dialect}" for dialect in PARTITIONS}
-        declared = {topic: {"dialect": dialect} for dialect, topic in self.topics.items()}
-        super().__init__(broker, database, directory, name, dialect_topics=JsonSetting(declared))
+    def __init__(self, kafka: KafkaBroker, database: str, directory: Path, name: str, **others: str) -> None:
+        dialects = {dialect.replace("_", "-"): other for dialect, other in others.items()}
+        dialects = dialects or {dialect: dialect for dialect in PARTITIONS}
+        self.topics = {dialect: f"{name}-vendor.{dialect}" for dialect in dialects}
+        declared = {self.topics[dialect]: {"dialect": other} for dialect, other in dialects.items()}
+        channels = JsonSetting(email={"stitch_gap": "10m"})
+        broker = kafka.bootstrap
+        super().__init__(broker, database, directory, name, dialect_topics=JsonSetting(declared), channels=channels)
         self.limits = self.settings.stitching_limits()
 
     async def make_topics(self) -> None:
         admin = AIOKafkaAdminClient(**self.client)
         await admin.start()
         try:
-            await admin.create_topics([NewTopic(self.topics[dialect], of, 1) for dialect, of in PARTITIONS.items()])
+            await admin.create_topics([NewTopic(topic, PARTITIONS[each], 1) for each, topic in self.topics.items()])
         finally:
             await admin.close()
+
+        async def known() -> bool:  # a broker hears of new topics a moment later
+            return (await create_topics(self.settings)).mismatching == []
+
+        await self.until(known, "the topics")
 
     async def send(self, records: list[VendorRecord], pace: float | None = None) -> None:
         async with self.producer() as producer:
@@ -51,11 +62,18 @@ class Vendors(Installation):
                 if pace is not None and not number % 20:
                     await asyncio.sleep(20 / pace)
 
+    async def produce(self, events: list[Event]) -> None:
+        """Events of our own producers."""
+        async with Producer(self.client, self.settings.topic_prefix) as producer:
+            for event in events:
+                await producer.send(event)
+            assert not (await producer.flush()).failed
+
     async def finish(self) -> None:
-        """A heartbeat beyond all limits, to every partition of everything that is read."""
+        """A heartbeat beyond all limits to every partition of everything."""
         async with Producer(self.client, self.settings.topic_prefix) as producer:
             await producer.heartbeat("finish", LATER, id_="end")
-            await producer.flush()
+            assert not (await producer.flush()).failed
         beat = {"specversion": "1.0", "id": "end", "source": "finish", "type": "source.heartbeat", "time": LATER}
         async with self.producer() as out:
             for dialect, topic in self.topics.items():
@@ -65,9 +83,20 @@ class Vendors(Installation):
 
 @pytest.fixture
 async def vendors(kafka: KafkaBroker, database: str, tmp_path: Path) -> AsyncIterator[Vendors]:
-    made = Vendors(kafka.bootstrap, database, tmp_path, f"v{uuid.uuid4().hex[:8]}")
+    made = Vendors(kafka, database, tmp_path, f"v{uuid.uuid4().hex[:8]}")
     yield made
     made.close()
+
+
+@pytest.fixture
+async def twice(kafka: KafkaBroker, database: str, tmp_path: Path) -> AsyncIterator[tuple[Vendors, Vendors]]:
+    """One installation, its topic declared with the wrong dialect, and as it should have been."""
+    name = f"v{uuid.uuid4().hex[:8]}"
+    wrong = Vendors(kafka, database, tmp_path, name, asterisk_queue_log="twilio-taskrouter")
+    right = Vendors(kafka, database, tmp_path, name, asterisk_queue_log="asterisk-queue-log")
+    yield wrong, right
+    wrong.close()
+    right.close()
 
 
 async def test_a_day_of_all_dialects_with_a_kill_gives_what_translate_and_stitch_give(vendors: Vendors) -> None:
@@ -79,13 +108,12 @@ async def test_a_day_of_all_dialects_with_a_kill_gives_what_translate_and_stitch
     with pytest.raises(TopicsError, match="the system that fills it makes it"):
         await check_topics(vendors.settings)
     await vendors.make_topics()
-
-    async def known() -> bool:  # a broker hears of new topics a moment later
-        return (await create_topics(vendors.settings)).mismatching == []
-
-    await vendors.until(known, "the topics")
-    records = day(7, copies=20)
-    expected = offline(translated(records), vendors.limits)
+    scenes = [scene(number) for scene in SCENES for number in range(5)]
+    records = [*day(7, copies=20), *(record for scene in scenes for record in scene.records)]
+    records.sort(key=lambda each: each.arrives)
+    events = [event for scene in scenes for event in scene.events]
+    expected = offline([*translated(records), *events], vendors.limits)
+    await vendors.produce(events)
     pair = [vendors.worker(), vendors.worker()]
     sending = asyncio.create_task(vendors.send(records, pace=400))
 
@@ -100,6 +128,27 @@ async def test_a_day_of_all_dialects_with_a_kill_gives_what_translate_and_stitch
     await vendors.finish()
     await vendors.until_stored(expected)
     assert await vendors.read("dead-letters") == []
+
+
+async def test_what_the_wrong_dialect_refused_is_sent_back_to_the_vendors_topic(twice: tuple[Vendors, Vendors]) -> None:
+    wrong, right = twice
+    records = day(5, copies=3, captures=[("asterisk-queue-log", "queue_log")])
+    topic = wrong.topics["asterisk-queue-log"]
+    await wrong.make_topics()
+    worker = wrong.worker()
+    await wrong.send(records)
+    await wrong.until_letters(len(records))
+    assert await worker.end() == 0
+    buried = [each async for each in letters(wrong.settings, Wanted(topic=f"vendor:{topic}"))]
+    assert sorted((each.key, each.value) for each in buried) == sorted((each.key, each.value) for each in records)
+
+    again: list[Letter] = []
+    await replay(right.settings, letters(right.settings, Wanted(code="dialect")), None, again.append)
+    assert len(again) == len(records)
+    right.worker()
+    await right.finish()
+    await right.until_stored(offline(translated(records), right.limits))
+    assert len(await right.read("dead-letters")) == len(records), "no more than before"
 
 
 def translated_by(worker: Worker) -> dict[str, float]:
