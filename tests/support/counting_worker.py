@@ -2,8 +2,8 @@
 
 As a script: ``python counting_worker.py BROKER OUTPUT [FIELD=VALUE ...]``, ended by a signal. What reached the history
 is appended to the file OUTPUT, one value a line; what each stage was given, to OUTPUT.seen, a line a batch: process,
-topic, partition, first offset, the one behind the last. What is logged goes to standard error. The field
-``produce_seconds`` is for tests alone: ``app.PRODUCE_SECONDS``.
+topic, partition, first offset, the one behind the last. What is logged goes to standard error. Two fields
+are for tests alone: ``produce_seconds``, see ``app.PRODUCE_SECONDS``, and ``trip``, see ``trips.py``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import sys
 from collections.abc import Collection, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from trips import Trip
 
 from touchpoint.settings import Settings
 from touchpoint.stream import app
@@ -124,6 +126,8 @@ def main() -> int:
     fields: dict[str, Any] = dict(pair.split("=", 1) for pair in pairs)
     if channels := fields.get("channels"):
         fields["channels"] = json.loads(channels)
+    if trip := fields.pop("trip", None):
+        Trip(trip).set(FileWriter)
     app.PRODUCE_SECONDS = float(fields.pop("produce_seconds", app.PRODUCE_SECONDS))
     return asyncio.run(run_worker(test_settings(broker, **fields), counting_stages(Path(output))))
 

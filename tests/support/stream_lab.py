@@ -199,9 +199,11 @@ class Lab:
         behind = 0
         offsets = await self.offsets()
         for topics, table, onward in ((INPUTS, "media", "touches"), (("touches",), "parties", "interactions")):
-            records = [(topic, r) for topic in topics for r in await self.read(self.settings.topic_prefix + topic)]
-            state = await self.table(table)
-            forwards = {r[3] for r in await self.read(self.settings.topic_prefix + onward)}
+            prefix = self.settings.topic_prefix
+            logs = await asyncio.gather(*(self.read(prefix + topic) for topic in topics))
+            records = [(topic, record) for topic, log in zip(topics, logs, strict=True) for record in log]
+            state, produced = await asyncio.gather(self.table(table), self.read(prefix + onward))
+            forwards = {value for *_, value, _ in produced}
             for topic, (partition, offset, key, value, _) in records:
                 if offset < offsets[topic, partition]:
                     behind += 1
