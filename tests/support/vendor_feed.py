@@ -26,6 +26,8 @@ CAPTURES = [
     ("twilio-taskrouter", "twilio_callbacks"),
     ("amazon-connect", "connect_contact_events.jsonl"),
     ("amazon-connect", "connect_contact_records"),
+    ("hylafax", "xferfaxlog"),
+    ("mailbox", "mbox"),
 ]
 LIMITS = load_settings({}).stitching_limits()
 _decoder = Decoder()

@@ -7,11 +7,12 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo
 
 import typer
 
 from touchpoint.cli.errors import CliError, configuration
+from touchpoint.cli.translate import Source as Name
+from touchpoint.cli.translate import Tenant
 
 if TYPE_CHECKING:
     from touchpoint.capture.source import Source
@@ -23,9 +24,6 @@ State = Annotated[
     Path | None,
     typer.Option(help="A file that remembers how far the source was read; each capture needs one of its own."),
 ]
-Name = Annotated[str | None, typer.Option("--source", help="The events' source; the same as in `translate`.")]
-Tenant = Annotated[str | None, typer.Option(help="The events' tenant.")]
-Zone = Annotated[str, typer.Option(help="Of stamps without one, such as Europe/London.")]
 Heartbeat = Annotated[float, typer.Option(min=0, help="Seconds between heartbeats while the source is there; 0: none.")]
 MetricsPort = Annotated[int, typer.Option(min=0, max=65535, help="Serve /metrics there; 0: do not.")]
 
@@ -62,14 +60,6 @@ def capture(
         raise CliError(f"Kafka refused events: {error!r}", status=UNEXPECTED) from None
     except TimeoutError:
         raise CliError("the grace period was too short: what is not acknowledged is read again") from None
-
-
-def zone_of(name: str) -> ZoneInfo:
-    """A time zone by name. Raises CliError."""
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise CliError(f"--zone {name!r} is no time zone; one looks like Europe/London", status=2) from None
 
 
 @app.command("queue-log")

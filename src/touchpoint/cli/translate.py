@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import zlib
 from collections import Counter
@@ -26,9 +27,15 @@ Source = Annotated[
 ]
 Tenant = Annotated[str | None, typer.Option(help="The events' tenant.")]
 Zone = Annotated[str, typer.Option(help="Of stamps without one, such as Europe/London.")]
+Own = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ADDRESS", help="An own mail address, or @domain; may be given several times."),
+]
 
 
-def translate(files: Files, dialect: Named, source: Source = None, tenant: Tenant = None, zone: Zone = "UTC") -> None:
+def translate(
+    files: Files, dialect: Named, source: Source = None, tenant: Tenant = None, zone: Zone = "UTC", own: Own = None
+) -> None:
     """Turn a vendor's records into events.
 
     Prints canonical events as JSON lines in their order. Records that are not understood are counted on standard error.
@@ -46,10 +53,7 @@ def translate(files: Files, dialect: Named, source: Source = None, tenant: Tenan
         raise CliError(f"--dialect {dialect!r} is not known; choose one of {', '.join(DIALECTS)}", status=2)
     if files.count("-") > 1:
         raise CliError("-: standard input can be read once", status=2)
-    try:
-        feed = Feed(source, tenant, ZoneInfo(zone))
-    except (KeyError, ValueError, OSError):
-        raise CliError(f"--zone {zone!r} is no time zone; one looks like Europe/London", status=2) from None
+    feed = Feed(source, tenant, zone_of(zone), own=own_of(own))
     missed: Counter[Unknown] = Counter()
     write(events_of(files, chosen, feed, missed))
     for unknown, count in missed.most_common():
@@ -57,6 +61,23 @@ def translate(files: Files, dialect: Named, source: Source = None, tenant: Tenan
         print(f"{count} not understood: {unknown.reason}{kept}", file=sys.stderr)
     if any(unknown.dead_letter for unknown in missed):
         raise typer.Exit(1)
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """A time zone by name. Raises CliError."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise CliError(f"--zone {name!r} is no time zone; one looks like Europe/London", status=2) from None
+
+
+def own_of(addresses: Iterable[str] | None) -> frozenset[str]:
+    """Own mail addresses as a feed has them. Raises CliError."""
+    found = [each.strip().lower().removeprefix("mailto:") for each in addresses or ()]
+    for each in found:
+        if not re.fullmatch(r"[^@\s]*@[^@\s]+", each):
+            raise CliError(f"--own {each!r} is neither a mail address nor @ and a domain", status=2)
+    return frozenset(each if each.startswith("@") else f"mailto:{each}" for each in found)
 
 
 def events_of(files: Iterable[str], dialect: Dialect, feed: Feed, missed: Counter[Unknown]) -> Iterable[dict[str, Any]]:

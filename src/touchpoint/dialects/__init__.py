@@ -9,6 +9,8 @@ from touchpoint.dialects import (
     asterisk_queue_log,
     freeswitch,
     genesys_cloud,
+    hylafax,
+    mailbox,
     twilio_taskrouter,
 )
 from touchpoint.dialects.dialect import Dialect, Event, Feed, Record, Unknown
@@ -23,6 +25,8 @@ _VENDORS = (
     genesys_cloud,
     twilio_taskrouter,
     amazon_connect,
+    hylafax,
+    mailbox,
 )
 
 DIALECTS: Mapping[str, Dialect] = {vendor.DIALECT.name: vendor.DIALECT for vendor in _VENDORS}

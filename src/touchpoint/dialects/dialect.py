@@ -37,13 +37,19 @@ class Feed:
     """One feed: what its operator says of it, and its memory. A feed's records are translated in their order.
 
     `source`: the events' `source`, where the records do not name their system; it must be the same for live capture
-    and backfill. `zone`: of stamps that are local time.
+    and backfill. `zone`: of stamps that are local time. `own`: the organisation's mail addresses as
+    `mailto:` URIs, and `@domain` for all of a domain.
     """
 
     source: str | None = None
     tenant: str | None = None
     zone: tzinfo = UTC
     memory: Memory = field(default_factory=Memory)
+    own: frozenset[str] = frozenset()
+
+    def is_own(self, address: str) -> bool:
+        """Whether a mail address in lower case is the organisation's."""
+        return f"mailto:{address}" in self.own or address[address.rfind("@") :] in self.own
 
 
 @dataclass(frozen=True)

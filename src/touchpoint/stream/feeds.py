@@ -43,6 +43,7 @@ class FeedStage:
         decoder: Decoder, limits: Limits,
     ) -> None:  # fmt: skip
         """``topic``: as records have it; ``of``: its partitions; ``partitions``: those of the media agent."""
+        self._own = limits.own_addresses
         self._state, self._topic, self._declared, self._decoder = state, topic, declared, decoder
         self._dialect, self._zone = DIALECTS[declared.dialect], ZoneInfo(declared.zone)
         raw = state.get(_PROGRESS)
@@ -132,7 +133,7 @@ class FeedStage:
             yield DeadLetter(large.cause, large.code)
             return
         declared = self._declared
-        feed = Feed(declared.source, declared.tenant, self._zone, self._memory.of(self._scope(record.key)))
+        feed = Feed(declared.source, declared.tenant, self._zone, self._memory.of(self._scope(record.key)), self._own)
         for each in self._dialect.read(BytesIO(value)):
             said = self._dialect.translate(each, feed)
             if not isinstance(said, Unknown):

@@ -1,0 +1,214 @@
+"""Emails by their headers: JSON objects `header` `received`, an mbox, or single messages. Bodies are never looked at.
+
+Remembered: which item a message of ours belongs to. The mapping: docs/capture/mailbox.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from email.errors import MessageError
+from email.header import decode_header, make_header
+from email.message import Message
+from email.parser import HeaderParser
+from email.utils import getaddresses, parsedate_to_datetime
+from itertools import chain
+from typing import Any
+
+from touchpoint.dialects.dialect import MAX_ID, Dialect, Event, Feed, Unknown, event, micros
+from touchpoint.dialects.reading import json_records
+from touchpoint.stitching.facts import SECOND, Micros
+from touchpoint.stitching.limits import Capabilities
+
+HEADERS = (
+    "MESSAGE-ID", "IN-REPLY-TO", "REFERENCES", "DATE", "RECEIVED", "FROM", "SENDER", "TO", "CC", "AUTO-SUBMITTED",
+)  # fmt: skip
+"""All that is looked at: no subject, as it is text of the customer's."""
+
+MOST_REFERENCES = 100
+_FROM = re.compile(r"From \S+ .*[0-9]{2}:[0-9]{2}.*\b[0-9]{4}\b.*")  # RFC 4155; a text's line has no date
+_MESSAGE_ID = re.compile(r"<([^<>\s]{1,990})>")
+
+
+def read(stream: Iterable[bytes]) -> Iterator[Any]:
+    """Records `{"header": text, "received": instant}`; an mbox's and a message's bodies are passed over."""
+    lines = iter(stream)
+    first = next((line for line in lines if line.strip()), b"")
+    again = chain([first], lines)
+    if first.lstrip()[:1] in (b"{", b"["):
+        yield from json_records(again)
+    else:
+        yield from _messages(again)
+
+
+def _messages(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """Of an mbox (each begins with a line `From sender date`), or the one of a file."""
+    header: list[str] = []
+    delivered: str | None = None
+    inside, blank = True, True  # a header; the line before was empty
+    for raw in lines:
+        line = raw.decode("utf-8", "replace").rstrip("\r\n")
+        if blank and _FROM.fullmatch(line):
+            if header:
+                yield _record(header, delivered)
+            header, inside, delivered = [], True, line
+        elif inside and not line:
+            inside = False
+        elif inside:
+            header.append(line)
+        blank = not line
+    if header:
+        yield _record(header, delivered)
+
+
+def _record(header: list[str], delivered: str | None) -> dict[str, Any]:
+    wanted, kept = False, []
+    for line in header:
+        if not line.startswith((" ", "\t")):  # what begins so goes on with the line before
+            wanted = line.partition(":")[0].strip().upper() in HEADERS
+        if wanted:
+            kept.append(line)
+    return {"header": "\n".join(kept), "received": _delivered(delivered)}
+
+
+def _delivered(line: str | None) -> str | None:
+    """When an mbox says that the message was delivered: `From someone Mon Jan  5 09:00:00 2026`, in UTC."""
+    try:
+        at = datetime.strptime(" ".join((line or "").split()[-5:]), "%a %b %d %H:%M:%S %Y").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return at.isoformat()
+
+
+def rules(record: dict[str, Any], feed: Feed) -> list[Event] | Unknown:
+    mail = _Mail(HeaderParser().parsestr(record["header"]), record.get("received"), feed)
+    if mail.sender is None:
+        return Unknown("no sender")
+    return mail.sent() if feed.is_own(mail.sender[1]) else mail.received()
+
+
+class _Mail:
+    """One message, as its header has it."""
+
+    def __init__(self, message: Message, received: str | None, feed: Feed) -> None:
+        self._message, self._received, self._feed = message, received, feed
+        self.sender = next(iter(self._people("From")), None)
+        self.id = next(iter(self._ids("Message-ID")), None)
+        self._answers = next(iter(self._ids("In-Reply-To")), None)
+        self._item = _bounded(self.id) if self.id else f"no-id-{self._digest()}"
+
+    def received(self) -> list[Event]:
+        """An inbound message is an item of its own (stitching.md 2, email)."""
+        assert self.sender is not None
+        name, address = self.sender
+        to = [each for _, each in (*self._people("To"), *self._people("Cc"))]
+        dialed = next((each for each in to if self._feed.is_own(each)), next(iter(to), None))
+        ext = {"auto_submitted": self._automatic()}
+        party = {"address": f"mailto:{address}", "name": name}
+        data = {
+            "direction": "inbound",
+            "party": party,
+            "dialed": f"mailto:{dialed}" if dialed else None,
+            "ext": ext,
+        }
+        return [self._event("offered", self._item, self._arrived(), data)]
+
+    def sent(self) -> list[Event]:
+        """A reply is of the item that it answers, anything else an item of its own."""
+        to = [person for person in (*self._people("To"), *self._people("Cc")) if not self._feed.is_own(person[1])]
+        name, address = next(iter(to), (None, None))
+        party = {"address": f"mailto:{address}" if address else None, "name": name}
+        kind = "auto_reply" if self._automatic() else "reply" if self._answers else "new"
+        item = self._item
+        if self._answers:
+            item = self._feed.memory.get(("item", self._answers)) or _bounded(self._answers)
+        if self.id:
+            self._feed.memory.put(("item", self.id), item)
+        direction = "outbound" if to else "internal"
+        data = {"direction": direction, "party": party, "kind": kind, "resource": self._agent()}
+        events = [self._event("sent", item, self._written(), data)]
+        if kind == "reply":  # a mailbox tells no more of it
+            said = {"reason": "answered"}
+            events.append(event("email.ended", self._written(), item, f"{self._id()}/ended", said))
+        return events
+
+    def _event(self, verb: str, item: str, time: Micros, data: dict[str, Any]) -> Event:
+        data["message_id"] = f"<{self.id}>" if self.id else None
+        data["in_reply_to"] = f"<{self._answers}>" if self._answers else None
+        data["references"] = [f"<{each}>" for each in self._ids("References")[-MOST_REFERENCES:]]
+        return event(f"email.{verb}", time, item, f"{self._id()}/{verb}", data)
+
+    def _id(self) -> str:
+        return _bounded(self._item, MAX_ID - 10)
+
+    def _agent(self) -> dict[str, Any] | None:
+        """Who wrote for a shared address: RFC 5322 has them in Sender."""
+        who = next(iter(self._people("Sender")), None)
+        if who is None or self.sender is None or who[1] == self.sender[1]:
+            return None
+        return {"id": who[1], "name": who[0], "kind": "agent"}
+
+    def _arrived(self) -> Micros:
+        """When our server took it: the topmost Received, which the server itself wrote; else what the mailbox says."""
+        stamps = self._message.get_all("Received") or []
+        return self._first(*(str(each).rpartition(";")[2] for each in stamps[:1]), self._received, self._text("Date"))
+
+    def _written(self) -> Micros:
+        return self._first(self._text("Date"), self._received)
+
+    def _first(self, *texts: str | None) -> Micros:
+        for text in texts:
+            try:
+                return micros(text or "") if text and text[:4].isdigit() else _mail_time(text or "")
+            except (ValueError, TypeError, IndexError):
+                continue
+        raise ValueError("no date")
+
+    def _ids(self, header: str) -> list[str]:
+        return _MESSAGE_ID.findall(self._text(header) or "")
+
+    def _people(self, header: str) -> list[tuple[str | None, str]]:
+        """(name, address in lower case) of each."""
+        found = getaddresses([str(each) for each in self._message.get_all(header) or []])
+        return [(_plain(name) or None, address.lower()) for name, address in found if "@" in address]
+
+    def _automatic(self) -> str | None:
+        """RFC 3834: an automatic answer, a bounce, an absence."""
+        said = (self._text("Auto-Submitted") or "no").partition(";")[0].strip().lower()
+        return None if said == "no" else said[:100]
+
+    def _text(self, header: str) -> str | None:
+        value = self._message.get(header)
+        return None if value is None else str(value).strip()
+
+    def _digest(self) -> str:
+        said = "\n".join(str(self._message.get(name)) for name in ("Date", "From", "To"))
+        return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def _bounded(text: str, most: int = MAX_ID) -> str:
+    """An id that is too long by its digest."""
+    return text if len(text) <= most else hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def _plain(name: str) -> str:
+    """A name without RFC 2047's encoding; as it is where that is broken."""
+    try:
+        return str(make_header(decode_header(name)))
+    except (MessageError, LookupError, ValueError, UnicodeError):
+        return name
+
+
+def _mail_time(text: str) -> Micros:
+    at = parsedate_to_datetime(text.strip())
+    return micros(at.isoformat())
+
+
+DIALECT = Dialect(
+    name="mailbox",
+    capabilities=Capabilities(hold=False, wrapup=False, ring=False, transfer=False, ordered=False, resolution=SECOND),
+    read=read,
+    rules=rules,
+)

@@ -1,0 +1,59 @@
+"""xferfaxlog: faxes sent, tried again, received; what the lines claim is what stitching finds."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import pytest
+from vendor_feed import events, fixture, items, kinds, said_of, translated
+
+from touchpoint.dialects import Feed, Unknown
+
+NAME = "hylafax"
+SENT = "\t".join(
+    '01/05/26 09:00|SEND|000000101|ttyS0|201||john|"01632960960"|"x"|0|3|1:40|1:12|""|""|""|""|"john"|""'.split("|")
+)
+
+
+def test_the_day_of_the_fixture_has_the_durations_and_pages_of_its_lines() -> None:
+    found = items(events(NAME, fixture("xferfaxlog")))
+    assert {name: (item["direction"], item["pages"], kinds(item)[1:]) for name, item in found.items()} == {
+        "2026-01-05/job/201": ("outbound", 3, [("transmission", None, 72_000, "ok")]),
+        "2026-01-05/job/202": ("outbound", 2, [("transmission", None, 41_000, "ok")]),
+        "2026-01-05/000000104": ("inbound", 5, [("transmission", None, 121_000, "ok")]),
+        "2026-01-05/000000106": ("inbound", 0, [("transmission", None, 40_000, "failed")]),
+        "2026-01-05/job/203": ("outbound", 0, []),
+    }
+
+
+def test_the_tries_of_a_job_are_one_item() -> None:
+    said = [each for each in events(NAME, fixture("xferfaxlog")) if each["subject"].endswith("/202")]
+    assert said_of(said, "reason")[1] == ("transmission_failed", "Busy signal detected; too many attempts to dial")
+    assert said_of(said)[-2:] == [("transmitted",), ("ended",)]
+
+
+def test_the_caller_is_the_call_id_that_is_a_number_wherever_it_stands() -> None:
+    said = events(NAME, fixture("xferfaxlog"))
+    received = [each for each in said if each.get("data", {}).get("direction") == "inbound"]
+    assert [each["data"]["party"]["address"] for each in received] == ["fax:01632960962"] * 2
+
+
+def test_a_call_that_was_no_fax_and_a_pager_say_nothing() -> None:
+    assert events(NAME, [SENT.replace("SEND", "CALL"), SENT.replace("SEND", "PAGE")]) == []
+
+
+def test_stamps_are_of_the_servers_zone() -> None:
+    (first, *_) = events(NAME, [SENT.replace("01/05", "07/05")], Feed(zone=ZoneInfo("Europe/London")))
+    assert first["time"] == "2026-07-05T08:00:00.000000Z"
+
+
+def test_no_number_is_no_party() -> None:
+    (first, *_) = events(NAME, [SENT.replace("01632960960", "fax@example")])
+    assert "party" not in first["data"]
+
+
+@pytest.mark.parametrize("line", [SENT[:60], SENT.replace("SEND", "SENT"), SENT.replace("1:40", "1m"), "garbage"])
+def test_what_is_not_understood_is_said(line: str) -> None:
+    (said,) = translated(NAME, [line])
+    assert isinstance(said, Unknown)
+    assert said.dead_letter
