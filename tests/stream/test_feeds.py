@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
+import orjson
 import pytest
 from feed_cluster import LATER, Feeds, facts_of, found, offline
-from vendor_day import CAPTURES, day, translated
+from stage_cluster import Json
+from vendor_day import CAPTURES, VendorRecord, day, translated
 from vendor_feed import LIMITS
+from vendor_scenes import BEGIN, ami_call
 
 from touchpoint.events import Decoder
 from touchpoint.settings import DialectTopic
 from touchpoint.stitching.facts import SECOND, Fact
 from touchpoint.stream.dead_letters import CAUSE, CODE, ORIGIN
 from touchpoint.stream.feeds import FeedStage
+from touchpoint.stream.metrics import MOST_SOURCES, OTHERS, Metrics
 from touchpoint.stream.stage import Forward, Record, State
 from touchpoint.stream.touches import LINKS, Link, read
 
@@ -150,3 +155,97 @@ def test_a_topic_that_was_made_anew_is_not_taken_for_what_was_read_before() -> N
     assert not feed(state).apply([record(3, row(3, "ABANDON", "c3"), timestamp=1_003)], NOW), "the same, read again"
     (fact,) = facts_in(feed(state).apply([record(0, row(9, "ABANDON", "new"), timestamp=2_000)], NOW))
     assert fact.subject == "new"
+
+
+# --- liveness -------------------------------------------------------------------------------------------------------
+
+HOURS = 3600
+
+
+def beat(second: float, source: str) -> Json:
+    at = datetime.fromtimestamp(BEGIN + second, UTC).isoformat()
+    return {"specversion": "1.0", "id": f"b{second}", "source": source, "type": "source.heartbeat", "time": at}
+
+
+def a_call_over_a_silence() -> tuple[list[VendorRecord], list[Json]]:
+    """A call is answered; for six hours nothing is heard of its system; then it ends."""
+    records = ami_call(0, "c1", "01632960961", "ann", length=6 * HOURS + 100)
+    beats = [beat(second, "/asterisk/pbx1") for second in (*range(0, 600, 60), *range(6 * HOURS, 6 * HOURS + 900, 60))]
+    return records, beats
+
+
+def test_an_item_of_a_vendors_system_that_fell_silent_does_not_time_out() -> None:
+    records, beats = a_call_over_a_silence()
+    stages = Feeds(3, 1, 2)
+    stages.fill(records)
+    (agent,) = {record.dialect for record in records}
+    for each in beats:
+        stages.put(f"vendor:{agent}", b"pbx1", orjson.dumps(each))
+    events = translated(records) + beats
+    assert len(offline(events)) == 1
+    stages.finish(LATER)
+    stages.run(crashes=0.2)
+    (record,) = found(stages).values()
+    assert record == next(iter(offline(events).values()))
+    assert record["media_items"][0]["talk_ms"] == (6 * HOURS + 100) * 1_000
+
+
+def test_without_heartbeats_nobody_can_tell_a_silent_system_from_a_quiet_one() -> None:
+    records, _ = a_call_over_a_silence()
+    (expected,) = offline(translated(records)).values()
+    stages = Feeds(3, 1, 2)
+    stages.fill(records)
+    stages.finish(LATER)
+    stages.run()
+    (record,) = found(stages).values()
+    assert record | {"amendments": expected["amendments"]} == expected
+    assert record["media_items"][0]["end_reason"] == "timed_out"
+
+
+def test_an_item_stays_open_while_its_system_is_silent_whatever_time_it_is_elsewhere() -> None:
+    records, beats = a_call_over_a_silence()
+    stages = Feeds(3, 1, 2)
+    stages.fill(records[:-2])
+    for each in beats[:10]:
+        stages.put("vendor:asterisk-ami", b"pbx1", orjson.dumps(each))
+    stages.finish("2026-03-05T00:00:00Z")
+    stages.run()
+    assert not stages.closed
+    stages.finish(LATER)
+    stages.run()
+    assert len(found(stages)) == 1, "who is away for longer than any interaction lives is gone"
+
+
+def test_a_heartbeat_is_the_sources_and_not_the_vendors_record() -> None:
+    stage = feed({})
+    forwards = stage.apply([record(0, orjson.dumps(beat(0, "/pbx/london")))], NOW)
+    assert {each.topic for each in forwards} == {"touches"}, "a sign of life for every partition of the party agent"
+    assert stage.translated == {("asterisk-queue-log", "heartbeat"): 1}
+    assert stage.sources == {"/pbx/london": BEGIN * SECOND}
+    row_that_says_so = row(0, "ENTERQUEUE", "c1", "NONE", "", "source.heartbeat")
+    assert [fact.verb for fact in facts_in(stage.apply([record(1, row_that_says_so)], NOW))] == ["queued"]
+
+
+def test_how_long_a_source_is_silent_is_a_metric_of_so_many_sources() -> None:
+    metrics = Metrics()
+    for number in range(MOST_SOURCES + 20):
+        metrics.saw(f"/pbx/{number}", 1_000.0 + number)
+    metrics.saw("/pbx/0", 500.0)
+    told = {
+        sample.labels["source"]: sample.value
+        for family in metrics.registry.collect()
+        if family.name == "touchpoint_source_seconds"
+        for sample in family.samples
+    }
+    assert len(told) == MOST_SOURCES + 1
+    assert (told["/pbx/0"], told["/pbx/99"], told[OTHERS]) == (1_000.0, 1_099.0, 1_119.0)
+
+
+def test_partitions_without_records_hold_back_nobody_for_longer_than_the_disorder() -> None:
+    """Three systems in a topic of five partitions: two stay empty for ever."""
+    stages = Feeds(2, 1, 5)
+    stages.fill(ami_call(0, "c1", "01632960961", "ann"))
+    stages.run()
+    assert not stages.closed
+    stages.idle(3_600, step=5)
+    assert len(found(stages)) == 1

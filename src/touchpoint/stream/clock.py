@@ -106,13 +106,15 @@ class MediaClock:
         """The wall clock: an input that is read to its end runs on at its pace."""
         elapsed = 0 if self._ticked is None else min(LONGEST_TICK, max(0, now - self._ticked))
         self._ticked = now
-        begun = self.time.links.begun or any(
-            known.latest is not None and not known.standing for known in self.time.inputs.values()
+        begun = (
+            self.time.links.begun
+            or any(known.latest is not None and not known.standing for known in self.time.inputs.values())
+            or any(feeding.progress.begun for feeding in self.time.feeds.values())
         )
         for topic, known in self.time.inputs.items():
             known.passes(elapsed, topic in caught_up, begun)
         for feeding in self.time.feeds.values():
-            feeding.begun += elapsed if begun or feeding.progress.begun else 0
+            feeding.begun += elapsed if begun else 0
 
     def broadcast(self, now: Micros) -> list[Forward]:
         """Our progress, if there is any and not too often."""
