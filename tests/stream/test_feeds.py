@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+import msgspec
 import orjson
 import pytest
 from feed_cluster import LATER, Feeds, facts_of, found, offline
@@ -48,7 +49,13 @@ def test_whatever_is_read_again_after_a_crash_the_same_events_come_of_it(seed: i
     stages.fill(records)
     stages.finish(LATER)
     stages.run(crashes=0.6)
-    assert {repr(fact) for fact in stages.said} == {repr(fact) for fact in facts_of(translated(records))}
+    assert {essence(fact) for fact in stages.said} == {essence(fact) for fact in facts_of(translated(records))}
+
+
+def essence(fact: Fact) -> str:
+    """Without what a producer says beyond the contract."""
+    told = {name: value for name, value in fact.data.items() if name not in ("reported", "ext")}
+    return repr(msgspec.structs.replace(fact, data=told, ext={}))
 
 
 def test_a_period_that_was_captured_live_and_is_translated_from_files_too_counts_once() -> None:
