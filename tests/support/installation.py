@@ -31,6 +31,7 @@ Records = dict[str, dict[str, Any]]
 """By interaction id."""
 
 SECRET = "tests"
+TRIPS = Path(__file__).with_name("trips.py")
 CLOSED_TABLES = (
     "interaction", "media_item", "segment", "activity", "interaction_object", "interaction_resource", "amendment",
 )  # fmt: skip
@@ -70,13 +71,14 @@ def offline(events: Iterable[Event], limits: Limits = DEFAULT) -> Records:
 class Worker:
     """One process of `touchpoint worker`."""
 
-    def __init__(self, log: Path, environment: dict[str, str], metrics_port: int) -> None:
+    def __init__(self, log: Path, environment: dict[str, str], metrics_port: int, trip: str = "") -> None:
         self.log = log
         self.ended_by_us = False
         self.port = metrics_port  # of its page
+        program = [str(TRIPS), trip] if trip else ["-m", "touchpoint"]
         with log.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "touchpoint", "worker"], stdout=out, stderr=out, env=environment
+                [sys.executable, *program, "worker"], stdout=out, stderr=out, env=environment
             )
 
     @property
@@ -120,13 +122,13 @@ class Installation:
     async def prepare(self) -> None:
         await create_topics(self.settings)
 
-    def worker(self, **own: object) -> Worker:
-        """Start a worker; `own`: settings of this one alone."""
+    def worker(self, trip: str = "", **own: object) -> Worker:
+        """Start a worker; `own`: settings of this one alone; `trip`: a trip wire, see trips.py."""
         port, number = free_port(), len(self.workers)
         fields = self._fields | {"metrics_port": port} | own
         environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         environment |= {PREFIX + name.upper(): str(value) for name, value in fields.items()}
-        worker = Worker(self.directory / f"worker-{number}.log", environment, port)
+        worker = Worker(self.directory / f"worker-{number}.log", environment, port, trip)
         self.workers.append(worker)
         return worker
 
