@@ -80,6 +80,7 @@ async def test_replica_mode_and_merge_are_no_way_around(stored: asyncpg.Pool, ch
                 )
 
 
+@pytest.mark.trap(14)
 async def test_upsert_is_no_way_around(stored: asyncpg.Pool) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await stored.execute(

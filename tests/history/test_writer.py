@@ -62,6 +62,8 @@ async def test_microseconds_are_kept(pool: Pool) -> None:
     assert stored == record["started_at"]
 
 
+@pytest.mark.trap(1)
+@pytest.mark.trap(13)
 async def test_the_same_batch_twice_adds_nothing(pool: Pool) -> None:
     batch = [closed(seed_case(), agents={"john": "John Doe"}), *map(closed, calls(20)), amended(call("c1"), "e1")]
     writer = HistoryWriter(pool)
@@ -74,6 +76,7 @@ async def test_the_same_batch_twice_adds_nothing(pool: Pool) -> None:
     assert writer.counts["repeated"] == 21
 
 
+@pytest.mark.trap(14)
 async def test_two_writers_with_overlapping_shuffled_batches_store_each_interaction_once(pool: Pool) -> None:
     values = [closed(record, agents={"john": "John Doe"}) for record in calls(300)]
     values += [amended(record, f"e{n}") for record in calls(300)[:50] for n in range(2)]
@@ -90,6 +93,7 @@ async def test_two_writers_with_overlapping_shuffled_batches_store_each_interact
     assert sum(writer.counts["stored"] for writer in writers) == 300
 
 
+@pytest.mark.trap(14)
 async def test_another_content_under_the_same_id_is_a_conflict_and_the_first_stands(pool: Pool) -> None:
     first = call("c1")
     writer = HistoryWriter(pool)

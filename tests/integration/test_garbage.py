@@ -66,6 +66,7 @@ def pieces() -> list[Garbage]:
     ]
 
 
+@pytest.mark.trap(10)
 async def test_every_piece_is_buried_byte_for_byte_or_skipped_and_the_rest_is_stored(
     installation: Installation,
 ) -> None:

@@ -36,6 +36,8 @@ class Traffic:
             yield event
 
 
+@pytest.mark.trap(2)
+@pytest.mark.trap(13)
 async def test_ten_kills_at_random_lose_nothing_store_nothing_twice_and_change_nothing(
     installation: Installation,
 ) -> None:

@@ -12,6 +12,7 @@ from stream_lab import Lab
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 
+@pytest.mark.trap(2)
 async def test_ten_kills_at_random_lose_nothing(lab: Lab) -> None:
     chance = random.Random(7)
     sending = asyncio.create_task(lab.send(200_000, rate=900))
@@ -27,6 +28,7 @@ async def test_ten_kills_at_random_lose_nothing(lab: Lab) -> None:
     await lab.check()
 
 
+@pytest.mark.trap(4)
 async def test_workers_join_and_leave_under_load(lab: Lab) -> None:
     sending = asyncio.create_task(lab.send(200_000, rate=900))
     first = lab.worker()
@@ -47,6 +49,7 @@ async def test_workers_join_and_leave_under_load(lab: Lab) -> None:
     assert lab.history_lines() == len(lab.sent), "clean rebalances repeat nothing"
 
 
+@pytest.mark.trap(8)
 async def test_sigterm_finishes_commits_and_exits_in_time(lab: Lab) -> None:
     await lab.send(20_000)
     worker = lab.worker()
@@ -61,6 +64,7 @@ async def test_sigterm_finishes_commits_and_exits_in_time(lab: Lab) -> None:
     assert lab.history_lines() == len(lab.sent), f"what was stored before the stop ({stored}) is not stored again"
 
 
+@pytest.mark.trap(5)
 async def test_a_restart_with_a_backlog_and_a_full_changelog_goes_on_where_it_was(lab: Lab) -> None:
     await lab.send(5_000)
     worker = lab.worker()
@@ -73,6 +77,7 @@ async def test_a_restart_with_a_backlog_and_a_full_changelog_goes_on_where_it_wa
     await lab.until_committed()
 
 
+@pytest.mark.trap(14)
 async def test_a_frozen_worker_ends_itself_and_overwrites_nothing(lab: Lab) -> None:
     sending = asyncio.create_task(lab.send(200_000, rate=800))
     zombie = lab.worker()

@@ -70,6 +70,7 @@ def test_internal_topics_do_not_count() -> None:
 
 @pytest.mark.kafka
 @pytest.mark.slow
+@pytest.mark.trap(10)
 async def test_a_worker_that_would_bury_a_topic_stops_and_another_configuration_goes_on_from_there(lab: Lab) -> None:
     async with lab.producer() as producer:
         for _ in range(3 * WINDOW):

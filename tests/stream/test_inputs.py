@@ -18,6 +18,8 @@ from touchpoint.stream.topics import MIB, TopicsError, check_topics, create_topi
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 
+@pytest.mark.trap(10)
+@pytest.mark.trap(3)
 async def test_poison_and_giants_become_dead_letters_and_the_rest_is_taken(lab: Lab) -> None:
     topic = lab.settings.topic_prefix + "calls"
     giant = b"x" * (10 * MIB)
@@ -48,6 +50,7 @@ async def test_poison_and_giants_become_dead_letters_and_the_rest_is_taken(lab: 
     assert {key: decode(value)[0] for (_, key), value in media.items() if key.startswith(b"key")} == dict(expected)
 
 
+@pytest.mark.trap(9)
 async def test_offset_gaps_and_aborted_transactions_do_not_hold_up_the_commit(lab: Lab) -> None:
     topic = lab.settings.topic_prefix + "calls"
     producer = AIOKafkaProducer(bootstrap_servers=lab.broker, transactional_id=lab.settings.app_id)
@@ -74,6 +77,7 @@ async def test_offset_gaps_and_aborted_transactions_do_not_hold_up_the_commit(la
     assert await again.end() == 0
 
 
+@pytest.mark.trap(15)
 async def test_topics_that_do_not_fit_together_are_named_with_their_counts(kafka: KafkaBroker) -> None:
     settings = test_settings(kafka.bootstrap, app_id="unfit", topic_prefix="unfit.")
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
@@ -100,6 +104,7 @@ async def test_topics_that_do_not_fit_together_are_named_with_their_counts(kafka
         await admin.close()
 
 
+@pytest.mark.trap(10)
 async def test_a_stage_that_fails_on_everything_ends_the_worker_instead_of_burying_everything(lab: Lab) -> None:
     async with lab.producer() as producer:
         for _ in range(500):

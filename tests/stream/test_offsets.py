@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ def test_nothing_is_committable_before_the_first_batch_is_finished() -> None:
     assert tracker.committable(HERE) is None
 
 
+@pytest.mark.trap(9)
 def test_a_batch_after_an_offset_gap_counts_only_when_it_is_finished() -> None:
     tracker = OffsetTracker()
     first = tracker.deliver(HERE, 0, 10)
@@ -29,6 +31,7 @@ def test_a_batch_after_an_offset_gap_counts_only_when_it_is_finished() -> None:
     assert tracker.committable(HERE) == 14
 
 
+@pytest.mark.trap(3)
 def test_a_failed_commit_is_tried_again_with_the_same_offset() -> None:
     tracker = OffsetTracker()
     tracker.finish(tracker.deliver(HERE, 0, 10))
@@ -39,6 +42,8 @@ def test_a_failed_commit_is_tried_again_with_the_same_offset() -> None:
     assert tracker.in_flight() == 0
 
 
+@pytest.mark.trap(4)
+@pytest.mark.trap(14)
 def test_what_was_finished_after_its_partition_was_lost_changes_nothing() -> None:
     tracker = OffsetTracker()
     lost = tracker.deliver(HERE, 0, 10)
@@ -49,6 +54,7 @@ def test_what_was_finished_after_its_partition_was_lost_changes_nothing() -> Non
 
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(0, 3)), min_size=1, max_size=30), st.data())
+@pytest.mark.trap(3)
 def test_a_commit_never_passes_an_unfinished_batch(sizes: list[tuple[int, int]], data: st.DataObject) -> None:
     tracker = OffsetTracker()
     entries, offset = [], 0

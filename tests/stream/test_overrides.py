@@ -44,8 +44,7 @@ OVERRIDES = [
 
 USED = {
     driver.Consumer: (
-        "_set_active_tps _get_active_partitions _is_changelog_tp _getmany _commit stop_flow wait_first "
-        "on_buffer_full"
+        "_set_active_tps _get_active_partitions _is_changelog_tp _getmany _commit stop_flow wait_first on_buffer_full"
     ),
     driver.AIOKafkaConsumerThread: "_ensure_consumer call_thread seek_to_beginning",
     driver.Producer: "_ensure_producer",
@@ -54,12 +53,14 @@ USED = {
 }
 
 
+@pytest.mark.trap(17)
 def test_the_versions_are_the_pinned_ones() -> None:
     assert version("faust-streaming") == "0.15.3"
     assert version("aiokafka") == "0.14.0"
 
 
 @pytest.mark.parametrize(("ours", "base", "name", "signature"), OVERRIDES, ids=lambda value: str(value)[:40])
+@pytest.mark.trap(17)
 def test_an_overridden_method_has_the_signature_it_was_written_against(
     ours: type, base: type, name: str, signature: str
 ) -> None:
@@ -69,10 +70,12 @@ def test_an_overridden_method_has_the_signature_it_was_written_against(
 
 
 @pytest.mark.parametrize(("base", "name"), [(base, name) for base, names in USED.items() for name in names.split()])
+@pytest.mark.trap(17)
 def test_a_private_method_we_call_is_there(base: type, name: str) -> None:
     assert hasattr(base, name)
 
 
+@pytest.mark.trap(17)
 def test_fausts_compiled_streams_are_there() -> None:
     importlib.import_module("faust._cython.streams")
 

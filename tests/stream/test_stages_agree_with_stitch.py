@@ -127,6 +127,7 @@ def test_where_few_things_ever_happen_empty_partitions_are_not_waited_for() -> N
     assert cluster.closed
 
 
+@pytest.mark.trap(13)
 def test_a_second_run_of_everything_adds_nothing_whether_remembered_or_forgotten() -> None:
     events = list(simulate(8, START, hours=1.0, volume=60))
     expected = offline(events)

@@ -22,6 +22,7 @@ def test_each_touched_key_is_written_once_with_its_last_value() -> None:
     assert state.take_changes() == []
 
 
+@pytest.mark.trap(11)
 def test_a_deleted_key_is_written_as_a_tombstone() -> None:
     state = PartitionState()
     state.restore(b"a", b"1")
@@ -37,6 +38,7 @@ def test_an_equal_value_is_no_change() -> None:
     assert state.take_changes() == []
 
 
+@pytest.mark.trap(11)
 def test_falsy_values_survive_deletion_and_return_within_one_recovery() -> None:
     state = PartitionState()
     for key, value in ((b"a", b"x"), (b"a", None), (b"a", b""), (b"", b"0"), (b"b", b"1"), (b"b", None)):
@@ -44,6 +46,7 @@ def test_falsy_values_survive_deletion_and_return_within_one_recovery() -> None:
     assert dict(state) == {b"a": b"", b"": b"0"}
 
 
+@pytest.mark.trap(13)
 def test_memory_ahead_of_the_changelog_is_not_clean_until_it_is_settled() -> None:
     state = PartitionState()
     seen = [state.clean]
@@ -57,6 +60,7 @@ def test_memory_ahead_of_the_changelog_is_not_clean_until_it_is_settled() -> Non
     assert state.next_offset == 1
 
 
+@pytest.mark.trap(14)
 def test_somebody_elses_records_in_our_changelog_are_read_again_at_the_next_recovery() -> None:
     state = PartitionState()
     state.recovered(10)
@@ -94,6 +98,17 @@ def test_a_later_owner_has_a_later_term_even_if_the_group_was_deleted_and_counts
 
 Changes = list[tuple[bytes, bytes | None]]
 changes = st.lists(st.tuples(st.sampled_from([b"a", b"b", b"c"]), st.none() | st.binary(max_size=2)), max_size=20)
+
+
+@pytest.mark.trap(11)
+@given(st.lists(changes))
+def test_a_table_read_back_from_its_changelog_is_the_table_that_was_written(batches: list[Changes]) -> None:
+    live, read_back = PartitionState(), PartitionState()
+    for batch in batches:
+        apply(live, batch)
+        for key, value in live.take_changes():
+            read_back.restore(key, value)
+    assert dict(read_back) == dict(live)
 
 
 @given(changes, changes, changes)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from counting_worker import BLOCK, test_settings
 from kafka_broker import KafkaBroker
 from stream_lab import Lab
+
+from touchpoint.stream.app import new_app
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 
+@pytest.mark.trap(7)
+@pytest.mark.trap(8)
 async def test_a_history_that_is_down_is_waited_for_while_everything_else_goes_on(lab: Lab) -> None:
     worker = lab.worker()
     await lab.send(500)
@@ -29,6 +34,7 @@ async def test_a_history_that_is_down_is_waited_for_while_everything_else_goes_o
     assert lab.history_lines() == len(lab.sent), "nothing unfinished was committed, nothing finished was repeated"
 
 
+@pytest.mark.trap(16)
 async def test_a_frozen_broker_is_waited_for(lab: Lab, kafka: KafkaBroker) -> None:
     sending = asyncio.create_task(lab.send(200_000, rate=800))
     lab.worker()
@@ -43,6 +49,7 @@ async def test_a_frozen_broker_is_waited_for(lab: Lab, kafka: KafkaBroker) -> No
     await lab.check()
 
 
+@pytest.mark.trap(16)
 async def test_a_broker_that_is_killed_and_comes_back_loses_nothing(lab: Lab, kafka: KafkaBroker) -> None:
     sending = asyncio.create_task(lab.send(200_000, rate=800))
     worker = lab.worker()
@@ -57,6 +64,7 @@ async def test_a_broker_that_is_killed_and_comes_back_loses_nothing(lab: Lab, ka
     assert worker.running
 
 
+@pytest.mark.trap(8)
 async def test_a_stop_with_the_broker_dead_keeps_to_the_grace_period(lab: Lab, kafka: KafkaBroker) -> None:
     await lab.send(2_000)
     worker = lab.worker(grace_seconds=4.0)
@@ -87,6 +95,33 @@ async def test_a_stop_while_it_starts_with_the_broker_frozen_keeps_to_the_grace_
         kafka.resume()
 
 
+@pytest.mark.trap(16)
+async def test_a_worker_that_stands_still_ends_itself_before_its_session_does(lab: Lab) -> None:
+    worker = lab.worker(session_timeout=4)
+    await lab.send(600)
+    await lab.until_stored()
+    async with lab.producer() as producer:
+        await producer.send(lab.settings.topic_prefix + "calls", BLOCK, b"key-1")
+    await lab.until(lambda: lab.output.with_suffix(".blocked").exists(), "standing still")
+    began = asyncio.get_running_loop().time()
+    await lab.until(lambda: not worker.running, "the end")
+    assert asyncio.get_running_loop().time() - began < 4
+    assert worker.process.returncode == 70
+    assert "stood still for" in worker.log.read_text()
+    await lab.check_commits()
+    lab.worker()
+    await lab.send(600)
+    await lab.until_stored()
+    await lab.check()
+
+
+@pytest.mark.trap(7)
+def test_no_worker_is_ever_idle_for_so_long_that_it_leaves_the_group() -> None:
+    app = new_app(test_settings("localhost:9092"))
+    assert app.conf.broker_max_poll_interval > 10 * 365 * 86400, "a stand-by never polls, and who left never returns"
+
+
+@pytest.mark.trap(7)
 async def test_an_idle_worker_without_partitions_takes_over(lab: Lab) -> None:
     workers = [lab.worker() for _ in range(5)]  # four partitions: one has nothing to do
     for each in workers:

@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Collection, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from touchpoint.stream.dead_letters import dead_letter
 from touchpoint.stream.stage import Forward, Record
 from touchpoint.stream.worker import Stages, run_worker
 
+BLOCK = b"block"  # the process stands still, once
 POISON = b"poison"
 REJECTED = b"rejected"
 
@@ -46,6 +48,9 @@ class CountingStage:
             key = record.key or b""
             if record.value is None:
                 continue
+            if record.value == BLOCK and not self._seen.with_suffix(".blocked").exists():
+                self._seen.with_suffix(".blocked").touch()
+                time.sleep(60)
             if record.value == POISON:
                 self._state[key] = b"half a change"
                 raise ValueError("a stage that cannot bear its input")

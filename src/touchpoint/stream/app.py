@@ -17,7 +17,7 @@ from touchpoint.stream.recovery import TableManager
 from touchpoint.stream.tables import Table
 from touchpoint.stream.transport import Transport
 
-FOREVER = 7 * 86400.0
+FOREVER = 20 * 365 * 86400.0
 PRODUCE_SECONDS = 60.0  # without an answer, a request is sent again
 FETCH_BYTES = 4 * 1024 * 1024
 

@@ -1,0 +1,64 @@
+"""PostgreSQL is away for longer than sessions and rebalances last: everything waits, and then every row is there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+from installation import Installation, arrival, offline
+from postgres_server import TestPostgres
+
+from touchpoint.simulate import simulate
+from touchpoint.simulate.produce import produce
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.trap(7)]
+START = datetime(2026, 3, 2, 8, tzinfo=UTC)
+SESSION, REBALANCE = 2, 2
+
+
+@pytest.mark.trap(8)
+async def test_an_outage_longer_than_rebalances_with_workers_that_come_and_go_costs_nothing(
+    installation: Installation, postgres: TestPostgres
+) -> None:
+    events = arrival(simulate(6, START, hours=1, volume=400), seed=6)
+    half = len(events) // 2
+    first = installation.worker(session_timeout=SESSION, rebalance_timeout=REBALANCE)
+    await produce(events[:half], installation.client, installation.settings.topic_prefix)
+    await installation.until_count(1)
+    async with outage(postgres, installation.database):
+        await produce(events[half:], installation.client, installation.settings.topic_prefix, finish=True)
+        await until_retrying(installation)
+        second = installation.worker(session_timeout=SESSION, rebalance_timeout=REBALANCE)
+        await asyncio.sleep(2 * (SESSION + REBALANCE))
+        assert first.running
+        assert second.running
+        began = asyncio.get_running_loop().time()
+        assert await first.end() == 0
+        assert asyncio.get_running_loop().time() - began < installation.settings.grace_seconds + 1
+    await installation.until_stored(offline(events))
+
+
+async def until_retrying(installation: Installation) -> None:
+    """Wait until the worker has noticed."""
+
+    async with asyncio.timeout(30):
+        while "the history is not writable" not in installation.workers[0].log.read_text():  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def outage(postgres: TestPostgres, database: str) -> AsyncIterator[None]:
+    """Nobody gets into the database, and whoever is in it is thrown out."""
+    name = database.partition("?")[0].rpartition("/")[2]
+    connection = await asyncpg.connect(postgres.dsn())
+    try:
+        await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+        yield
+    finally:
+        await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        await connection.close()

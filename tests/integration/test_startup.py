@@ -1,0 +1,43 @@
+"""A worker whose topics do not fit together says so and ends, before it has written anything."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import InvalidReplicationFactorError
+from installation import Installation
+from kafka_broker import KafkaBroker
+
+from touchpoint.settings import Settings
+from touchpoint.stream.topics import create_topics
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.trap(15)]
+
+
+async def test_another_number_of_partitions_is_found_at_the_start(
+    kafka: KafkaBroker, database: str, tmp_path: Path
+) -> None:
+    installation = Installation(kafka.bootstrap, database, tmp_path, "misfit")
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    await admin.start()
+    await admin.create_topics([NewTopic("misfit.touches", 3, 1)])
+    await admin.close()
+    await installation.prepare()
+    worker = installation.worker()
+    try:
+        assert await asyncio.to_thread(worker.process.wait, 30) != 0
+    finally:
+        installation.close()
+    said = worker.log.read_text()
+    assert "misfit.touches: 3" in said
+    assert "Traceback" not in said
+
+
+async def test_topics_are_made_with_three_replicas_unless_told_otherwise(kafka: KafkaBroker) -> None:
+    usual = Settings(brokers=(kafka.bootstrap,), topic_prefix="usual.", app_id="usual")
+    assert (usual.replication, usual.min_insync) == (3, 2)
+    with pytest.raises(InvalidReplicationFactorError):  # of one broker nobody gets three
+        await create_topics(usual)
