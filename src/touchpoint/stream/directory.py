@@ -38,6 +38,15 @@ class Directory(msgspec.Struct, array_like=True):
     moved: dict[str, Way] = {}  # media item, or "activity:" and its id; the latest MOST_MOVED
     into: PartyKey | None = None  # where everything goes, once the party was merged
 
+    def forget(self, watermark: Micros, limits: Limits) -> None:
+        """The ways that nothing can take any more: an age after it began it was over, after another it is forgotten."""
+        oldest = watermark - 2 * limits.interaction_age
+        self.moved = {name: way for name, way in self.moved.items() if way.start > oldest}
+
+    def due(self, limits: Limits) -> Micros | None:
+        """When all ways can be forgotten."""
+        return max((way.start + 2 * limits.interaction_age for way in self.moved.values()), default=None)
+
     def part(
         self, key: PartyKey, facts: PartyFacts, touches: Collection[Touch], known: Collection[Fact], limits: Limits
     ) -> tuple[PartyFacts, list[Touch]]:

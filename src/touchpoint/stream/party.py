@@ -163,7 +163,8 @@ class PartyStage:
         return max(looks, default=None)
 
     def _put(self, key: bytes, state: PartyState, due: Micros | None) -> None:
-        if due is None and not state.facts.identity and not state.directory.moved:
+        due = state.directory.due(self._limits) if due is None else due
+        if due is None and not state.facts.identity:
             self._state.pop(key, None)
             return
         self._state[key] = stamped(due, _encode(state))
@@ -210,6 +211,7 @@ class PartyStage:
         state.facts = step.rest
         self._tombstones.keep(key, step.rest.closed)
         state.facts.closed = []
+        state.directory.forget(watermark, self._limits)
         self._put(key, state, self._next_look(step, watermark))
 
     def _next_look(self, step: Advance, watermark: Micros) -> Micros | None:
