@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from touchpoint.cli.errors import CliError, configuration
+from touchpoint.cli.translate import Own, Tenant, Zone, own_of, zone_of
 from touchpoint.cli.translate import Source as Name
-from touchpoint.cli.translate import Tenant
 
 if TYPE_CHECKING:
+    from touchpoint.capture.connected import Conversation
     from touchpoint.capture.source import Source
+
+    Making = Callable[[Callable[[bool], None]], Source]
 
 app = typer.Typer(no_args_is_help=True, help="Capture a live source: its records become events.")
 
@@ -26,6 +32,12 @@ State = Annotated[
 ]
 Heartbeat = Annotated[float, typer.Option(min=0, help="Seconds between heartbeats while the source is there; 0: none.")]
 MetricsPort = Annotated[int, typer.Option(min=0, max=65535, help="Serve /metrics there; 0: do not.")]
+Host = Annotated[str, typer.Argument(metavar="HOST[:PORT]", help="Where it listens.")]
+Tls = Annotated[bool, typer.Option("--tls", help="Connect with TLS; the certificate is checked.")]
+Authority = Annotated[
+    Path | None, typer.Option("--ca", help="The authority that signed its certificate; unset: the system's.")
+]
+PASSWORD = "TOUCHPOINT_CAPTURE_PASSWORD"  # noqa: S105 - where it is
 
 UNEXPECTED = 70  # a restart may cure it
 UNREACHABLE = 3
@@ -33,7 +45,7 @@ UNREACHABLE = 3
 
 def capture(
     kind: str, to: str, state: Path | None, heartbeat: float, metrics_port: int, feed: dict[str, Any],
-    source: Callable[[Callable[[bool], None]], Source],
+    source: Making,
 ) -> None:  # fmt: skip
     """Run one capture to its end. Raises CliError."""
     from aiokafka.errors import KafkaConnectionError, KafkaError
@@ -86,3 +98,161 @@ def queue_log(
 
     feed = {"source": source, "tenant": tenant}
     capture("queue-log", to, state, heartbeat, metrics_port, feed, functools.partial(Follow, path))
+
+
+@app.command("asterisk-ami")
+def asterisk_ami(
+    host: Host = "localhost:5038",
+    user: Annotated[
+        str, typer.Option(help="The section of manager.conf; its secret: TOUCHPOINT_CAPTURE_PASSWORD.")
+    ] = "touchpoint",
+    auth: Annotated[Literal["md5", "plain"], typer.Option(help="md5: the secret itself is not sent.")] = "md5",
+    tls: Tls = False,
+    ca: Authority = None,
+    source: Name = None,
+    tenant: Tenant = None,
+    to: To = "kafka",
+    state: State = None,
+    heartbeat: Heartbeat = 60,
+    metrics_port: MetricsPort = 0,
+) -> None:
+    """Listen to Asterisk's manager interface.
+
+    It cannot replay what is sent while nobody listens; its queue_log can.
+
+    Examples:
+
+        TOUCHPOINT_CAPTURE_PASSWORD=... touchpoint capture asterisk-ami pbx1:5038 --state /var/lib/touchpoint/pbx1.json
+
+        touchpoint capture asterisk-ami pbx1:5039 --tls --user touchpoint --to -
+    """
+    from touchpoint.capture.ami import Ami
+
+    feed = {"source": source, "tenant": tenant}
+    talk = functools.partial(Ami, user, password(), auth)
+    capture("asterisk-ami", to, state, heartbeat, metrics_port, feed, connected(host, 5038, tls, ca, talk))
+
+
+@app.command("freeswitch")
+def freeswitch(
+    host: Host = "localhost:8021",
+    tls: Tls = False,
+    ca: Authority = None,
+    source: Name = None,
+    tenant: Tenant = None,
+    to: To = "kafka",
+    state: State = None,
+    heartbeat: Heartbeat = 60,
+    metrics_port: MetricsPort = 0,
+) -> None:
+    """Listen to FreeSWITCH's event socket.
+
+    The password is TOUCHPOINT_CAPTURE_PASSWORD. It cannot replay what is sent while nobody listens.
+
+    Examples:
+
+        TOUCHPOINT_CAPTURE_PASSWORD=... touchpoint capture freeswitch localhost:8021 --state /var/lib/touchpoint/fs.json
+    """
+    from touchpoint.capture.event_socket import EventSocket
+
+    feed = {"source": source, "tenant": tenant}
+    talk = functools.partial(EventSocket, password())
+    capture("freeswitch", to, state, heartbeat, metrics_port, feed, connected(host, 8021, tls, ca, talk))
+
+
+@app.command("hylafax")
+def hylafax(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="HylaFAX's xferfaxlog.")] = Path(
+        "/var/spool/hylafax/etc/xferfaxlog"
+    ),
+    source: Name = None,
+    tenant: Tenant = None,
+    zone: Zone = "UTC",
+    to: To = "kafka",
+    state: State = None,
+    heartbeat: Heartbeat = 60,
+    metrics_port: MetricsPort = 0,
+) -> None:
+    """Follow HylaFAX's xferfaxlog, through rotation.
+
+    Examples:
+
+        touchpoint capture hylafax --source /fax/london --zone Europe/London --state /var/lib/touchpoint/fax.json
+    """
+    from touchpoint.capture.follow import Follow
+
+    feed = {"source": source, "tenant": tenant, "zone": zone_of(zone)}
+    capture("hylafax", to, state, heartbeat, metrics_port, feed, functools.partial(Follow, path))
+
+
+@app.command("mailbox")
+def mailbox(
+    host: Annotated[str, typer.Argument(metavar="HOST[:PORT]", help="An IMAP server.")],
+    user: Annotated[str, typer.Option(help="The login; its password: TOUCHPOINT_CAPTURE_PASSWORD.")],
+    folder: Annotated[list[str], typer.Option(help="A folder; may be given several times.")] = ["INBOX"],  # noqa: B006
+    own: Own = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The first time, from that day on.")
+    ] = None,
+    poll: Annotated[float, typer.Option(min=0.1, max=3600, help="Seconds between two looks.")] = 20,
+    starttls: Annotated[bool, typer.Option("--starttls", help="TLS by STARTTLS, usually at port 143.")] = False,
+    no_tls: Annotated[bool, typer.Option("--no-tls", help="No TLS: on the same machine only.")] = False,
+    ca: Authority = None,
+    source: Name = None,
+    tenant: Tenant = None,
+    to: To = "kafka",
+    state: State = None,
+    heartbeat: Heartbeat = 60,
+    metrics_port: MetricsPort = 0,
+) -> None:
+    """Read the headers of what is new in a mailbox; never a body, and nothing is marked as read.
+
+    Name the folder of sent messages too, and whose addresses are the organisation's own.
+
+    Examples:
+
+        touchpoint capture mailbox imap.example.com --user service@example.com --folder INBOX --folder Sent
+        --own @example.com --state /var/lib/touchpoint/service.json
+    """
+    from touchpoint.capture.connected import trusting
+    from touchpoint.capture.mailbox import Login, Mailbox
+
+    where = host_and_port(host, 143 if starttls or no_tls else 993)
+    own = own or ([user] if "@" in user else None)
+    if own is None:
+        raise CliError("--own: name the organisation's own addresses, or @ and its domain", status=2)
+    first_day = (since or datetime.now(UTC) - timedelta(days=1)).date()
+    secret = password()
+    feed = {"source": source, "tenant": tenant, "own": own_of(own) | configuration().stitching_limits().own_addresses}
+
+    def make(told: Callable[[bool], None]) -> Source:
+        login = Login(*where, user, secret, None if no_tls else trusting(ca), starttls)
+        return Mailbox(login, folder, first_day, told, poll)
+
+    capture("mailbox", to, state, heartbeat, metrics_port, feed, make)
+
+
+def password() -> str:
+    """The secret of a source. Raises CliError if there is none."""
+    found = os.environ.get(PASSWORD)
+    if not found:
+        raise CliError(
+            f"{PASSWORD} is not set: the secret comes from the environment, where no `ps` shows it", status=2
+        )
+    return found
+
+
+def host_and_port(text: str, usual: int) -> tuple[str, int]:
+    """`host`, `host:port`, `[v6]:port`. Raises CliError for anything else."""
+    found = re.fullmatch(r"\[([0-9a-fA-F:]+)\](?::(\d{1,5}))?|([^:/\s]+)(?::(\d{1,5}))?", text)
+    if found is None or int(found[2] or found[4] or 1) > 65535:
+        raise CliError(f"{text!r} is not host:port", status=2)
+    return found[1] or found[3], int(found[2] or found[4] or usual)
+
+
+def connected(host: str, usual: int, tls: bool, ca: Path | None, talk: Callable[[], Conversation]) -> Making:
+    """How to make a source that listens to a connection."""
+    from touchpoint.capture.connected import Address, Connected, trusting
+
+    where = host_and_port(host, usual)
+    return lambda told: Connected(Address(*where, trusting(ca) if tls or ca else None), talk(), told)
