@@ -17,7 +17,11 @@ STATEMENT_SECONDS = 60.0
 class History:
     """A ``Writer`` over a pool; what the database can never take becomes a dead letter."""
 
-    retriable: tuple[type[BaseException], ...] = (asyncpg.PostgresError, asyncpg.InterfaceError)
+    retriable: tuple[type[BaseException], ...] = (
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,  # a connection that ends while asyncpg begins to use it
+    )
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._writer = HistoryWriter(pool)
