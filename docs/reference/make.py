@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
+from pydantic_core import PydanticUndefined
 
-from touchpoint.settings import PREFIX, ChannelSettings, LimitSettings, Settings, Span
+from touchpoint.sections import ChannelSettings, DialectTopic, LimitSettings, Span
+from touchpoint.settings import PREFIX, Settings
 from touchpoint.stitching.facts import DAY, HOUR, MINUTE, SECOND
 from touchpoint.stream.metrics import METRICS
 
@@ -29,6 +31,12 @@ CHANNELS = """
 In `TOUCHPOINT_CHANNELS`, by the channel's name, as JSON; in the file as `[channels.sms]`. With
 `{"sms": {"topic": "texts", "age": "2h"}}` the worker reads `touchpoint.texts` too, and accepts `sms.offered` and so on.
 """
+DIALECT_TOPICS = """
+## A topic with a dialect
+
+In `TOUCHPOINT_DIALECT_TOPICS`, by the topic's full name, as JSON; in the file as `[dialect_topics."pbx.queue_log"]`:
+[what it is for](../capture/README.md#a-topic-with-a-dialect).
+"""
 LIMITS = """
 ## Limits
 
@@ -47,7 +55,8 @@ their name. No label carries personal data.
 
 def settings_page() -> str:
     """The text of settings.md."""
-    return "\n".join([SETTINGS + "\n".join(_tables()), CHANNELS, *_table("", ChannelSettings), LIMITS,
+    return "\n".join([SETTINGS + "\n".join(_tables()), CHANNELS, *_table("", ChannelSettings),
+                      DIALECT_TOPICS, *_table("", DialectTopic), LIMITS,
                       *_table(PREFIX + "LIMITS__", LimitSettings)]) + "\n"  # fmt: skip
 
 
@@ -98,6 +107,8 @@ def _kind(field: Any, span: bool) -> str:
 
 
 def _default(value: Any, span: bool) -> str:
+    if value is PydanticUndefined:
+        return "needed"
     if value is None or value in ((), {}) or isinstance(value, SecretStr):
         return "-"
     if span:

@@ -13,140 +13,29 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 import phonenumbers
 import pydantic_settings
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from touchpoint.dialects import CAPABILITIES, DIALECTS
+from touchpoint.dialects import CAPABILITIES
 from touchpoint.events.addresses import party_address
 from touchpoint.events.schema import TOPICS
-from touchpoint.stitching.facts import DAY, HOUR, MINUTE, SECOND, Micros
-from touchpoint.stitching.limits import CHANNELS, DEFAULT, ChannelLimits, Limits
+from touchpoint.sections import ChannelSettings, DialectTopic, LimitSettings, Texts
+from touchpoint.stitching.limits import CHANNELS, Limits
 from touchpoint.tls import client_context
 
 PREFIX = "TOUCHPOINT_"
 FIXED_PARTY_SECRET = "touchpoint-demo"  # noqa: S105 - public on purpose: `stitch` and `demo` use it, the worker warns
-_UNITS = {"ms": 1_000, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
-_LISTED = re.compile(r"[\s,]+")
-
-
-def _span(value: Any) -> Any:
-    """``90s``, ``10m``, ``4h``, ``30d`` or a number of seconds, to microseconds."""
-    if isinstance(value, str):
-        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*", value)
-        if match is None:
-            raise ValueError("must be a span of time such as 90s, 10m, 4h or 30d")
-        return int(float(match[1]) * _UNITS[match[2] or "s"])
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return int(value * SECOND)
-    return value
-
-
-def _listed(value: Any) -> Any:
-    """A comma separated text, or a list."""
-    if isinstance(value, str):
-        return tuple(part for part in _LISTED.split(value) if part)
-    return value
-
-
-Span = Annotated[Micros, BeforeValidator(_span), Field(ge=0)]
-Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 Security = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
-
-
-class Section(BaseModel):
-    """A part of the configuration; a name that is no setting is a mistake."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-
-class ChannelSettings(Section):
-    """A channel beyond call, email, fax and chat, or other limits for one of them."""
-
-    topic: str | None = None
-    """its input topic without the prefix; unset: the channel's name"""
-    stitch_gap: Span | None = None
-    """two items of a party no further apart are one interaction; unset: 10m, or what a channel of the contract has"""
-    age: Span | None = None
-    """after which an item without events completes; unset: 24h, or what a channel of the contract has"""
-    linger: Span | None = None
-    """how long its interaction waits after its end; unset: the stitch gap, or what a channel of the contract has"""
-
-    def over(self, usual: ChannelLimits | None) -> ChannelLimits:
-        """The limits of the channel: what is set, else what is usual for it."""
-        gap = self.stitch_gap if self.stitch_gap is not None else usual.stitch_gap if usual else 10 * MINUTE
-        age = self.age if self.age is not None else usual.age if usual else 24 * HOUR
-        kept = usual.linger if usual and self.stitch_gap is None else gap
-        return ChannelLimits(gap, age, kept if self.linger is None else self.linger)
-
-
-class DialectTopic(Section):
-    """A topic that another system fills with its own records."""
-
-    dialect: str
-    """what the records are: one of docs/capture"""
-    source: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    """the events' source, where the records do not name their system; unset: one of the dialect's name"""
-    tenant: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    """the events' tenant; unset: the default one"""
-    zone: str = "UTC"
-    """of stamps that are local time, such as Europe/London"""
-
-    @field_validator("dialect")
-    @classmethod
-    def _dialect(cls, name: str) -> str:
-        if name not in DIALECTS:
-            raise ValueError("must be one of " + ", ".join(DIALECTS))
-        return name
-
-    @field_validator("zone")
-    @classmethod
-    def _zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (KeyError, ValueError, OSError):
-            raise ValueError("must be a time zone such as Europe/London") from None
-        return name
-
-
-class LimitSettings(Section):
-    """The numbers of stitching.md; the defaults are the core's."""
-
-    item_facts: Annotated[int, Field(ge=100)] = DEFAULT.item_facts
-    """events of one media item that are kept; beyond, it is flagged and summed up"""
-    quiet: Span = DEFAULT.quiet
-    """after its end, how long a media item waits for what is still to come"""
-    wrapup_begins_within: Span = DEFAULT.wrapup_begins_within
-    """how long after an agent's release their wrap-up may begin"""
-    wrapup_at_most: Span = DEFAULT.wrapup_at_most
-    """how long an open wrap-up holds its item back"""
-    chat_idle: Span = DEFAULT.chat_idle
-    """without a message for so long, a chat waits for the customer"""
-    short_abandon: Span = DEFAULT.short_abandon
-    """who gives up sooner is a short abandon"""
-    activity_gap: Span = DEFAULT.activity_gap
-    """the stitch gap of activities that name no media item"""
-    activity_age: Span = DEFAULT.activity_age
-    """after which an activity that was started and never ended is over"""
-    interaction_age: Span = DEFAULT.interaction_age
-    """the longest an interaction stays open"""
-    disorder: Span = DEFAULT.disorder
-    """how late an event may come after later ones, and still be in its place"""
-    silence: Span = DEFAULT.silence
-    """without a heartbeat for so long, a source counts as silent; the time of it does not age its items"""
 
 
 class Settings(BaseSettings):

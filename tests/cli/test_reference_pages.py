@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from touchpoint.cli import COMMANDS
-from touchpoint.settings import PREFIX, ChannelSettings, LimitSettings, Settings
+from touchpoint.sections import ChannelSettings, DialectTopic, LimitSettings
+from touchpoint.settings import PREFIX, Settings
 from touchpoint.stream.metrics import METRICS
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
@@ -25,7 +26,7 @@ def test_every_setting_and_every_metric_has_its_line_with_words() -> None:
     text = (REFERENCE / "settings.md").read_text()
     names = [PREFIX + name.upper() for name in Settings.model_fields if name != "limits"]
     names += [f"{PREFIX}LIMITS__{name.upper()}" for name in LimitSettings.model_fields]
-    names += list(ChannelSettings.model_fields)
+    names += [*ChannelSettings.model_fields, *DialectTopic.model_fields]
     assert [name for name in names if text.count(f"| `{name}` |") != 1] == []
     assert "None" not in text
     assert all(metric.help for metric in METRICS)

@@ -15,7 +15,7 @@ from vendor_feed import LIMITS
 from vendor_scenes import BEGIN, ami_call
 
 from touchpoint.events import Decoder
-from touchpoint.settings import DialectTopic
+from touchpoint.sections import DialectTopic
 from touchpoint.stitching.facts import SECOND, Fact
 from touchpoint.stream.dead_letters import CAUSE, CODE, ORIGIN
 from touchpoint.stream.feeds import FeedStage

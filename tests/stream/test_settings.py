@@ -85,6 +85,33 @@ def test_a_channel_cannot_take_what_is_not_a_channels(monkeypatch: pytest.Monkey
             load_settings()
 
 
+def test_a_topic_with_a_dialect_is_declared_by_its_full_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables(monkeypatch, DIALECT_TOPICS='{"pbx": {"dialect": "asterisk-queue-log", "zone": "Europe/London"}}')
+    declared = load_settings().dialect_topics["pbx"]
+    assert (declared.dialect, declared.zone, declared.source) == ("asterisk-queue-log", "Europe/London", None)
+
+
+@pytest.mark.parametrize(
+    ("topics", "problem"),
+    [
+        ("queue_log", 'DIALECT_TOPICS: must be JSON such as {"pbx.queue_log": {"dialect": "asterisk-queue-log"}}'),
+        ('{"pbx": {}}', "DIALECT_TOPICS__PBX__DIALECT: Field required"),
+        ('{"pbx": {"dialect": "asterisk"}}', "must be one of asterisk-queue-log, asterisk-ami, "),
+        ('{"pbx": {"dialect": "freeswitch", "zone": "Londn"}}', "must be a time zone such as Europe/London"),
+        ('{"pbx": {"dialect": "freeswitch", "key": "x"}}', "there is no such setting"),
+        ('{"pbx": {"dialect": "freeswitch", "tenant": ""}}', "at least 1 character"),
+        ('{"p b x": {"dialect": "freeswitch"}}', "'p b x' cannot be a topic's name"),
+        ('{"touchpoint.calls": {"dialect": "freeswitch"}}', "'touchpoint.calls' is a topic of our own"),
+        ('{"touchpoint.links": {"dialect": "freeswitch"}}', "'touchpoint.links' is a topic of our own"),
+    ],
+)
+def test_what_is_wrong_with_a_topic_with_a_dialect(monkeypatch: pytest.MonkeyPatch, topics: str, problem: str) -> None:
+    variables(monkeypatch, DIALECT_TOPICS=topics)
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+    assert problem in str(raised.value)
+
+
 def test_own_addresses_are_known_by_any_spelling_and_must_be_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     variables(monkeypatch, OWN_ADDRESSES="tel:01632960960, Desk@Example.com", UNSTITCHED_ADDRESSES="fax:+441632960001")
     limits = load_settings().stitching_limits()

@@ -10,7 +10,7 @@ from vendor_day import CAPTURES, VendorRecord
 from vendor_feed import LIMITS
 
 from touchpoint.events import Accepted, Decoder
-from touchpoint.settings import DialectTopic
+from touchpoint.sections import DialectTopic
 from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.offline import fold_all

@@ -12,7 +12,7 @@ from aiokafka.partitioner import murmur2
 
 from touchpoint.events import Decoder
 from touchpoint.producer.routing import address
-from touchpoint.settings import DialectTopic
+from touchpoint.sections import DialectTopic
 from touchpoint.stitching.facts import SECOND, Micros
 from touchpoint.stitching.limits import Limits
 from touchpoint.stream.feeds import FeedStage

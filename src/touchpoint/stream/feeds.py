@@ -17,7 +17,7 @@ import orjson
 from touchpoint.dialects import DIALECTS, Event, Feed, Memory, Unknown
 from touchpoint.events import Accepted, DeadLetter, Decoder
 from touchpoint.events.wire import too_large
-from touchpoint.settings import DialectTopic
+from touchpoint.sections import DialectTopic
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.watermarks import Input

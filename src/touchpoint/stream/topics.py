@@ -12,7 +12,8 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from touchpoint.connection import client_options
 from touchpoint.producer.routing import channel_topics
-from touchpoint.settings import DialectTopic, Settings
+from touchpoint.sections import DialectTopic
+from touchpoint.settings import Settings
 
 TABLES = ("media", "parties")
 FOREIGN = "vendor:"
