@@ -18,7 +18,7 @@ from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 from crew import Crew
 from fault_schedule import AT_FIRST, REBALANCE, SESSION, Fault, schedule
-from fault_stream import Bad, bad_records, good_events, send
+from fault_stream import Bad, Sender, bad_records, good_events
 from injection import Injector
 from installation import Event, Installation, Records, offline
 from surroundings import Surroundings
@@ -46,10 +46,10 @@ class Plan:
 
     @classmethod
     def of(cls, seed: int, number: int, faults: int) -> Plan:
-        """Round `number` of the soak with this seed. In one of ten rounds PostgreSQL is away for minutes."""
+        """Round `number` of the soak with this seed. One of ten has longer outages."""
         dice = random.Random(f"{seed}/{number}")
         own = dice.randrange(10**9)
-        return cls(number, own, schedule(own, faults, minutes=number % 10 == 5), static=number % 2 == 0)
+        return cls(number, own, schedule(own, faults, long=number % 10 == 5), static=number % 2 == 0)
 
     @property
     def seconds(self) -> float:
@@ -138,13 +138,13 @@ async def play(
     """The faults while the stream comes in; then until everything is through; then the comparison."""
     plan, bad = outcome.plan, outcome.plan.bad()
     crew = Crew(installation, plan.static)
-    injector = Injector(crew, surroundings, GRACE)
-    telling = asyncio.create_task(tell(crew, injector, plan, say))
+    injector, sender = Injector(crew, surroundings, GRACE), Sender(installation, events, bad)
+    telling = asyncio.create_task(tell(crew, injector, sender, plan, say))
     try:
         for _ in range(AT_FIRST):
             crew.add()
         async with asyncio.TaskGroup() as both:
-            both.create_task(send(installation, events, bad, plan.seconds))
+            both.create_task(sender.send(plan.seconds))
             both.create_task(injector.inject(plan.faults))
         say("all faults are over, waiting for what is left")
         await settle(installation, crew, expected, len(bad))
@@ -161,10 +161,14 @@ async def play(
     await check_letters(outcome, installation, bad)
 
 
-async def tell(crew: Crew, injector: Injector, plan: Plan, say: Say) -> None:
+async def tell(crew: Crew, injector: Injector, sender: Sender, plan: Plan, say: Say) -> None:
     """How far it is, now and then."""
     while True:
-        say(f"{injector.done.total()} of its {len(plan.faults)} faults are over, {len(crew.workers())} workers run")
+        state = ", ".join(sorted(task.get_name() for task in injector.running)) or "nothing is wrong"
+        say(
+            f"{injector.done.total()} of its {len(plan.faults)} faults over, {sender.sent} events, "
+            f"{len(crew.workers())} workers; now: {state}"
+        )
         await asyncio.sleep(5.0)
 
 

@@ -55,24 +55,24 @@ LASTS = {
     Kind.POSTGRES_DOWN: (REBALANCE * 1.25, REBALANCE * 2),
     Kind.LOCK: (2.0, 8.0),
 }
-MINUTES = (90.0, 150.0)
+LONG = {Kind.POSTGRES_DOWN: (90.0, 150.0), Kind.BROKER_FREEZE: (20.0, 30.0)}
+"""Once in a long round. What producers hold back while the broker is away so long must not be late afterwards."""
+
 TOGETHER = 0.35  # the share of faults that come with the one before
 MEAN_GAP = 2.5  # seconds between the others
 
 
-def schedule(seed: int, faults: int, minutes: bool = False) -> list[Fault]:
-    """So many faults, in order of time; every kind occurs if there are as many. `minutes`: PostgreSQL is once away
-    for minutes."""
+def schedule(seed: int, faults: int, long: bool = False) -> list[Fault]:
+    """So many faults, in order of time; every kind occurs if there are as many. `long`: some last once longer."""
     dice = random.Random(seed)
+    longer = dict(LONG) if long else {}
     kinds = list(Kind)[:faults]
     kinds += dice.choices(list(WEIGHTS), list(WEIGHTS.values()), k=faults - len(kinds))
     dice.shuffle(kinds)
     at, plan = 0.0, []
     for kind in within_bounds(kinds):
         at += dice.uniform(0.0, 0.4) if dice.random() < TOGETHER else dice.uniform(0.5, 2 * MEAN_GAP)
-        span = LASTS.get(kind, (0.0, 0.0))
-        if minutes and kind is Kind.POSTGRES_DOWN:
-            span, minutes = MINUTES, False
+        span = longer.pop(kind, None) or LASTS.get(kind, (0.0, 0.0))
         plan.append(Fault(round(at, 3), kind, dice.randrange(MOST * 3), round(dice.uniform(*span), 3)))
     return plan
 

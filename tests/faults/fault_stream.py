@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
@@ -62,18 +63,31 @@ def bad_records(seed: int, count: int, seconds: float) -> list[Bad]:
     return sorted(found)
 
 
-async def send(installation: Installation, events: Sequence[Event], bad: Sequence[Bad], seconds: float) -> None:
-    """All of it within so many seconds, or as long as the broker lets it take; then what closes everything."""
-    client: dict[str, object] = {**installation.client, "enable_idempotence": True, "request_timeout_ms": PATIENCE_MS}
-    prefix = installation.settings.topic_prefix
-    async with asyncio.TaskGroup() as both:
-        both.create_task(_send_bad(client, prefix, bad))
-        both.create_task(produce(events, client, prefix, pace=len(events) / seconds, finish=True))
+class Sender:
+    """Sends a round's stream; `sent` says how many good events are out."""
 
+    def __init__(self, installation: Installation, events: Sequence[Event], bad: Sequence[Bad]) -> None:
+        self.sent = 0
+        self._events, self._bad = events, bad
+        self._client: dict[str, object] = {
+            **installation.client, "enable_idempotence": True, "request_timeout_ms": PATIENCE_MS,
+        }  # fmt: skip
+        self._prefix = installation.settings.topic_prefix
 
-async def _send_bad(client: dict[str, object], prefix: str, bad: Sequence[Bad]) -> None:
-    began = asyncio.get_running_loop().time()
-    async with AIOKafkaProducer(**client) as producer:
-        for record in bad:
-            await asyncio.sleep(max(0.0, began + record.at - asyncio.get_running_loop().time()))
-            await producer.send_and_wait(prefix + record.topic, record.value, record.key)
+    async def send(self, seconds: float) -> None:
+        """All of it within so many seconds, or as long as the broker lets it take; then what closes everything."""
+        pace = len(self._events) / seconds
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._send_bad())
+            both.create_task(
+                produce(
+                    self._events, self._client, self._prefix, pace, finish=True, sent=partial(setattr, self, "sent")
+                )
+            )
+
+    async def _send_bad(self) -> None:
+        began = asyncio.get_running_loop().time()
+        async with AIOKafkaProducer(**self._client) as producer:
+            for record in self._bad:
+                await asyncio.sleep(max(0.0, began + record.at - asyncio.get_running_loop().time()))
+                await producer.send_and_wait(self._prefix + record.topic, record.value, record.key)

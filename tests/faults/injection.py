@@ -32,6 +32,7 @@ class Injector:
 
     def __init__(self, crew: Crew, surroundings: Surroundings, grace: float) -> None:
         self.done: Counter[Kind] = Counter()
+        self.running: set[asyncio.Task[None]] = set()
         self.in_transaction = 0  # connections that were ended in the middle of one
         self._crew = crew
         self._surroundings = surroundings
@@ -51,7 +52,9 @@ class Injector:
         async with asyncio.TaskGroup() as tasks:
             for fault in faults:
                 await asyncio.sleep(max(0.0, began + fault.at - time.monotonic()))
-                tasks.create_task(self._inject(fault), name=fault.kind)
+                task = tasks.create_task(self._inject(fault), name=fault.kind)
+                self.running.add(task)
+                task.add_done_callback(self.running.discard)
 
     async def _inject(self, fault: Fault) -> None:
         await self._ways[fault.kind](fault)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from fault_schedule import AT_FIRST, FEWEST, MINUTES, MOST, Kind, schedule
+from fault_schedule import AT_FIRST, FEWEST, LONG, MOST, Kind, schedule
 
 
 def test_the_same_seed_gives_the_same_schedule_and_another_another() -> None:
@@ -35,7 +35,7 @@ def test_some_faults_come_together() -> None:
     assert sum(gap < 0.4 for gap in gaps) >= 10
 
 
-def test_postgresql_is_away_for_minutes_once_where_it_is_asked_for() -> None:
-    plan = schedule(3, 40, minutes=True)
-    assert sum(fault.lasts >= MINUTES[0] for fault in plan) == 1
-    assert all(fault.lasts < MINUTES[0] for fault in schedule(3, 40))
+def test_some_last_longer_once_where_it_is_asked_for() -> None:
+    for kind, (shortest, _) in LONG.items():
+        assert sum(fault.kind is kind and fault.lasts >= shortest for fault in schedule(3, 40, long=True)) == 1
+        assert not any(fault.kind is kind and fault.lasts >= shortest for fault in schedule(3, 40))
