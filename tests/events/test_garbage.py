@@ -193,3 +193,28 @@ HEADER_VALUES = st.binary(max_size=12) | st.sampled_from(
 @given(st.lists(st.tuples(HEADER_NAMES, HEADER_VALUES), max_size=8), DATA)
 def test_random_headers_get_a_verdict(headers: list[tuple[str, bytes]], data: dict[str, Any]) -> None:
     verdict_holds(json.dumps(data).encode(), headers)
+
+
+def test_an_object_of_too_many_fields_is_refused_whether_known_or_not() -> None:
+    many = {f"k{n}": 1 for n in range(1_001)}
+    for event in (
+        GOOD | many,
+        GOOD | {"data": GOOD["data"] | {"ext": many}},
+        GOOD | {"data": GOOD["data"] | {"x": many}},
+    ):
+        assert "fields; at most 1000" in refused(event).cause
+
+
+def test_a_key_of_many_bytes_is_refused_whatever_they_are() -> None:
+    for key in (b"k" * 5_000, b"\xff" * 5_000):
+        assert DECODER.decode(RECORD, (), key) == DeadLetter(
+            "the record's key has 5000 bytes; at most 4096", "too_large"
+        )
+
+
+@pytest.mark.parametrize(
+    "address", ["mailto:<" + "(" * 980 + "@", "<" * 990 + "@", "a@b" + '"<' * 480, "tel:+44" + ";" * 990]
+)
+def test_an_address_that_is_nothing_but_brackets_is_nobodys_and_no_fault_of_ours(address: str) -> None:
+    verdict = DECODER.decode(as_record(GOOD | {"data": GOOD["data"] | {"party": {"address": address}}}))
+    assert isinstance(verdict, Accepted), verdict

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import asyncpg
 import pytest
@@ -104,7 +104,7 @@ async def test_a_worker_needs_no_more_than_the_writers_role_over_tls_and_waits_w
     secure: SecurePostgres, kafka: KafkaBroker, tmp_path: Path
 ) -> None:
     """A backfill of an old month too: the worker makes its partitions. One with a wrong password stores nothing."""
-    options = {"sslmode": "verify-full", "sslrootcert": secure.authority.file}
+    options: dict[str, Any] = {"sslmode": "verify-full", "sslrootcert": secure.authority.file}
     events = [*simulate(3, START.replace(year=2019), 0.1, 120), *simulate(4, START, 0.1, 120)]
     name = f"i{uuid.uuid4().hex[:8]}"
     wrong = Installation(kafka.bootstrap, secure.url("guessed", **options), tmp_path, name)

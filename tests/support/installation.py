@@ -24,7 +24,7 @@ from touchpoint.events import Accepted, Decoder
 from touchpoint.settings import PREFIX, Settings
 from touchpoint.stitching.limits import DEFAULT, Limits
 from touchpoint.stitching.offline import fold_all
-from touchpoint.stream.topics import create_topics
+from touchpoint.stream.topics import changelog, create_topics
 
 Event = dict[str, Any]
 Records = dict[str, dict[str, Any]]
@@ -235,10 +235,19 @@ class Installation:
 
     async def read(self, topic: str) -> list[ConsumerRecord]:
         """Everything in a topic (without its prefix)."""
+        return await self.read_all(self.settings.topic_prefix + topic)
+
+    async def state(self, table: str) -> dict[bytes, bytes]:
+        """What a changelog keeps: the last value of each key."""
+        kept = {each.key: each.value for each in await self.read_all(changelog(self.settings, table))}
+        return {key: value for key, value in kept.items() if value is not None}
+
+    async def read_all(self, name: str) -> list[ConsumerRecord]:
+        """Everything in a topic by its full name."""
         consumer = AIOKafkaConsumer(**self.client, auto_offset_reset="earliest")
         await consumer.start()
         try:
-            places = [TopicPartition(self.settings.topic_prefix + topic, p) for p in range(self.settings.partitions)]
+            places = [TopicPartition(name, p) for p in range(self.settings.partitions)]
             consumer.assign(places)
             ends = await consumer.end_offsets(places)
             found: list[ConsumerRecord] = []

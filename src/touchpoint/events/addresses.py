@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from email.utils import parseaddr
 from functools import lru_cache
 
 import phonenumbers
@@ -17,6 +16,7 @@ SPELLED = frozenset("+266696687 +7378742833 +2562533 +8656696 +86282452253".spli
 _scheme = re.compile(r"([A-Za-z][A-Za-z0-9.-]*):(.+)", re.DOTALL)  # no "+": a number may start with one
 _number = re.compile(r"\+?[0-9()./\s-]{1,40}(?:;[a-zA-Z0-9=;.+-]*)?")
 _digits = re.compile(r"[^0-9]")
+_bracketed = re.compile(r"<([^<>]+)>")  # behind a name; email.utils.parseaddr recurses as deep as a sender likes
 _mail = re.compile(r"[^\s@<>]+@[^\s@<>]+")
 
 
@@ -60,7 +60,8 @@ def _bare(text: str, region: str) -> str | None:
 
 
 def _mailto(text: str) -> str | None:
-    address = parseaddr(text)[1] if "<" in text else text
+    bracketed = _bracketed.search(text)
+    address = bracketed[1].strip() if bracketed is not None else text
     return f"mailto:{address.lower()}" if _mail.fullmatch(address) else None
 
 

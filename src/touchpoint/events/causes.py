@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
@@ -21,6 +22,7 @@ _WANTED = {
     "dict_type": "an object",
     "list_type": "a list",
 }
+_word = re.compile(r"[A-Za-z_.-]{1,40}")  # may be quoted; a number or an address may not
 _UNION_TAGS = frozenset(
     ["int", "str", "constrained-int", "constrained-str"]
 )  # pydantic's names for the sides of a union
@@ -74,7 +76,7 @@ def _wrong(error: ErrorDetails, field: str) -> str:
     if kind == "string_too_short":
         return f"{field} is empty"
     if kind == "literal_error":
-        shown = repr(value[:40]) if isinstance(value, str) else kind_of(value)
+        shown = repr(value) if isinstance(value, str) and _word.fullmatch(value) else kind_of(value)
         return f"{field} is {shown}; allowed: {_listed(limits['expected'])}"
     if kind in ("greater_than_equal", "less_than_equal"):
         bound = f"at least {limits['ge']}" if "ge" in limits else f"at most {limits['le']}"

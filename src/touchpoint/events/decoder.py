@@ -13,6 +13,7 @@ from touchpoint.events import causes, wire
 from touchpoint.events.addresses import party_address
 from touchpoint.events.catalogue import CHANNELS, Event, check_channels, event_model, event_types
 from touchpoint.events.condense import Fields, condense, message
+from touchpoint.events.fields import MAX_TEXT
 from touchpoint.events.instants import micros
 from touchpoint.events.verdicts import TOMBSTONE, Accepted, DeadLetter, Rejected, Verdict
 from touchpoint.stitching.facts import Fact
@@ -43,11 +44,11 @@ class Decoder:
         self._entries = _Entries(self.channels)
 
     def decode(self, value: bytes | None, headers: wire.Headers = (), key: bytes | None = None) -> Verdict:
-        """The verdict on one record. `headers` may hold a binary event; `key` is only looked at for being UTF-8."""
+        """The verdict on one record. `headers` may hold a binary event; of `key` only length and encoding matter."""
         if value is None:
             return TOMBSTONE
         try:
-            if key is not None and not key.isascii():
+            if key is not None and (len(key) > MAX_TEXT or not key.isascii()):
                 _check_key(key)
             return Accepted(self._fact(wire.read(value, headers)))
         except Rejected as fault:
@@ -149,6 +150,8 @@ def _check_version(dataschema: str) -> None:
 
 
 def _check_key(key: bytes) -> None:
+    if len(key) > MAX_TEXT:
+        raise Rejected("too_large", f"the record's key has {len(key)} bytes; at most {MAX_TEXT}")
     try:
         key.decode()
     except UnicodeDecodeError as fault:

@@ -19,6 +19,7 @@ EARLIEST: Micros = 0
 LATEST: Micros = 253_370_764_800 * SECOND  # 9999-01-01T00:00:00Z: a year of room below the last day of the calendar
 
 _instant = re.compile(INSTANT_PATTERN)
+_nearly = re.compile(r"[0-9]{4}-[0-9TtZz:.+ -]{1,35}")  # what else stands there may be somebody's
 _from_iso = datetime.fromisoformat
 
 
@@ -48,7 +49,7 @@ def checked_micros(text: object, field: str) -> Micros:
 
 def not_an_instant(field: str, value: object) -> str:
     """The cause for a value that is not of INSTANT_PATTERN."""
-    shown = repr(value[:40]) if isinstance(value, str) else type(value).__name__
+    shown = type(value).__name__ if not isinstance(value, str) else repr(value) if _nearly.fullmatch(value) else "text"
     fault = "has no offset" if isinstance(value, str) and _instant.match(f"{value}Z") else "is not an instant"
     return f"{field} {fault}: {shown}; write RFC 3339 with an offset, such as 2026-01-01T09:00:00.5+01:00"
 

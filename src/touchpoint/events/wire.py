@@ -72,6 +72,8 @@ def _children(node: dict[str, Any] | list[Any], where: str) -> Iterable[tuple[An
         if len(node) > MAX_ELEMENTS:
             raise Rejected("too_large", f"{where} has {len(node)} elements; at most {MAX_ELEMENTS}")
         return ((child, where) for child in node)
+    if len(node) > MAX_ELEMENTS:
+        raise Rejected("too_large", f"{where or 'the event'} has {len(node)} fields; at most {MAX_ELEMENTS}")
     for key in node:
         _check_text(key, f"a name in {where or 'the event'}")
     return ((child, f"{where}.{key}"[:MAX_TEXT].lstrip(".")) for key, child in node.items())

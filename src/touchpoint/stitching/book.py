@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from touchpoint.stitching.facts import Fact, FactKey, Micros
+from touchpoint.stitching.facts import Fact, FactKey, Micros, lean
 from touchpoint.stitching.interactions import aliases
 from touchpoint.stitching.interactions.advance import Advance, advance, located
 from touchpoint.stitching.interactions.entities import reference_times
@@ -32,6 +32,7 @@ class Book:
 
     def enter(self, fact: Fact) -> None:
         """Hot path: add one fact to the set it belongs to."""
+        fact = lean(fact)
         kind = fact.kind
         if kind == "source":
             self._heartbeats.setdefault(fact.source, set()).add(fact.time)

@@ -37,5 +37,26 @@ class Fact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ext: dict[str, Any] = {}
 
 
+_OF_PARTIES = frozenset({"id", "account", "name", "from", "into", "request"})
+
+
+def lean(fact: Fact) -> Fact:
+    """A fact as state may keep it: of what a producer says beyond the contract nothing is read, and much is personal.
+
+    Unknown fields go, claims that are neither instants nor durations, and all that a party's event does not speak by.
+    """
+    data = fact.data
+    if fact.kind == "party":
+        data = {name: value for name, value in data.items() if name in _OF_PARTIES}
+    elif "reported" in data:
+        claims = {name: value for name, value in data["reported"].items() if name.endswith(("_at", "_ms"))}
+        if not fact.ext and len(claims) == len(data["reported"]):
+            return fact
+        data = data | {"reported": claims}
+    elif not fact.ext:
+        return fact
+    return msgspec.structs.replace(fact, data=data, ext={})
+
+
 FactKey = tuple[str, str]
 """(source, id): equal keys are the same event again."""

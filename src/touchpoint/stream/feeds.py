@@ -18,7 +18,7 @@ from touchpoint.dialects import DIALECTS, Event, Feed, Memory, Unknown
 from touchpoint.events import Accepted, DeadLetter, Decoder
 from touchpoint.events.wire import too_large
 from touchpoint.sections import DialectTopic
-from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.facts import Fact, Micros, lean
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.watermarks import Input
 from touchpoint.stream.dead_letters import dead_letter
@@ -111,7 +111,7 @@ class FeedStage:
             if isinstance(verdict, Accepted):
                 early = ahead(verdict.fact, now)
                 if early is None:
-                    facts.append(verdict.fact)
+                    facts.append(lean(verdict.fact))
                 else:
                     refused.append(early)
         self.verdicts["accepted"] += len(facts)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from touchpoint.events import Accepted, DeadLetter, Decoder
-from touchpoint.stitching.facts import DAY, Fact, Micros
+from touchpoint.stitching.facts import DAY, Fact, Micros, lean
 from touchpoint.stitching.interactions.identity import claim
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
 from touchpoint.stitching.limits import Limits
@@ -106,7 +106,7 @@ class MediaStage:
             if not isinstance(verdict, Accepted):
                 self._refuse(record, verdict, out)
                 continue
-            fact = verdict.fact
+            fact = lean(verdict.fact)
             if (early := ahead(fact, now)) is not None:
                 self._refuse(record, early, out)
                 continue

@@ -11,6 +11,8 @@ from touchpoint.stitching.media.span import OPEN, Span
 from touchpoint.stitching.media.timeline import NEAR, NEVER, Timeline
 
 RESULTS = ("transmitted", "transmission_failed")
+ATTEMPTS = ("dialing", "connected", "failed")
+"""Outbound, whatever the item says of its direction: what they dialed is the party's own number."""
 
 
 def identity(facts: list[Fact], item_id: str, channel: str) -> tuple[str | None, str | None, str | None, str | None]:
@@ -21,7 +23,8 @@ def identity(facts: list[Fact], item_id: str, channel: str) -> tuple[str | None,
             continue
         data = fact.data
         direction = direction or data.get("direction")
-        dialed = dialed or data.get("dialed")
+        if fact.verb not in ATTEMPTS:
+            dialed = dialed or data.get("dialed")
         campaign = campaign or data.get("campaign")
         thread = thread or (_thread(fact) if channel == "email" else None)
     return direction, dialed, campaign, thread or _vendors_thread(facts)
