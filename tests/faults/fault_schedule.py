@@ -1,4 +1,4 @@
-"""What goes wrong when: a pure function of a seed."""
+"""What goes wrong when: a pure function of a seed. No disk runs full: a worker keeps nothing on one."""
 
 from __future__ import annotations
 
