@@ -21,6 +21,7 @@ from touchpoint.connection import client_options
 from touchpoint.settings import PREFIX, Settings
 from touchpoint.simulate import simulate
 from touchpoint.simulate.produce import produce
+from touchpoint.stream.topics import create_topics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -44,14 +45,33 @@ def installation(secure_kafka: SecureBroker, database: str, tmp_path: Path) -> I
     made.close()
 
 
-async def test_a_worker_over_tls_with_scram_stores_what_stitch_gives(installation: Installation) -> None:
+async def test_a_worker_over_tls_with_scram_and_no_more_rights_than_it_needs_stores_what_stitch_gives(
+    installation: Installation, secure_kafka: SecureBroker
+) -> None:
+    """Rights as docs/operations.md has them; the topics are made by somebody who may."""
     events = list(simulate(3, START, hours=0.2, volume=120))
-    await installation.prepare()
+    settings = installation.settings
+    await create_topics(settings.model_copy(update={"security": "PLAINTEXT", "brokers": (secure_kafka.bootstrap,)}))
+    changelogs = f"{settings.app_id}-"
+    secure_kafka.allow(["Describe", "Read", "Write"], "--topic", settings.topic_prefix, "--topic", changelogs)
+    secure_kafka.allow(["Read"], "--group", settings.app_id)
     worker = installation.worker()
     await produce(arrival(events, 3), installation.client, installation.settings.topic_prefix, finish=True)
     await installation.until_stored(offline(events))
     assert await worker.end() == 0
     assert PASSWORD not in worker.log.read_text()
+
+
+def test_to_make_the_topics_takes_the_rights_that_are_documented(secure_kafka: SecureBroker) -> None:
+    name = f"i{uuid.uuid4().hex[:8]}"
+    fields = login("PLAIN", topic_prefix=f"{name}.", app_id=name, replication=1, min_insync=1)(secure_kafka)
+    refused = command("topics", fields)
+    assert refused.returncode == 1, refused.stderr
+    assert "TopicAuthorizationFailed" in refused.stderr
+    secure_kafka.allow(["Create", "Describe", "DescribeConfigs"], "--topic", name)
+    for _ in range(2):  # afterwards it compares them with what they should be
+        done = command("topics", fields)
+        assert done.returncode == 0, done.stderr
 
 
 def command(name: str, fields: Fields, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from certificates import Authority
@@ -39,6 +40,14 @@ class SecureBroker(KafkaBroker):
         """host:port of a listener."""
         return f"127.0.0.1:{self.ports[listener]}"
 
+    def allow(self, operations: Sequence[str], *resources: str) -> None:
+        """Let USER do something with the topics of a prefix (`--topic`, `x.`) or a group (`--group`, `x`)."""
+        asked = [part for operation in operations for part in ("--operation", operation)]
+        pattern = ["--resource-pattern-type", "prefixed"]
+        tool = ["kafka.admin.AclCommand", "--bootstrap-server", self.bootstrap, "--add", "--allow-principal"]
+        command = self._java(*tool, f"User:{USER}", *asked, *pattern, *resources, heap="128m")
+        subprocess.run(command, check=True, capture_output=True)
+
     def _format_options(self) -> list[str]:
         user = f"[name={USER},password={PASSWORD}]"
         return [part for name in MECHANISMS[1:] for part in ("--add-scram", f"{name}={user}")]
@@ -54,6 +63,8 @@ class SecureBroker(KafkaBroker):
                 usual["listener.security.protocol.map"], {name: f"{name}:{kind}" for name, kind in PROTOCOLS.items()}
             ),
             "sasl.enabled.mechanisms": ",".join(MECHANISMS),
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:ANONYMOUS",  # who comes without security
         }
         for name, store in self._stores.items():
             values[f"listener.name.{name.lower()}.ssl.keystore.type"] = "PEM"
