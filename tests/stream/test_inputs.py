@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from counting_worker import POISON, REJECTED, decode, test_settings
 from kafka_broker import KafkaBroker
 from stream_lab import Lab
@@ -48,6 +49,27 @@ async def test_poison_and_giants_become_dead_letters_and_the_rest_is_taken(lab: 
     assert not [key for _, key in media if key.startswith(b"bad")], "what a failed record changed is undone"
     expected = Counter(key for _, key, _ in lab.sent)
     assert {key: decode(value)[0] for (_, key), value in media.items() if key.startswith(b"key")} == dict(expected)
+
+
+@pytest.mark.trap(3)
+async def test_what_a_topic_of_other_settings_does_not_take_becomes_a_dead_letter_and_no_crash_loop(lab: Lab) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=lab.broker)
+    await admin.start()
+    for topic in ("touches", "dead-letters"):
+        name = lab.settings.topic_prefix + topic
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": str(MIB)})])
+    await admin.close()
+    worker = lab.worker()
+    async with lab.producer() as producer:
+        await producer.send(lab.settings.topic_prefix + "calls", b"x" * (2 * MIB), b"giant")
+    await lab.send(300)
+    await lab.until_stored()
+    ((*_, key, value, headers),) = await lab.until_read("dead-letters", 1)
+    assert key == b"giant"
+    assert dict(headers)[CAUSE].decode().startswith("too large for topic touches: ")
+    assert TRUNCATED in dict(headers), "it does not fit there either"
+    assert value
+    assert worker.running
 
 
 @pytest.mark.trap(9)

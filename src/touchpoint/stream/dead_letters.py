@@ -25,6 +25,7 @@ __all__ = [
 TRUNCATED = "touchpoint-truncated"  # the whole value's length in bytes, where even a dead letter cannot hold it
 
 KEPT_OF_TRUNCATED = 1024 * 1024
+_OURS = frozenset({CAUSE, CODE, ORIGIN, VERSION, TRUNCATED})
 
 
 def dead_letter(record: Record, cause: str, code: str = "internal") -> Forward:
@@ -54,8 +55,11 @@ def code_of(forward: Forward) -> str:
     return next((value.decode() for name, value in reversed(forward.headers) if name == CODE), "unknown")
 
 
-def truncated(forward: Forward) -> Forward:
-    """A dead letter that is too large even for its topic: the beginning of the value, and how long it was."""
+def truncated(forward: Forward, limit: int) -> Forward:
+    """A dead letter of more bytes than its topic takes: the beginning of the value, and how long it was."""
     value = forward.value or b""
     headers = [*forward.headers, (TRUNCATED, str(len(value)).encode())]
-    return Forward(TOPIC, (forward.key or b"")[:1024], value[:KEPT_OF_TRUNCATED], headers, forward.partition)
+    if sum(len(name) + len(content) for name, content in headers) > limit // 4:
+        headers = [(name, content[:1024]) for name, content in headers if name in _OURS]
+    kept = min(KEPT_OF_TRUNCATED, limit // 2)
+    return Forward(TOPIC, (forward.key or b"")[:1024], value[:kept], headers, forward.partition)

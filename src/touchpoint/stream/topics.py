@@ -188,18 +188,40 @@ async def partition_counts(admin: AIOKafkaAdminClient, names: Iterable[str]) -> 
     return {topic["topic"]: len(topic["partitions"]) for topic in described if not topic["error_code"]}
 
 
-async def _other_config(admin: AIOKafkaAdminClient, present: list[TopicSpec]) -> list[str]:
+async def _configs(admin: AIOKafkaAdminClient, present: list[TopicSpec]) -> dict[str, dict[str, Any]]:
+    """Topic -> its settings; empty if the broker does not tell."""
     if not present:
-        return []
+        return {}
     resources = [ConfigResource(ConfigResourceType.TOPIC, spec.name) for spec in present]
     try:
         responses = await admin.describe_configs(resources)
     except KafkaError:
-        return []  # not every broker tells, and not everybody may ask
+        return {}  # not every broker tells, and not everybody may ask
     actual: dict[str, dict[str, Any]] = {}
     for response in responses:
         for _code, _message, _type, name, entries in response.resources:
             actual[name] = {entry[0]: entry[1] for entry in entries}
+    return actual
+
+
+async def record_limits(settings: Settings) -> dict[str, int]:
+    """What a record of each topic (in full) may weigh: what we want, or less where the broker takes less.
+
+    A record that the broker refuses would end the worker, and the next, and the next (faust.md 13.3).
+    """
+    every = [*specs(settings), *feed_specs(settings).values()]
+    admin = admin_client(settings)
+    await admin.start()
+    try:
+        actual = await _configs(admin, every)
+    finally:
+        await admin.close()
+    taken = {name: int(config.get("max.message.bytes") or 0) for name, config in actual.items()}
+    return {spec.name: min(spec.max_bytes, taken.get(spec.name) or spec.max_bytes) for spec in every}
+
+
+async def _other_config(admin: AIOKafkaAdminClient, present: list[TopicSpec]) -> list[str]:
+    actual = await _configs(admin, present)
     return [
         f"{spec.name} has {key}={actual[spec.name][key]}, not {value}"
         for spec in present

@@ -86,7 +86,8 @@ class Delivery:
         if outbound.size <= limit:
             return outbound
         if forward.topic == dead_letters.TOPIC:
-            return self._settled(dead_letters.truncated(forward))
+            forward = dead_letters.truncated(forward, limit)
+            return Outbound(name, partition, forward.key, forward.value, forward.headers)
         cause = f"too large for topic {forward.topic}: {outbound.size} bytes, at most {limit}"
         origin = Record(forward.topic, partition, -1, forward.key, forward.value, forward.headers, 0)
         return self._settled(dead_letters.dead_letter(origin, cause, "too_large"))

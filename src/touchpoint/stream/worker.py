@@ -35,12 +35,11 @@ from touchpoint.stream.topics import (
     Counts,
     changelog,
     check_topics,
-    feed_specs,
     feed_table,
     feed_topics,
     full_name,
     media_topics,
-    specs,
+    record_limits,
 )
 from touchpoint.stream.transport import BatchSchema, Consumer
 from touchpoint.stream.watchdog import Watchdog, end_process
@@ -89,7 +88,7 @@ class StreamWorker:
         self._stages = stages
         self._fatal = fatal
         self._names = {topic: full_name(settings, topic) for topic in _topics(settings)}
-        self._limits = {spec.name: spec.max_bytes for spec in (*specs(settings), *feed_specs(settings).values())}
+        self._limits: dict[str, int] = {}  # bytes of a record, by topic in full
         self._app: App | None = None
         self._runtime: Runtime | None = None
         self._watchers: list[asyncio.Task[None]] = []
@@ -107,6 +106,7 @@ class StreamWorker:
     async def start(self) -> None:
         """Check the topics, join the group. Raises ``TopicsError``, or ``KafkaError`` if no broker answers."""
         counts = await check_topics(self.settings)
+        self._limits = await record_limits(self.settings)
         app = self._app = new_app(self.settings)
         self._partitioner = Partitioner(counts.ours)
         self._outbox = Outbox(self._producer, lambda what: self.metrics.count("retries", 1, what))
