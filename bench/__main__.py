@@ -2,6 +2,7 @@
 
 python3 dev bench [--traffic contacts|calls|both] [--events N] [--plain-events N] [--broker auto|kafka|embedded]
                     [--seed N] [--only touchpoint|plain] [--quick]
+python3 dev bench --open 1000000     what a worker needs that has so many media items open
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
-from bench import measure, report  # noqa: E402 - the path comes first
+from bench import measure, report, state  # noqa: E402 - the path comes first
 from bench.machine import describe  # noqa: E402
 from bench.offline import Expected, fold  # noqa: E402
 from bench.services import Place, Services  # noqa: E402
@@ -52,6 +53,10 @@ def main() -> int:
     try:
         with ending_on_terminate(), Services(options.broker) as services:
             machine = describe(services)
+            if options.open:
+                found = state.Measurement(services, options.open, Progress("state").doing).run()
+                print(f"\n{state.write(found, machine, RESULTS).read_text()}")
+                return 0
             measured = {traffic: run(services, traffic, options) for traffic in traffics}
     except KeyboardInterrupt:
         print("\nbench: interrupted; everything it started has ended", file=sys.stderr)
@@ -73,6 +78,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} events: does it work? Not a measurement")
     parser.add_argument("--only", choices=["touchpoint", "plain"], help="leave the other out")
+    parser.add_argument("--open", type=int, help="measure a worker with so many open media items instead")
     options = parser.parse_args()
     if options.quick:
         options.events = options.plain_events = QUICK
