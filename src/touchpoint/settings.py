@@ -108,6 +108,10 @@ class Settings(BaseSettings):
     """topics of other systems, by their full names, as JSON: {"pbx.queue_log": {"dialect": "asterisk-queue-log"}}"""
     limits: LimitSettings = LimitSettings()
 
+    # Capture
+    capture_password: SecretStr | None = None
+    """of the phone system or mailbox that `touchpoint capture` logs in to"""
+
     # The worker
     dead_letter_ratio: Annotated[float, Field(gt=0, le=1)] = 0.05
     """of a minute's records: with more dead letters than that the worker warns"""

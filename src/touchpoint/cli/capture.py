@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -37,7 +36,6 @@ Tls = Annotated[bool, typer.Option("--tls", help="Connect with TLS; the certific
 Authority = Annotated[
     Path | None, typer.Option("--ca", help="The authority that signed its certificate; unset: the system's.")
 ]
-PASSWORD = "TOUCHPOINT_CAPTURE_PASSWORD"  # noqa: S105 - where it is
 
 UNEXPECTED = 70  # a restart may cure it
 UNREACHABLE = 3
@@ -234,12 +232,13 @@ def mailbox(
 
 def password() -> str:
     """The secret of a source. Raises CliError if there is none."""
-    found = os.environ.get(PASSWORD)
-    if not found:
-        raise CliError(
-            f"{PASSWORD} is not set: the secret comes from the environment, where no `ps` shows it", status=2
+    found = configuration().capture_password
+    if found is None:
+        problem = (
+            "TOUCHPOINT_CAPTURE_PASSWORD is not set: the secret comes from the environment, where no `ps` shows it"
         )
-    return found
+        raise CliError(problem, status=2)
+    return found.get_secret_value()
 
 
 def host_and_port(text: str, usual: int) -> tuple[str, int]:
