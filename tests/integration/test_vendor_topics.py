@@ -13,9 +13,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from installation import Event, Installation, JsonSetting, Worker, offline
 from kafka_broker import KafkaBroker
-from vendor_day import VendorRecord, day, translated
+from vendor_day import OWN, VendorRecord, day, translated
 from vendor_scenes import SCENES
 
+from touchpoint.dialects import DIALECTS
 from touchpoint.producer import Producer
 from touchpoint.stream.dead_letter_reader import Letter, Wanted, letters, replay
 from touchpoint.stream.topics import TopicsError, check_topics, create_topics
@@ -25,7 +26,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 LATER = "2026-06-30T00:00:00Z"
 PARTITIONS = {
     "amazon-connect": 1, "asterisk-ami": 3, "asterisk-cel": 4, "asterisk-queue-log": 2, "freeswitch": 5,
-    "genesys-cloud": 4, "twilio-taskrouter": 7,
+    "genesys-cloud": 4, "twilio-taskrouter": 7, "mailbox": 2, "hylafax": 1,
 }  # fmt: skip
 """Ours have four."""
 
@@ -40,7 +41,8 @@ class Vendors(Installation):
         declared = {self.topics[dialect]: {"dialect": other} for dialect, other in dialects.items()}
         channels = JsonSetting(email={"stitch_gap": "10m"})
         broker = kafka.bootstrap
-        super().__init__(broker, database, directory, name, dialect_topics=JsonSetting(declared), channels=channels)
+        fields = {"dialect_topics": JsonSetting(declared), "channels": channels, "own_addresses": ",".join(OWN)}
+        super().__init__(broker, database, directory, name, **fields)
         self.limits = self.settings.stitching_limits()
 
     async def make_topics(self) -> None:
@@ -102,6 +104,7 @@ async def twice(kafka: KafkaBroker, database: str, tmp_path: Path) -> AsyncItera
 
 
 async def test_a_day_of_all_dialects_with_a_kill_gives_what_translate_and_stitch_give(vendors: Vendors) -> None:
+    assert set(vendors.topics) == set(DIALECTS)
     missing = (await create_topics(vendors.settings)).mismatching
     assert missing == [
         f"topic {topic} does not exist: it is declared with a dialect, so the system that fills it makes it"

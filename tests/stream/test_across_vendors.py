@@ -8,6 +8,7 @@ import pytest
 from aiokafka.partitioner import murmur2
 from feed_cluster import LATER, Feeds, found, offline
 from stage_cluster import Json
+from vendor_day import OWN as VENDOR_OWN
 from vendor_day import translated
 from vendor_scenes import (
     SCENES,
@@ -26,12 +27,16 @@ from touchpoint.stitching.limits import Limits
 
 PARTITIONS = 5
 COPIES = 10
-OWN = {"own_addresses": ["+441632960100", "mailto:service@shop.example"], "unstitched_addresses": ["+442079460000"]}
+OWN = {
+    "own_addresses": [*VENDOR_OWN, "+441632960100", "mailto:service@shop.example"],
+    "unstitched_addresses": ["+442079460000"],
+}
 
 
 def limits_with(**fields: object) -> Limits:
     """An email stitches to what is near in time, as calls and chats do: not the contract's rule, but a setting."""
-    return load_settings({}, channels={"email": {"stitch_gap": "10m"}}, **fields).stitching_limits()
+    given: dict[str, object] = {"channels": {"email": {"stitch_gap": "10m"}}, "own_addresses": VENDOR_OWN, **fields}
+    return load_settings({}, **given).stitching_limits()
 
 
 def partition(key: str, of: int = PARTITIONS) -> int:

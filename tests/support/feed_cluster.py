@@ -6,17 +6,19 @@ from collections.abc import Iterable
 
 import orjson
 from stage_cluster import SECRET, Cluster, Json, records_of
-from vendor_day import CAPTURES, VendorRecord
-from vendor_feed import LIMITS
+from vendor_day import OWN, VendorRecord
+from vendor_feed import CAPTURES
 
 from touchpoint.events import Accepted, Decoder
 from touchpoint.sections import DialectTopic
+from touchpoint.settings import load_settings
 from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.offline import fold_all
 from touchpoint.stream.stage import Forward, Record
 from touchpoint.stream.touches import LINKS, Link, read
 
+LIMITS = load_settings({}, own_addresses=OWN).stitching_limits()
 LATER = "2026-06-30T00:00:00Z"
 FEEDS = {f"vendor:{name}": DialectTopic(dialect=name) for name in sorted({name for name, _ in CAPTURES})}
 
@@ -57,5 +59,11 @@ def offline(events: Iterable[Json], limits: Limits = LIMITS) -> dict[str, Json]:
 
 
 def found(stages: Cluster) -> dict[str, Json]:
-    """What the stages have closed."""
-    return {record["interaction_id"]: record for record in records_of(stages.closed)}
+    """What the stages have closed, with what they amended afterwards."""
+    records = {record["interaction_id"]: record for record in records_of(stages.closed)}
+    late = {each["event_id"]: each for each in (event["data"] for event in stages.closed) if "event_id" in each}
+    for each in sorted(late.values(), key=lambda each: int(each["seq"])):
+        amendment = {name: each[name] for name in ("seq", "kind", "payload", "event_id")}
+        record = records[each["interaction_id"]]
+        records[each["interaction_id"]] = record | {"amendments": [*record["amendments"], amendment]}
+    return records

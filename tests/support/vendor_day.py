@@ -10,29 +10,22 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import orjson
-from vendor_feed import fixture
+from vendor_feed import CAPTURES, fixture
 
 from touchpoint.dialects import DIALECTS, Event, Feed, Unknown
 from touchpoint.sections import DialectTopic
 
 START = datetime(2026, 3, 2, 6, tzinfo=UTC)
 SYSTEMS = ("pbx-london", "pbx-leeds", "pbx-york")
-CAPTURES = (
-    ("asterisk-queue-log", "queue_log"),
-    ("asterisk-ami", "asterisk_ami"),
-    ("asterisk-cel", "asterisk_cel.csv"),
-    ("freeswitch", "freeswitch_events"),
-    ("genesys-cloud", "genesys_notifications.jsonl"),
-    ("genesys-cloud", "genesys_details.json"),
-    ("twilio-taskrouter", "twilio_event_streams.jsonl"),
-    ("twilio-taskrouter", "twilio_callbacks"),
-    ("amazon-connect", "connect_contact_events.jsonl"),
-    ("amazon-connect", "connect_contact_records"),
-)
+OWN = ("mailto:service@touchpoint.example",)
+"""The organisation's own address in the mailbox."""
 _STAMP = re.compile(r"(?<!\d)(1[3-7]\d{8})(?=(\d{3}|\d{6})?(?!\d))")
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?=[.\dZ+\"&]|$)")
 _NAME = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[A-Z]{2}[0-9a-f]{27,32}\b")
-_NUMBER = re.compile(r"(?<=01632960)\d{3}|(?<=415555)\d{4}|(?<=0771100)\d{4}")
+_SERIAL = re.compile(r"(?<=<)(?!(?i:mary))[^<>@\s]+(?=@)|\b0000001\d\d\b|(?<=\t)20\d(?=\t)")
+_MAIL = re.compile(r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d")
+_FAX = re.compile(r"\b\d\d/\d\d/\d\d \d\d:\d\d\b")
+_NUMBER = re.compile(r"(?i:(?<=\bmary)(?=@))|(?<=1632960)\d{3}|(?<=1632 960)\d{3}|(?<=415555)\d{4}|(?<=0771100)\d{4}")
 
 
 class VendorRecord(NamedTuple):
@@ -62,7 +55,7 @@ def day(
 
 def _records(dialect: str, file: str) -> Iterator[bytes]:
     """The records of a fixture, each as a topic has it: as JSON, where it is not a line of text."""
-    if file == "twilio_callbacks":
+    if file in ("twilio_callbacks", "xferfaxlog"):
         yield from (line.strip() for line in fixture(file) if line.strip())
         return
     for record in DIALECTS[dialect].read(fixture(file)):
@@ -72,11 +65,11 @@ def _records(dialect: str, file: str) -> Iterator[bytes]:
 def _copy(
     dialect: str, plain: list[bytes], begins: datetime, name: str, system: str, dice: random.Random
 ) -> Iterator[VendorRecord]:
-    said = list(_translated(dialect, plain, Feed()))
+    said = list(_translated(dialect, plain, Feed(own=frozenset(OWN))))
     first = min(datetime.fromisoformat(event["time"]) for event in said)
-    shift = int((begins - first).total_seconds())
+    shift = int((begins - first).total_seconds()) // 60 * 60
     arrives = begins.timestamp()
-    feed = Feed()
+    feed = Feed(own=frozenset(OWN))
     for value in plain:
         moved = _moved(value.decode(), shift, name, dialect).encode()
         times = [datetime.fromisoformat(event["time"]).timestamp() for event in _translated(dialect, [moved], feed)]
@@ -96,17 +89,20 @@ def _moved(text: str, shift: int, name: str, dialect: str) -> str:
         return match[0][:2] + digest[: len(match[0]) - 2]
 
     def redialed(match: re.Match[str]) -> str:
-        size = len(match[0])
+        size = len(match[0]) or 9
         return f"{int(hashlib.sha256((name + dialect).encode()).hexdigest(), 16) % 10**size:0{size}d}"
 
     text = _NAME.sub(renamed, text)
     text = _NUMBER.sub(redialed, text)
+    text = _SERIAL.sub(lambda match: f"{hashlib.sha256((name + match[0]).encode()).hexdigest()[:9]}", text)
+    text = _MAIL.sub(lambda match: _later(match[0], shift, "%a, %d %b %Y %H:%M:%S"), text)
+    text = _FAX.sub(lambda match: _later(match[0], shift, "%m/%d/%y %H:%M"), text)
     text = _STAMP.sub(lambda match: str(int(match[1]) + shift), text)
-    return _INSTANT.sub(lambda match: _later(match[1], shift), text)
+    return _INSTANT.sub(lambda match: _later(match[1], shift, f"%Y-%m-%d{match[1][10]}%H:%M:%S"), text)
 
 
-def _later(text: str, shift: int) -> str:
-    return (datetime.fromisoformat(text) + timedelta(seconds=shift)).isoformat(text[10])
+def _later(text: str, shift: int, form: str) -> str:
+    return (datetime.strptime(text, form) + timedelta(seconds=shift)).strftime(form)  # noqa: DTZ007 - as it was
 
 
 def _translated(dialect: str, values: Iterable[bytes], feed: Feed) -> Iterator[Event]:
@@ -126,6 +122,6 @@ def translated(records: Iterable[VendorRecord], topics: Mapping[str, DialectTopi
         ordered = DIALECTS[record.dialect].capabilities.ordered
         topic = declared.get(record.dialect) or DialectTopic(dialect=record.dialect)
         place = (record.dialect, record.key if ordered else None)
-        feed = feeds.setdefault(place, Feed(topic.source, topic.tenant))
+        feed = feeds.setdefault(place, Feed(topic.source, topic.tenant, own=frozenset(OWN)))
         found += _translated(record.dialect, [record.value], feed)
     return found
