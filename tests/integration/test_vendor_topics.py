@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from installation import Event, Installation, JsonSetting, Worker, offline
 from kafka_broker import KafkaBroker
 from vendor_day import OWN, VendorRecord, day, translated
@@ -57,6 +57,14 @@ class Vendors(Installation):
             return (await create_topics(self.settings)).mismatching == []
 
         await self.until(known, "the topics")
+
+    async def more_partitions(self, topic: str, count: int) -> None:
+        admin = AIOKafkaAdminClient(**self.client)
+        await admin.start()
+        try:
+            await admin.create_partitions({topic: NewPartitions(count)})
+        finally:
+            await admin.close()
 
     async def send(self, records: list[VendorRecord], pace: float | None = None) -> None:
         """As other systems do: in batches that are compressed in whichever way."""
@@ -154,6 +162,30 @@ async def test_what_the_wrong_dialect_refused_is_sent_back_to_the_vendors_topic(
     await right.finish()
     await right.until_stored(offline(translated(records), right.limits))
     assert len(await right.read("dead-letters")) == len(records), "no more than before"
+
+
+async def test_a_topic_that_was_given_partitions_needs_as_many_in_its_changelog(twice: tuple[Vendors, Vendors]) -> None:
+    vendors, _ = twice
+    (topic,) = vendors.topics.values()
+    log = f"{vendors.settings.app_id}-feed-{topic}-changelog"
+    await vendors.make_topics()
+    await vendors.until(as_checked(vendors, {"vendor:" + topic: 2}), "two partitions")
+    await vendors.more_partitions(topic, 3)
+    await vendors.until(as_checked(vendors, f"--topic {log} --partitions 3"), "the difference to be seen")
+    await vendors.more_partitions(log, 3)
+    await vendors.until(as_checked(vendors, {"vendor:" + topic: 3}), "three partitions")
+
+
+def as_checked(vendors: Vendors, wanted: dict[str, int] | str) -> Callable[[], Awaitable[bool]]:
+    """The counts, or what is wrong, as the check says once the broker knows."""
+
+    async def said() -> bool:
+        try:
+            return (await check_topics(vendors.settings)).feeds == wanted
+        except TopicsError as error:
+            return isinstance(wanted, str) and wanted in str(error)
+
+    return said
 
 
 def translated_by(worker: Worker) -> dict[str, float]:
