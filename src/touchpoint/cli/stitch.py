@@ -126,6 +126,8 @@ def facts_of(name: str, lines: Iterable[bytes], decoder: Decoder, refused: Refus
         elif type(verdict) is DeadLetter:
             longer = f"the line has more than {LONGEST >> 20} MiB; a record has at most 256 KiB"
             refused(f"{name}:{number}", verdict.cause if len(line) < LONGEST else longer)
+            if verdict.about is not None:
+                yield verdict.about
 
 
 def noted(lines: Iterable[bytes]) -> Iterable[bytes]:

@@ -133,7 +133,9 @@ async def _consumed(settings: Settings) -> tuple[list[Fact], int]:
             facts.append(verdict.fact)
             if watched and not len(facts) % 10_000:
                 print(f"\r{len(facts):,} events read", end="", file=sys.stderr, flush=True)
-        refused += isinstance(verdict, DeadLetter)
+        elif isinstance(verdict, DeadLetter):
+            refused += 1
+            facts += [verdict.about] if verdict.about is not None else []
     if watched:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     return facts, refused

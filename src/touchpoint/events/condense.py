@@ -38,14 +38,13 @@ def message(fact: Fact) -> Fact:
 
     The id becomes a hash of source and id, equal for equal events; of the data who wrote it stays.
     """
-    key = blake2b(f"{fact.source}\x00{fact.id}".encode(), digest_size=8).hexdigest()
     data: Fields = {name: value for name, value in fact.data.items() if name in ("party", "resource", "role")}
     return Fact(
         time=fact.time,
         kind=fact.kind,
         verb=fact.verb,
         source=fact.source,
-        id=key,
+        id=message_id(fact.source, fact.id),
         subject=fact.subject,
         tenant=fact.tenant,
         sequence=fact.sequence,  # orders the messages of one second
@@ -53,6 +52,11 @@ def message(fact: Fact) -> Fact:
         dialect=fact.dialect,
         data=data,
     )
+
+
+def message_id(source: str, id_: str) -> str:
+    """The id of a chat message's fact."""
+    return blake2b(f"{source}\x00{id_}".encode(), digest_size=8).hexdigest()
 
 
 _SPECIAL = frozenset("party resource related to dialed objects started ended reported ext".split())

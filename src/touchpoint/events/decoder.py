@@ -15,6 +15,7 @@ from touchpoint.events.catalogue import CHANNELS, Event, check_channels, event_m
 from touchpoint.events.condense import Fields, condense, message
 from touchpoint.events.fields import MAX_TEXT
 from touchpoint.events.instants import micros
+from touchpoint.events.salvage import unreadable
 from touchpoint.events.verdicts import TOMBSTONE, Accepted, DeadLetter, Rejected, Verdict
 from touchpoint.stitching.facts import Fact
 
@@ -47,12 +48,14 @@ class Decoder:
         """The verdict on one record. `headers` may hold a binary event; of `key` only length and encoding matter."""
         if value is None:
             return TOMBSTONE
+        attributes: Fields = {}
         try:
             if key is not None and (len(key) > MAX_TEXT or not key.isascii()):
                 _check_key(key)
-            return Accepted(self._fact(wire.read(value, headers)))
+            attributes = wire.read(value, headers)
+            return Accepted(self._fact(attributes))
         except Rejected as fault:
-            return DeadLetter(fault.cause, fault.code)
+            return DeadLetter(fault.cause, fault.code, unreadable(attributes, self.channels))
         except Exception as fault:  # noqa: BLE001 - no input may stop a worker; the tests hold it never comes here
             return DeadLetter(f"the record cannot be read: {type(fault).__name__}", "internal")
 

@@ -36,6 +36,8 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False):
 
     cause: str
     code: Code
+    about: Fact | None = None
+    """That an event of this media item could not be read, where so much could be read: the item is flagged."""
 
 
 class Skipped(msgspec.Struct, frozen=True, gc=False):

@@ -58,5 +58,8 @@ def lean(fact: Fact) -> Fact:
     return msgspec.structs.replace(fact, data=data, ext={})
 
 
+UNREADABLE = "unreadable"
+"""The verb of a fact that says no more than that an event of a media item could not be read (it is a dead letter)."""
+
 FactKey = tuple[str, str]
 """(source, id): equal keys are the same event again."""

@@ -18,7 +18,7 @@ from touchpoint.dialects import DIALECTS, Event, Feed, Memory, Unknown
 from touchpoint.events import Accepted, DeadLetter, Decoder
 from touchpoint.events.wire import too_large
 from touchpoint.sections import DialectTopic
-from touchpoint.stitching.facts import Fact, Micros, lean
+from touchpoint.stitching.facts import UNREADABLE, Fact, Micros, lean
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.watermarks import Input
 from touchpoint.stream.dead_letters import dead_letter
@@ -70,16 +70,20 @@ class FeedStage:
                 continue
             arrived: dict[tuple[str, str], list[Fact]] = {}
             for fact in self._facts(record, now, out):
-                sign = self._clock.saw(fact)
-                if sign is not None:
-                    signs.setdefault(fact.source, []).append(sign)
-                self.sources[fact.source] = fact.time
+                if fact.verb != UNREADABLE:
+                    self._see(fact, signs)
                 if fact.kind != "source":
                     arrived.setdefault((fact.tenant, _item(fact)), []).append(fact)
             out += (link(Link(tenant, item, FROM_FEED, facts)) for (tenant, item), facts in arrived.items())
         out += self._clock.signs(signs)
         self._save()
         return out
+
+    def _see(self, fact: Fact, signs: dict[str, list[Micros]]) -> None:
+        sign = self._clock.saw(fact)
+        if sign is not None:
+            signs.setdefault(fact.source, []).append(sign)
+        self.sources[fact.source] = fact.time
 
     def tick(self, now: Micros, caught_up: Collection[str]) -> list[Forward]:
         """Time passes, and is told now that all that came before is durable."""
@@ -116,6 +120,7 @@ class FeedStage:
                     refused.append(early)
         self.verdicts["accepted"] += len(facts)
         if refused:
+            facts += [each.about for each in refused if each.about is not None and ahead(each.about, now) is None]
             self.verdicts["dead letter"] += 1
             out.append(dead_letter(record, refused[0].cause, refused[0].code))
         self._count("dead letter" if refused else "heartbeat" if beat is not None else "events" if facts else "nothing")
@@ -150,7 +155,8 @@ class FeedStage:
     def _verdict(self, event: Event) -> Accepted | DeadLetter:
         verdict = self._decoder.decode(orjson.dumps(event))
         if isinstance(verdict, DeadLetter):
-            return DeadLetter(f"{verdict.cause} (in the event that {self._dialect.name} makes of it)", verdict.code)
+            cause = f"{verdict.cause} (in the event that {self._dialect.name} makes of it)"
+            return DeadLetter(cause, verdict.code, verdict.about)
         assert isinstance(verdict, Accepted), "an event is no tombstone"
         return verdict
 

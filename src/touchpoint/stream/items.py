@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from touchpoint.stitching.facts import HOUR, Fact, Micros
+from touchpoint.stitching.facts import HOUR, UNREADABLE, Fact, Micros
 from touchpoint.stitching.interactions import aliases
 from touchpoint.stitching.interactions.entities import parent_of, reference_times
 from touchpoint.stitching.interactions.identity import claim
@@ -134,9 +134,9 @@ class Item:
     def _find_way(self, new: list[Fact]) -> Iterator[Link | Touch]:
         """To its root if it is an alias; to its party; through its parent if it has none; else by itself."""
         state = self.state
-        own = [fact for fact in state.facts if fact.subject == self._item]
+        own = [fact for fact in state.facts if fact.subject == self._item and fact.verb != UNREADABLE]
         if not own:
-            return  # only its aliases or others have spoken of it so far
+            return  # only its aliases or others have spoken of it so far, or nothing could be read
         home = aliases.root(self._item, aliases.alias_map(state.facts, self._limits))
         root = home if home != self._item and self._hop < MOST_HOPS else None
         if state.root is None:
@@ -154,7 +154,7 @@ class Item:
         """
         state = self.state
         for fact in own:
-            if fact.kind == "interaction":
+            if fact.kind == "interaction" or fact.verb == UNREADABLE:
                 continue
             if fact.verb == "alias" and root is not None:
                 return

@@ -105,6 +105,9 @@ class MediaStage:
             verdict = self._decoder.decode(record.value, record.headers, record.key)
             if not isinstance(verdict, Accepted):
                 self._refuse(record, verdict, out)
+                about = verdict.about if isinstance(verdict, DeadLetter) else None
+                if about is not None and about.time >= forgotten and ahead(about, now) is None:
+                    self._place(record, about, arrived, out)  # its item is flagged
                 continue
             fact = lean(verdict.fact)
             if (early := ahead(fact, now)) is not None:

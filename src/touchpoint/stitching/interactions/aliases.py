@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from touchpoint.stitching.facts import Fact
+from touchpoint.stitching.facts import UNREADABLE, Fact
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.media import fold
 
@@ -22,7 +22,8 @@ def alias_map(facts: Collection[Fact], limits: Limits) -> dict[str, str]:
 
 def _in_time(alias: Fact, facts: Collection[Fact], limits: Limits) -> bool:
     """What had been complete by then stays what it was: its interaction may have closed."""
-    before = [fact for fact in facts if fact.subject == alias.subject and fact.time < alias.time]
+    own = (fact for fact in facts if fact.subject == alias.subject and fact.verb != UNREADABLE)
+    before = [fact for fact in own if fact.time < alias.time]
     return not before or fold(alias.subject, before, limits).complete_at >= alias.time
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.facts import UNREADABLE, Fact, Micros
 from touchpoint.stitching.ids import interaction_id
 from touchpoint.stitching.interactions.grouping import Component
 from touchpoint.stitching.interactions.model import Closed, fact_digest
@@ -15,6 +15,9 @@ from touchpoint.stitching.interactions.present import ACTIVITY, IDENTITY, Placed
 
 MOST_AMENDMENTS = 1_000
 """Of one interaction; a producer that repeats itself in new words for ever must not grow our state."""
+
+SILENT = frozenset({"opened", UNREADABLE})
+"""What says nothing that an amendment could hold."""
 
 _PERSONAL = frozenset({"address", "name", "dialed"})
 
@@ -87,7 +90,7 @@ def receive(new: Placed, tombstones: list[Closed], age: Micros) -> tuple[list[Cl
         if forgotten or names.isdisjoint(closed.names) or not _is_late(new, closed):
             continue
         hit = True
-        if new.fact.verb == "opened" or closed.knows(new.fact) or closed.amended >= MOST_AMENDMENTS:
+        if new.fact.verb in SILENT or closed.knows(new.fact) or closed.amended >= MOST_AMENDMENTS:
             continue
         amended = closed.amended + 1
         amendments.append(_amendment(new.fact, closed, amended))

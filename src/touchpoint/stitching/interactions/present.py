@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.facts import UNREADABLE, Fact, Micros
 from touchpoint.stitching.interactions.entities import Entity, activity_entity, item_entity, party_key
 from touchpoint.stitching.interactions.grouping import Component, components
 from touchpoint.stitching.interactions.identity import Identity
@@ -103,8 +103,10 @@ class Present:
         return found
 
     def _is_there(self, kind: str, home: str) -> bool:
-        """An item of which only its aliases have spoken is not there yet."""
-        return kind == ACTIVITY or any(fact.subject == home for fact in self._facts[kind, home])
+        """An item of which only its aliases have spoken, or nothing that could be read, is not there yet."""
+        return kind == ACTIVITY or any(
+            fact.subject == home and fact.verb != UNREADABLE for fact in self._facts[kind, home]
+        )
 
     def _fold(self, kind: str, home: str) -> Entity:
         facts = self._facts[kind, home]
@@ -129,7 +131,7 @@ class Present:
             waits = kind == CONTROL and (ITEM, home) not in self._facts
             waits = waits or (kind == ITEM and not self._is_there(kind, home))
             if waits and max(fact.time for fact in self._facts[kind, home]) < limit:
-                gone += self._facts.pop((kind, home))
+                gone += [fact for fact in self._facts.pop((kind, home)) if fact.verb != UNREADABLE]
         return gone
 
     def every(self) -> Iterator[Placed]:

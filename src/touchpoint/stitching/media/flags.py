@@ -17,6 +17,7 @@ class Flag(StrEnum):
     TIMELINE_GAP = "timeline_gap"
     TRUNCATED = "truncated"
     UNPAIRED_HOLD = "unpaired_hold"
+    UNREADABLE_EVENT = "unreadable_event"
     WRAPUP_UNFINISHED = "wrapup_unfinished"
 
 
@@ -32,5 +33,6 @@ MEANINGS: dict[Flag, str] = {
     Flag.TIMELINE_GAP: "nothing is known of a part of the item; that part is a segment of type gap",
     Flag.TRUNCATED: "the item has more events than are kept (2,000, configurable); the later ones do not count",
     Flag.UNPAIRED_HOLD: "an agent took the customer back without having put them on hold",
+    Flag.UNREADABLE_EVENT: "an event of the item could not be read, and is a dead letter; what it said is missing",
     Flag.WRAPUP_UNFINISHED: "an agent's wrap-up began and never ended; its length is not known",
 }

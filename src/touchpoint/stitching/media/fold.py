@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from operator import attrgetter
 
-from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.facts import UNREADABLE, Fact, Micros
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.media.abandonment import decide_without_disconnect
 from touchpoint.stitching.media.completion import conclude, is_dropped, window
@@ -32,6 +32,7 @@ def fold(
     item_id: str, facts: Collection[Fact], limits: Limits, silences: Silences = _NO_SILENCES, truncated: bool = False
 ) -> MediaItem:
     """The media item that its facts make, read as if no further fact ever came. Raises ValueError if there is none.
+    Of unreadable ones alone no item is made.
 
     `facts` is a set (`merge_facts`); their order does not matter. Facts of another subject are those of aliased items.
     `silences`, by source, do not count towards the item's age. `truncated`: the caller knows of facts that were lost.
@@ -39,6 +40,8 @@ def fold(
     if not facts:
         raise ValueError(f"media item {item_id!r} cannot be folded: it needs at least one fact")
     flags: set[Flag] = set()
+    if any(fact.verb == UNREADABLE for fact in facts):
+        facts = _readable(facts, flags)
     if truncated or is_truncated(facts, limits):
         flags.add(Flag.TRUNCATED)
         facts = within_limit(facts, limits)
@@ -53,6 +56,14 @@ def fold(
     line.wrapup_window = window(own, limits)
     play(line, item_id, steps)
     return _item(line, item_id, own, steps, reports, silences)
+
+
+def _readable(facts: Collection[Fact], flags: set[Flag]) -> list[Fact]:
+    """The facts that tell something; flagged if one is missing that was never sent again as it should be."""
+    known = {(f"{fact.source}#{UNREADABLE}", fact.id) for fact in facts}
+    if any(fact.verb == UNREADABLE and (fact.source, fact.id) not in known for fact in facts):
+        flags.add(Flag.UNREADABLE_EVENT)
+    return [fact for fact in facts if fact.verb != UNREADABLE]
 
 
 def _item(
