@@ -19,6 +19,7 @@ from touchpoint.sections import DialectTopic
 from touchpoint.stitching.facts import SECOND, Fact
 from touchpoint.stream.dead_letters import CAUSE, CODE, ORIGIN
 from touchpoint.stream.feeds import FeedStage
+from touchpoint.stream.flood import WINDOW, FloodError, FloodGate
 from touchpoint.stream.metrics import MOST_SOURCES, OTHERS, Metrics
 from touchpoint.stream.stage import Forward, Record, State
 from touchpoint.stream.touches import LINKS, Link, read
@@ -123,6 +124,13 @@ def test_what_is_refused_of_a_record_leaves_the_rest_of_it() -> None:
     forwards = feed({}).apply([record(0, value)], NOW)
     assert [fact.verb for fact in facts_in(forwards)] == ["queued", "disconnected"]
     assert [each.value for each in forwards if each.topic == "dead-letters"] == [value]
+
+
+def test_a_topic_that_was_declared_with_the_wrong_dialect_stops_the_worker_before_it_buries_it() -> None:
+    stage, gate = feed({}, dialect="twilio-taskrouter"), FloodGate(0, 0.5)
+    records = [record(n, row(n, "ENTERQUEUE", f"c{n}")) for n in range(WINDOW)]
+    with pytest.raises(FloodError, match=r"topic vendor:pbx.queue_log, partition 0, would become .*dialect: 1,000"):
+        gate.check([records], stage.apply(records, NOW))
 
 
 def test_what_says_nothing_of_a_media_item_is_counted_by_dialect() -> None:
