@@ -104,6 +104,17 @@ async def test_a_restart_goes_on_behind_the_last_line(log: Path) -> None:
         assert await again.rest() == [b"b\n"]
 
 
+async def test_a_file_that_is_rotated_before_anything_of_it_was_read_is_read_all_the_same(log: Path) -> None:
+    append(log, "a")
+    async with following(log) as reader:
+        await reader.step()
+        assert reader.lines == []
+    log.rename(log.with_name("queue_log.1"))
+    append(log, "b")
+    async with following(log, reader.position) as again:
+        assert await again.rest() == [b"a\n", b"b\n"]
+
+
 async def test_renamed_and_made_anew_both_are_read_to_their_ends(log: Path) -> None:
     """The renamed file is written to until the program reopens its log, and left only then."""
     append(log, "a")

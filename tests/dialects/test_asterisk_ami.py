@@ -192,3 +192,10 @@ def test_what_else_the_interface_carries_says_nothing() -> None:
 def test_it_declares_that_the_interface_cannot_replay_and_knows_no_wrap_up() -> None:
     can = DIALECTS[NAME].capabilities
     assert (can.hold, can.wrapup, can.replayable) == (True, False, False)
+
+
+def test_a_completed_call_whose_caller_hung_up_first_is_known_by_the_agents_channel() -> None:
+    """As Asterisk 22.10.1 tells it: no Uniqueid and no Linkedid, as that channel is gone."""
+    packet = "Event: AgentComplete\nTimestamp: 1.5\nDestUniqueid: c2\nDestLinkedid: c1\nQueue: q\nMemberName: John\n"
+    said = events(NAME, [f"{line}\n" for line in f"{packet}TalkTime: 4\nReason: caller\n".splitlines()])
+    assert [(each["type"], each["subject"]) for each in said] == [("call.disconnected", "c1"), ("call.released", "c1")]

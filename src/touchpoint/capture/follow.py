@@ -34,21 +34,20 @@ class Follow:
         self._tail: Tail | None = None
 
     async def chunks(self, position: Position, stopping: asyncio.Event) -> AsyncGenerator[Chunk, None]:
-        place = None if position is None else Place(*position)
-        if place is None and not _size(self._path):
-            place = beginning()
+        place = beginning(self._path) if position is None else Place(*position)
+        yield Chunk([], list(place))  # remembered before anything is read: it may be rotated before it was
         try:
             while not stopping.is_set():
                 lines = self._lines(place)
                 if lines and self._tail:
                     place = self._tail.place
-                yield Chunk(lines, place and list(place), caught_up=not lines and self._tail is not None)
+                yield Chunk(lines, list(place), caught_up=not lines and self._tail is not None)
                 if not lines:
                     await pause(self._poll, stopping)
         finally:
             self._turn_to(None)
 
-    def _lines(self, place: Place | None) -> list[bytes]:
+    def _lines(self, place: Place) -> list[bytes]:
         """The next lines behind the place, in whatever file they are."""
         if self._tail is not None:
             lines = self._tail.lines()

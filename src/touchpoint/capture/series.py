@@ -30,9 +30,9 @@ class Place(NamedTuple):
     modified: int
 
 
-def beginning() -> Place:
-    """Before anything that is written from now on."""
-    return Place(0, digest(b""), time.time_ns())
+def beginning(path: Path) -> Place:
+    """Before all that the log file has now, and what is written from now on."""
+    return Place(0, digest(b""), _modified(path) or time.time_ns())
 
 
 def digest(preceding: bytes) -> str:
@@ -76,14 +76,11 @@ def holds(path: Path, place: Place) -> bool:
         return False
 
 
-def ahead(path: Path, place: Place | None) -> list[tuple[Path, int]]:
+def ahead(path: Path, place: Place) -> list[tuple[Path, int]]:
     """What is to be read from the place on: files, and where in them; the log file itself is the last.
 
-    Without a place: the log file from its beginning. Where no file holds the place any more: all that was written
-    since; what was not is known, and is a repetition that counts once.
+    Where no file holds the place any more: all files that were written to since; what is known of them counts once.
     """
-    if place is None:
-        return [(path, 0)]
     files = series(path)
     if place.offset:
         for number in reversed(range(len(files))):

@@ -50,7 +50,8 @@ class _Said:
     def __init__(self, packet: dict[str, Any], feed: Feed) -> None:
         self.packet, self.memory = packet, feed.memory
         self.time: Micros = seconds(packet["Timestamp"])
-        self.root = str(packet.get("Linkedid") or packet.get("Uniqueid") or "")
+        # AgentComplete of a caller who has hung up already tells of the agent's channel only
+        self.root = str(packet.get("Linkedid") or packet.get("Uniqueid") or packet.get("DestLinkedid") or "")
         self.leg = str(packet.get("Uniqueid") or "")
         self.agent = agent(packet.get("MemberName") or packet.get("Interface"))
         self.queue = packet.get("Queue")

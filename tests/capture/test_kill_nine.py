@@ -1,0 +1,164 @@
+"""Capture killed at any instant, its log rotated meanwhile: every event arrives, and what is repeated is equal."""
+
+# ruff: noqa: ASYNC240 - local files are what this is about
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from capture_process import CaptureProcess, ids
+from kafka_broker import KafkaBroker
+from kafka_fixture import kafka
+from vendor_feed import events
+
+from touchpoint.dialects import Feed
+from touchpoint.settings import load_settings
+from touchpoint.stream.topics import create_topics
+
+__all__ = ["kafka"]
+SOURCE = "/pbx/killed"
+
+
+def calls(first: int, count: int) -> list[str]:
+    """Lines of queue_log: each call waits, rings, talks."""
+    found = []
+    for number in range(first, first + count):
+        time, call = 1_767_603_600 + number * 20, f"{1_767_603_600 + number * 20}.{number}"
+        found += [
+            f"{time}|{call}|support|NONE|ENTERQUEUE||01632960{number % 1000:03}|1",
+            f"{time + 5}|{call}|support|SIP/{number % 7}|RINGNOANSWER|4000",
+            f"{time + 9}|{call}|support|SIP/8|CONNECT|9|{call}0|3",
+            f"{time + 19}|{call}|support|SIP/8|COMPLETEAGENT|9|10|1",
+        ]
+    return found
+
+
+class Log:
+    """A queue_log that is written and rotated; `lines` is all that ever was in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lines: list[str] = []
+        self._rotated = 0
+
+    def write(self, count: int) -> None:
+        new = calls(len(self.lines) // 4, count)
+        self.lines += new
+        with self.path.open("a") as file:
+            file.write("".join(f"{line}\n" for line in new))
+
+    def rotate(self) -> None:
+        self._rotated += 1
+        self.path.rename(self.path.with_name(f"queue_log-{20260100 + self._rotated}"))
+
+    def events(self) -> list[dict[str, Any]]:
+        """As a backfill has them."""
+        return events("asterisk-queue-log", self.lines, Feed(SOURCE))
+
+
+async def killed_again_and_again(
+    process: CaptureProcess, log: Log, state: Path, dice: random.Random, kills: int
+) -> None:
+    for _ in range(kills):
+        before = state.read_bytes() if state.exists() else b""
+        process.start()
+        log.write(1)
+        async with asyncio.timeout(60):
+            while not state.exists() or state.read_bytes() == before:  # noqa: ASYNC110 - another process writes it
+                await asyncio.sleep(0.02)
+        for _ in range(dice.randint(2, 5)):
+            log.write(dice.randint(20, 300))
+            await asyncio.sleep(dice.uniform(0, 0.6))
+            if dice.random() < 0.4:
+                log.rotate()
+        process.kill()
+        if dice.random() < 0.5:
+            log.write(10)
+            log.rotate()
+        log.write(5)
+
+
+@pytest.mark.slow
+async def test_to_standard_output(tmp_path: Path) -> None:
+    log = Log(tmp_path / "queue_log")
+    state = tmp_path / "state.json"
+    arguments = ["queue-log", str(log.path), "--source", SOURCE, "--state", str(state), "--to", "-"]
+    process = CaptureProcess(tmp_path, *arguments)
+    await killed_again_and_again(process, log, state, random.Random(4), 6)
+    process.start()
+    wanted = {each["id"]: each for each in log.events()}
+    await process.until(lambda said: len(ids(said)) == len(wanted))
+    assert process.stop() == 0
+    said = process.events()
+    assert {each["id"]: each for each in said} == wanted
+    assert all(each == wanted[each["id"]] for each in said)
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+async def test_to_kafka_with_dead_letters_and_heartbeats(kafka: KafkaBroker, tmp_path: Path) -> None:
+    prefix = f"c{uuid.uuid4().hex[:8]}."
+    environment = {"BROKERS": kafka.bootstrap, "TOPIC_PREFIX": prefix, "PARTITIONS": "3"}
+    settings = load_settings(
+        {}, brokers=(kafka.bootstrap,), topic_prefix=prefix, partitions=3, replication=1, min_insync=1
+    )
+    await create_topics(settings)
+    log = Log(tmp_path / "queue_log")
+    log.path.write_text("1767603600|c1|support|NONE|SOMETHING|1\n1767603600|NONE|support|NONE|SOMETHING|1\n")
+    state = tmp_path / "state.json"
+    arguments = ["queue-log", str(log.path), "--source", SOURCE, "--state", str(state), "--heartbeat", "1"]
+    process = CaptureProcess(tmp_path, *arguments, **environment)
+    await killed_again_and_again(process, log, state, random.Random(5), 4)
+    process.start()
+    wanted = {each["id"]: each for each in log.events()}
+    found = Found()
+    async with asyncio.timeout(60):
+        await found.read(kafka.bootstrap, prefix, set(wanted))
+    assert process.stop() == 0
+    assert found.events == wanted
+    assert {partition for partition, _ in found.heartbeats} == {0, 1, 2}
+    assert {source for _, source in found.heartbeats} == {SOURCE}
+    assert {(letter, headers["touchpoint-code"]) for letter, headers in found.letters} == {
+        (b"1767603600|c1|support|NONE|SOMETHING|1\n", b"dialect")
+    }
+    assert {headers["touchpoint-captured"] for _, headers in found.letters} == {b"asterisk-queue-log"}
+
+
+class Found:
+    """What is in the topics."""
+
+    def __init__(self) -> None:
+        self.events: dict[str, dict[str, Any]] = {}
+        self.heartbeats: set[tuple[int, str]] = set()
+        self.letters: list[tuple[bytes, dict[str, bytes]]] = []
+
+    async def read(self, broker: str, prefix: str, wanted: set[str]) -> None:
+        """Until all that is wanted is there, and heartbeats on every partition after it."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=broker, auto_offset_reset="earliest")
+        await consumer.start()
+        try:
+            consumer.assign(
+                [TopicPartition(prefix + topic, n) for topic in ("calls", "dead-letters") for n in range(3)]
+            )
+            while not (wanted <= self.events.keys() and len(self.heartbeats) == 3 and self.letters):
+                self._take(await consumer.getone())
+        finally:
+            await consumer.stop()
+
+    def _take(self, record: Any) -> None:
+        if record.topic.endswith("dead-letters"):
+            self.letters.append((record.value, dict(record.headers)))
+            return
+        event = orjson.loads(record.value)
+        if event["type"] == "source.heartbeat":
+            self.heartbeats.add((record.partition, event["source"]))
+            return
+        assert record.key.decode() == event["subject"]
+        assert self.events.setdefault(event["id"], event) == event
