@@ -162,10 +162,8 @@ def replay(
     from touchpoint.cli.render import console
 
     console().print(summary(counts))
-    if dry_run:
-        print(f"{count:,} dead letters would be sent; nothing was. To send them: --send", file=sys.stderr)
-    else:
-        print(f"{count:,} dead letters sent to where they came from", file=sys.stderr)
+    done = "would be sent; nothing was. To send them: --send" if dry_run else "sent to where they came from"
+    print(f"{count:,} dead letters {done}", file=sys.stderr)
 
 
 class Unable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -91,15 +91,21 @@ def verify(
     if rows:
         found = found._replace(different=sorted({*found.different, *other_rows(database, stored, folded)}))
     report(database, found, folded, limit)
-    told = f"{len(hashes):,} interactions folded, {len(stored):,} stored"
-    waiting = len(folded.open_still - stored.keys())
+    print(verdict(found, folded, stored))
+    if not found.same:
+        raise typer.Exit(1)
+
+
+def verdict(found: Comparison, folded: Folded, stored: Collection[str]) -> str:
+    """What was compared, and how it came out; in a line."""
+    told = f"{len(folded.records):,} interactions folded, {len(stored):,} stored"
+    waiting = len(folded.open_still.difference(stored))
     if waiting:
         told += f"; {waiting:,} may be open still at the last event and are not stored (--complete: they must be)"
-    if not found.same:
-        missing, extra, different = map(len, found)
-        print(f"{told}: {missing:,} missing, {extra:,} extra, {different:,} different")
-        raise typer.Exit(1)
-    print(f"{told}: equal")
+    if found.same:
+        return f"{told}: equal"
+    missing, extra, different = map(len, found)
+    return f"{told}: {missing:,} missing, {extra:,} extra, {different:,} different"
 
 
 def from_files(settings: Settings, files: list[str]) -> list[Fact]:
