@@ -21,6 +21,8 @@ from touchpoint.stitching.interactions.present import ACTIVITY, CONTROL, IDENTIT
 from touchpoint.stitching.limits import Limits, Silences
 
 END_OF_TIME: Micros = 2**62
+ONE_LOOK = 100
+"""Facts that are looked at together at first."""
 MOST_TOMBSTONES = 1_000
 """Of one party; the oldest go first, then by age."""
 
@@ -84,18 +86,23 @@ class _Walk:
         return self._result()
 
     def _pass(self, burst: list[Placed]) -> None:
-        """Take facts whole if that is the same as in steps; if not, what is before the seam and what is after it."""
-        first, last = burst[0].fact.time, burst[-1].fact.time
-        self._close_before(first)
-        if first == last:
-            self.present.take([new for new in sorted(burst, key=_in_order) if self._receive(new)])
-            return
-        seam = self._at_a_glance(burst)
-        if seam is not None:
-            following = next((new.fact.time for new in burst if new.fact.time >= max(seam, first + 1)), last)
-            cut = next(n for n, new in enumerate(burst) if new.fact.time >= following)
-            self._pass(burst[:cut])
-            self._pass(burst[cut:])
+        """Take facts whole if that is the same as in steps; if not, what is before the seam and what is after it.
+
+        Looks ahead only twice as far as the last look held, so that many seams do not make each look a long one.
+        """
+        begin, ahead = 0, ONE_LOOK
+        while begin < len(burst):
+            end = _whole_instant(burst, min(begin + ahead, len(burst)))
+            part = burst[begin:end]
+            first, last = part[0].fact.time, part[-1].fact.time
+            self._close_before(first)
+            if first == last:
+                self.present.take([new for new in sorted(part, key=_in_order) if self._receive(new)])
+            elif (seam := self._at_a_glance(part)) is not None:
+                following = next((new.fact.time for new in part if new.fact.time >= max(seam, first + 1)), last)
+                ahead = next(n for n, new in enumerate(part) if new.fact.time >= following)
+                continue
+            begin, ahead = end, 2 * len(part)
 
     def _bursts(self) -> Iterator[list[Placed]]:
         """Facts before the horizon in order of time, cut at every pause that is long enough for a close."""
@@ -208,6 +215,13 @@ class _Walk:
 
 
 _HOMES = {ITEM: "items", CONTROL: "controls", ACTIVITY: "activities"}
+
+
+def _whole_instant(burst: list[Placed], end: int) -> int:
+    """The end, moved to where the facts of its instant end."""
+    while 0 < end < len(burst) and burst[end].fact.time == burst[end - 1].fact.time:
+        end += 1
+    return end
 
 
 def _time(new: Placed) -> Micros:
