@@ -16,7 +16,7 @@ BUDGET = 10.0  # seconds of CPU; it takes half of one
 
 
 def test_a_party_that_calls_without_a_pause_and_asks_each_time_to_close_is_closed_each_time() -> None:
-    """1,500 closes in one burst: each was looked for in all the rest of it, one recursion deeper than the one before."""
+    """1,500 closes in one burst: each was looked for in all the rest of it, a recursion deeper than the last."""
     party = {"party": {"address": "tel:+441632960001"}}
     said = (("call.offered", 0, party), ("call.ended", 5, {}), ("interaction.close_requested", 6, {}))
     facts = []
