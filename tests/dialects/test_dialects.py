@@ -97,6 +97,15 @@ def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:
     assert (len(memory), memory.get("b"), memory.pop("a"), memory.get("a", 0)) == (2, None, "A", 0)
 
 
+def test_where_nobody_asks_for_changes_a_memory_keeps_none_of_what_it_forgot() -> None:
+    memory = Memory(2)
+    for number in range(10):
+        memory.put(number, number)
+    assert [value for _, value in memory.changes()] == [b"[1,8]", b"[2,9]"]
+    memory.pop(9)
+    assert [value for _, value in memory.changes()] == [None]
+
+
 def test_what_a_memory_keeps_may_be_no_list() -> None:
     memory = Memory()
     memory.put("key", {"a", "b"})

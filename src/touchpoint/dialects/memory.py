@@ -37,14 +37,14 @@ class Memory:
         if len(self._held) > self._most:
             oldest = next(iter(self._held))
             del self._held[oldest]
-            self._note(oldest)
+            self._forget(oldest)
 
     def pop(self, key: Any) -> Any:
         """What was kept under the key, which is forgotten; None where nothing was."""
         whole = (self._scope, key)
         if whole not in self._held:
             return None
-        self._note(whole)
+        self._forget(whole)
         return self._held.pop(whole)
 
     def __len__(self) -> int:
@@ -53,6 +53,12 @@ class Memory:
     def _note(self, whole: Any) -> None:
         self._changed.pop(whole, None)
         self._changed[whole] = None
+
+    def _forget(self, whole: Any) -> None:
+        if self._serial:
+            self._note(whole)
+        else:  # of what was never told there is nothing to take back
+            self._changed.pop(whole, None)
 
     def of(self, scope: str | None) -> Memory:
         """The part of one of several feeds that share this memory's room: no other part sees its keys."""
