@@ -146,6 +146,9 @@ class Outbox:
                 if not _may_pass(error):
                     raise
                 break
+            except AssertionError:  # of a partition that it does not know: a broker just back may not tell of all yet
+                producer.client.force_metadata_update()
+                break
             handed.append((acknowledged, batch.record_count()))
             position += batch.record_count()
         return handed
