@@ -78,6 +78,8 @@ def verdict(outcome: Outcome, options: argparse.Namespace, directory: Path) -> N
             f"{outcome.seconds:.0f} s",
             file=sys.stderr,
         )
+        for log in outcome.alone:  # nothing is wrong with the rows, but with something else perhaps
+            log.rename(options.into / f"round-{number}-{log.name}")
         shutil.rmtree(directory)
         return
     evidence(outcome, directory)

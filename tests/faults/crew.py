@@ -8,6 +8,7 @@ import socket
 import time
 from collections import Counter
 from enum import StrEnum
+from pathlib import Path
 
 from installation import Installation, Worker
 
@@ -59,6 +60,7 @@ class Crew:
         """`static`: workers have an instance id and keep their partitions over a quick restart."""
         self.exits: Counter[tuple[Why, int]] = Counter()
         self.last_words: Counter[str] = Counter()  # of those that ended by themselves
+        self.alone: list[Path] = []  # their logs
         self.problems: list[str] = []
         self.posts: list[Post] = []
         self._installation = installation
@@ -86,6 +88,7 @@ class Crew:
         self.exits[why, status] += 1
         if why is Why.ITSELF:
             self.last_words[last_words(worker)] += 1
+            self.alone.append(worker.log)
         if status not in EXPECTED[why]:
             self.problems.append(f"{worker.log.name} ended with status {status}, {why}: {last_words(worker)}")
 

@@ -76,6 +76,7 @@ class Outcome:
     done: Counter[str] = field(default_factory=Counter)
     exits: Counter[str] = field(default_factory=Counter)
     last_words: Counter[str] = field(default_factory=Counter)
+    alone: list[Path] = field(default_factory=list)  # logs of workers that ended by themselves
     in_transaction: int = 0
     compared: Comparison = field(default_factory=lambda: Comparison([], [], []))
     details: list[str] = field(default_factory=list)  # of the first differences
@@ -154,7 +155,8 @@ async def play(
         crew.abandon()
         outcome.done.update({str(kind): count for kind, count in injector.done.items()})
         outcome.exits.update({f"{why}: {status}": count for (why, status), count in crew.exits.items()})
-        outcome.last_words, outcome.in_transaction = crew.last_words, injector.in_transaction
+        outcome.last_words, outcome.alone = crew.last_words, crew.alone
+        outcome.in_transaction = injector.in_transaction
         outcome.problems += crew.problems
     say("comparing")
     await check_records(outcome, installation, expected)
