@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import msgspec
 from canonical_events import accepted, smallest_event
@@ -18,7 +19,11 @@ BUDGET = 10.0  # seconds of CPU; it takes half of one
 def test_a_party_that_calls_without_a_pause_and_asks_each_time_to_close_is_closed_each_time() -> None:
     """1,500 closes in one burst: each was looked for in all the rest of it, a recursion deeper than the last."""
     party = {"party": {"address": "tel:+441632960001"}}
-    said = (("call.offered", 0, party), ("call.ended", 5, {}), ("interaction.close_requested", 6, {}))
+    said: tuple[tuple[str, int, dict[str, Any]], ...] = (
+        ("call.offered", 0, party),
+        ("call.ended", 5, {}),
+        ("interaction.close_requested", 6, {}),
+    )
     facts = []
     for n in range(CALLS):
         for name, after, data in said:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from touchpoint.cli.brokers import no_broker
 from touchpoint.cli.errors import CliError, configuration
 from touchpoint.cli.translate import Own, Tenant, Zone, own_of, zone_of
 from touchpoint.cli.translate import Source as Name
@@ -38,7 +39,6 @@ Authority = Annotated[
 ]
 
 UNEXPECTED = 70  # a restart may cure it
-UNREACHABLE = 3
 
 
 def capture(
@@ -64,8 +64,7 @@ def capture(
     except SourceError as error:
         raise CliError(str(error)) from None
     except KafkaConnectionError:
-        brokers = ", ".join(settings.brokers)
-        raise CliError(f"no broker answers at {brokers}: check TOUCHPOINT_BROKERS", status=UNREACHABLE) from None
+        raise no_broker(settings) from None
     except KafkaError as error:
         raise CliError(f"Kafka refused events: {error!r}", status=UNEXPECTED) from None
     except TimeoutError:
