@@ -9,7 +9,7 @@ from fault_round import Plan, run_round
 from kafka_broker import KafkaMissingError, must_have_kafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
-FAULTS = 32
+FAULTS = 30
 
 
 async def test_dozens_of_faults_lose_nothing_store_nothing_twice_and_change_nothing(tmp_path: Path) -> None:
