@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -141,6 +143,12 @@ async def test_a_day_of_all_dialects_with_a_kill_gives_what_translate_and_stitch
     await vendors.finish()
     await vendors.until_stored(expected)
     assert await vendors.read("dead-letters") == []
+
+    command = [sys.executable, "-m", "touchpoint", "verify", "--topics", "--rows"]
+    verified = await asyncio.to_thread(
+        subprocess.run, command, env=vendors.environment(), capture_output=True, text=True, check=False, timeout=60
+    )
+    assert verified.stdout == f"{len(expected):,} interactions folded, {len(expected):,} stored: equal\n"
 
 
 async def test_what_the_wrong_dialect_refused_is_sent_back_to_the_vendors_topic(twice: tuple[Vendors, Vendors]) -> None:

@@ -143,7 +143,7 @@ def test_what_says_nothing_of_a_media_item_is_counted_by_dialect() -> None:
         ("asterisk-queue-log", "not known"): 1,
         ("asterisk-queue-log", "events"): 1,
     }
-    assert stage.verdicts == {"accepted": 1, "skipped": 1}
+    assert stage.verdicts == {"accepted": 1, "skipped": 1, "dead letter": 0}
 
 
 def test_facts_carry_what_the_declaration_says_of_their_source() -> None:

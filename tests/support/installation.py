@@ -125,12 +125,15 @@ class Installation:
     def worker(self, trip: str = "", **own: object) -> Worker:
         """Start a worker; `own`: settings of this one alone; `trip`: a trip wire, see trips.py."""
         port, number = free_port(), len(self.workers)
-        fields = self._fields | {"metrics_port": port} | own
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-        environment |= {PREFIX + name.upper(): str(value) for name, value in fields.items()}
+        environment = self.environment(**({"metrics_port": port} | own))
         worker = Worker(self.directory / f"worker-{number}.log", environment, port, trip)
         self.workers.append(worker)
         return worker
+
+    def environment(self, **own: object) -> dict[str, str]:
+        """Of any `touchpoint` command of this installation."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+        return environment | {PREFIX + name.upper(): str(value) for name, value in (self._fields | own).items()}
 
     def close(self) -> None:
         for worker in self.workers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -20,6 +20,9 @@ from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.offline import fold_all
 
 if TYPE_CHECKING:
+    from aiokafka import ConsumerRecord
+
+    from touchpoint.events import Verdict
     from touchpoint.settings import Settings
 
 Json = dict[str, Any]
@@ -127,24 +130,46 @@ def from_topics(settings: Settings) -> list[Fact]:
 
 
 async def _consumed(settings: Settings) -> tuple[list[Fact], int]:
-    from touchpoint.events import Accepted, DeadLetter, Decoder
+    from touchpoint.events import Accepted, DeadLetter
     from touchpoint.stream.topic_reader import records
-    from touchpoint.stream.topics import media_topics
+    from touchpoint.stream.topics import feed_topics, media_topics
 
-    decoder = Decoder(settings.stitching_limits().channels, settings.default_region)
-    facts, refused, watched = [], 0, sys.stderr.isatty()
-    async for record in records(settings, [topic for topic in media_topics(settings) if topic != "links"]):
-        verdict = decoder.decode(record.value, record.headers, record.key)
-        if isinstance(verdict, Accepted):
-            facts.append(verdict.fact)
-            if watched and not len(facts) % 10_000:
-                print(f"\r{len(facts):,} events read", end="", file=sys.stderr, flush=True)
-        elif isinstance(verdict, DeadLetter):
-            refused += 1
-            facts += [verdict.about] if verdict.about is not None else []
+    facts: list[Fact] = []
+    refused, watched, verdicts = 0, sys.stderr.isatty(), _reader(settings)
+    topics = [topic for topic in media_topics(settings) if topic != "links"]
+    async for record in records(settings, [*topics, *feed_topics(settings)]):
+        for verdict in verdicts(record):
+            if isinstance(verdict, Accepted):
+                facts.append(verdict.fact)
+                if watched and not len(facts) % 10_000:
+                    print(f"\r{len(facts):,} events read", end="", file=sys.stderr, flush=True)
+            elif isinstance(verdict, DeadLetter):
+                refused += 1
+                facts += [verdict.about] if verdict.about is not None else []
     if watched:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     return facts, refused
+
+
+def _reader(settings: Settings) -> Callable[[ConsumerRecord], list[Verdict]]:
+    """What becomes of a record of any input, read partition by partition in its order."""
+    from touchpoint.events import Decoder
+    from touchpoint.stream.translation import Translation
+
+    limits = settings.stitching_limits()
+    decoder = Decoder(limits.channels, settings.default_region)
+    partitions: dict[tuple[str, int], Translation] = {}
+
+    def verdicts(record: ConsumerRecord) -> list[Verdict]:
+        declared = settings.dialect_topics.get(record.topic)
+        if declared is None:
+            return [decoder.decode(record.value, record.headers, record.key)]
+        place = record.topic, record.partition
+        if place not in partitions:
+            partitions[place] = Translation(declared, decoder, limits.own_addresses)
+        return partitions[place].verdicts(record.value, record.headers, record.key)
+
+    return verdicts
 
 
 def fold(facts: list[Fact], settings: Settings, *, complete: bool) -> Folded:

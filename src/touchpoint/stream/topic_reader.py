@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from touchpoint.connection import client_options
 from touchpoint.settings import Settings
-from touchpoint.stream.topics import TopicsError, admin_client, partition_counts
+from touchpoint.stream.topics import TopicsError, admin_client, full_name, partition_counts
 
 FETCH_BYTES = 1024 * 1024  # of each partition: oldest first means that all of them are read at once
 STALLED_AFTER = 30.0  # seconds without progress
@@ -43,7 +43,7 @@ async def records(
 
 async def one_record(settings: Settings, topic: str, partition: int, offset: int) -> ConsumerRecord | None:
     """The record at a place of a topic (without prefix), if it is there. Raises as ``records``."""
-    place = TopicPartition(settings.topic_prefix + topic, partition)
+    place = TopicPartition(full_name(settings, topic), partition)
     if place not in await _places(settings, [topic]):
         return None
     consumer = _consumer(settings)
@@ -68,7 +68,7 @@ def _consumer(settings: Settings) -> AIOKafkaConsumer:
 
 
 async def _places(settings: Settings, topics: Collection[str]) -> list[TopicPartition]:
-    names = [settings.topic_prefix + topic for topic in topics]
+    names = [full_name(settings, topic) for topic in topics]
     admin = admin_client(settings)
     try:
         await admin.start()
