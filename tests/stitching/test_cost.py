@@ -34,3 +34,19 @@ def test_a_party_that_calls_without_a_pause_and_asks_each_time_to_close_is_close
     assert time.thread_time() - began < BUDGET
     assert len(records) == CALLS
     assert {record["closed_by"] for record in records} == {"requested"}
+
+
+def test_a_party_of_which_each_call_names_the_one_before_is_walked_once_and_not_for_each() -> None:
+    """Five hundred calls took 14 s; it takes a fifth of one."""
+    facts = []
+    for n in range(500):
+        party = {"party": {"address": "tel:+441632960001"}, "related": {"previous": f"c{n - 1}"}}
+        for name, after, data in (("call.offered", 0, party), ("call.ended", 60, {})):
+            fact = accepted(smallest_event(name, id=f"{name}{n}", subject=f"c{n}", data=data))
+            facts.append(msgspec.structs.replace(fact, time=fact.time + (n * 7_200 + after) * SECOND))
+    began = time.thread_time()
+    records = fold_all(facts, DEFAULT, b"").records
+    assert time.thread_time() - began < BUDGET / 3
+    assert [record["parent_interaction_id"] for record in records[1:]] == [
+        record["interaction_id"] for record in records[:-1]
+    ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from touchpoint.stitching.facts import Fact, FactKey, Micros, lean
 from touchpoint.stitching.interactions import aliases
-from touchpoint.stitching.interactions.advance import Advance, advance, located
+from touchpoint.stitching.interactions.advance import Advance, advance, located_each
 from touchpoint.stitching.interactions.entities import reference_times
 from touchpoint.stitching.interactions.model import PartyFacts, reference
 from touchpoint.stitching.limits import Limits, Silences
@@ -62,14 +62,19 @@ class Book:
     def _refer(self, parties: list[PartyFacts], silent: Silences) -> None:
         """What another item names is its parent, as it was when it was named, unless that is its own interaction."""
         home = {(f.tenant, f.subject): party for party in parties for facts in party.items.values() for f in facts}
+        asked: dict[int, tuple[PartyFacts, list[tuple[PartyFacts, str, str, Micros]]]] = {}
         for party in parties:
             for item, facts in party.items.items():
                 for named, time in reference_times(facts).items():
                     other = home.get((facts[0].tenant, named))
                     if other is not None and named != item:
-                        parent = located(other, named, time, self._limits, silent)
-                        if parent is not None:
-                            party.parents[reference(item, named)] = parent
+                        asked.setdefault(id(other), (other, []))[1].append((party, item, named, time))
+        for other, questions in asked.values():
+            found = located_each(other, [(named, time) for *_, named, time in questions], self._limits, silent)
+            for party, item, named, time in questions:
+                parent = found[named, time]
+                if parent is not None:
+                    party.parents[reference(item, named)] = parent
 
     def _silences(self) -> Silences:
         spans = {}

@@ -6,7 +6,8 @@ Most parties have nothing that could tell the walk from one look at the whole, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -60,12 +61,19 @@ def advance(party: PartyFacts, horizon: Micros, limits: Limits, silences: Silenc
 
 def located(party: PartyFacts, item: str, time: Micros, limits: Limits, silences: Silences | None = None) -> str | None:
     """The interaction that a media item of `party` was in at an instant; None if nothing was known of it then."""
-    walk = _Walk(party, time + 1, limits, silences or {})
-    walk.run()
-    for closed in reversed(walk.tombstones):
-        if item in closed.names and closed.instant >= time - limits.interaction_age:
-            return closed.interaction_id
-    return next((late.identify(c) for c in walk.present.components() if item in c.names), None)
+    return located_each(party, [(item, time)], limits, silences)[item, time]
+
+
+def located_each(
+    party: PartyFacts, asked: Iterable[tuple[str, Micros]], limits: Limits, silences: Silences | None = None
+) -> dict[tuple[str, Micros], str | None]:
+    """As `located`, of many items and instants in one walk."""
+    walk = _Walk(party, 0, limits, silences or {})
+    found: dict[tuple[str, Micros], str | None] = {}
+    for item, time in sorted(asked, key=lambda each: each[1]):
+        walk.to(time + 1)
+        found[item, time] = walk.where(item, time)
+    return found
 
 
 class _Walk:
@@ -76,14 +84,26 @@ class _Walk:
         self.closed_names = {name for closed in party.closed for name in closed.names}
         self.closed: list[ClosedInteraction] = []
         self.amendments: list[Amendment] = []
-        self.ahead: list[Placed] = []
+        self.ahead = sorted(placed(party), key=_time)
 
     def run(self) -> Advance:
+        """The whole way."""
+        self.to(self.horizon)
+        return self._result()
+
+    def to(self, horizon: Micros) -> None:
         """Burst by burst: within one there is no pause in which anything could close."""
+        self.horizon = horizon
         for burst in self._bursts():
             self._pass(burst)
-        self._close_before(self.horizon)
-        return self._result()
+        self._close_before(horizon)
+
+    def where(self, item: str, time: Micros) -> str | None:
+        """The interaction in which a media item is now, or was when it closed."""
+        for closed in reversed(self.tombstones):
+            if item in closed.names and closed.instant >= time - self.limits.interaction_age:
+                return closed.interaction_id
+        return next((late.identify(c) for c in self.present.components() if item in c.names), None)
 
     def _pass(self, burst: list[Placed]) -> None:
         """Take facts whole if that is the same as in steps; if not, what is before the seam and what is after it.
@@ -108,10 +128,10 @@ class _Walk:
         """Facts before the horizon in order of time, cut at every pause that is long enough for a close."""
         pause = shortest_wait(self.limits)
         burst: list[Placed] = []
-        for new in sorted(placed(self.party), key=_time):
-            if new.fact.time >= self.horizon:
-                self.ahead.append(new)
-            elif burst and new.fact.time - burst[-1].fact.time > pause:
+        passed = bisect_left(self.ahead, self.horizon, key=_time)
+        now, self.ahead = self.ahead[:passed], self.ahead[passed:]
+        for new in now:
+            if burst and new.fact.time - burst[-1].fact.time > pause:
                 yield burst
                 burst = [new]
             else:
