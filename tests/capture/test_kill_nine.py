@@ -14,6 +14,7 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from capture_process import CaptureProcess, ids
+from installation import offline
 from kafka_broker import KafkaBroker
 from kafka_fixture import kafka
 from vendor_feed import events
@@ -99,6 +100,7 @@ async def test_to_standard_output(tmp_path: Path) -> None:
     said = process.events()
     assert {each["id"]: each for each in said} == wanted
     assert all(each == wanted[each["id"]] for each in said)
+    assert offline([*said, *wanted.values()]) == offline(wanted.values())  # live and a backfill of it: each record once
 
 
 @pytest.mark.kafka

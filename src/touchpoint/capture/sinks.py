@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sys
 from collections.abc import Iterable
@@ -56,21 +57,42 @@ class KafkaSink:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._producer.__aexit__(None, None, None)
+        await self._end()
 
     async def deliver(self, outcome: Outcome) -> None:
         """Raises KafkaError for what the brokers will refuse again, such as a missing permission."""
         left = [self._event(event) for event in outcome.events] + [self._letter(each) for each in outcome.letters]
-        wait = 0.1
+        wait, renewed = 0.1, False
         while left:
             left, error = await self._send(left)
             if error is None:
                 return
-            if not (error.retriable or isinstance(error, KafkaTimeoutError | KafkaConnectionError)):
+            passing = error.retriable or isinstance(error, KafkaTimeoutError | KafkaConnectionError)
+            if not passing and renewed:
                 raise error
-            log.warning("Kafka did not take %d records, trying again: %r", len(left), error)
+            log.warning("Kafka did not take %d records, trying again: %s", len(left), type(error).__name__)
             await asyncio.sleep(wait)
             wait = min(LONGEST_PAUSE, wait * 2)
+            await self._renew()
+            renewed = True
+
+    async def _renew(self) -> None:
+        """A producer that gave a batch up has lost its sequence: another one begins anew. Waits for a broker."""
+        await self._end()
+        while True:
+            self._producer = Producer.connect(self._settings)
+            try:
+                await self._producer.__aenter__()
+            except KafkaConnectionError:
+                log.warning("no broker answers, trying again")
+                await asyncio.sleep(LONGEST_PAUSE)
+            else:
+                return
+
+    async def _end(self) -> None:
+        """Stopping a producer waits for brokers; nothing is left in it that matters."""
+        with contextlib.suppress(TimeoutError, KafkaError):
+            await asyncio.wait_for(self._producer.__aexit__(None, None, None), LONGEST_PAUSE)
 
     async def heartbeat(self, name: str, reached: str) -> None:
         """One that is not stored is left: the next one comes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     Making = Callable[[Callable[[bool], None]], Source]
 
-app = typer.Typer(no_args_is_help=True, help="Capture a live source: its records become events.")
+app = typer.Typer(no_args_is_help=True, help="Capture a phone system, a mailbox or a fax server, live.")
 
 To = Annotated[str, typer.Option("--to", metavar="kafka|-", help="Where events go; -: standard output, as JSON lines.")]
 State = Annotated[
@@ -58,6 +59,8 @@ def capture(
         raise CliError(f"--to {to!r} is neither kafka nor - (standard output)", status=2)
     settings = configuration()
     configure_logs(settings.log_format, settings.log_level)
+    if settings.log_level != "debug":
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # ten lines a second while a broker is away
     way = Way(to == "kafka", state, heartbeat, metrics_port)
     try:
         asyncio.run(run(KINDS[kind], Feed(**feed), way, settings, source))
