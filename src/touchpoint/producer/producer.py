@@ -37,7 +37,7 @@ class Delivery(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What became of what was sent since the last report."""
+    """What became of what was sent since the last report. `failed`: the last of them, at most as many as may wait."""
 
     stored: int
     failed: list[Delivery]
