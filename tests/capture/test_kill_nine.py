@@ -5,10 +5,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import signal
 import uuid
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import pytest
@@ -25,6 +28,7 @@ from touchpoint.stream.topics import create_topics
 
 __all__ = ["kafka"]
 SOURCE = "/pbx/killed"
+UNKNOWN = "1767603600|c1|support|NONE|SOMETHING|1\n1767603600|NONE|support|NONE|SOMETHING|1\n"  # of a call, of none
 
 
 def calls(first: int, count: int) -> list[str]:
@@ -71,9 +75,7 @@ async def killed_again_and_again(
         before = state.read_bytes() if state.exists() else b""
         process.start()
         log.write(1)
-        async with asyncio.timeout(60):
-            while not state.exists() or state.read_bytes() == before:  # noqa: ASYNC110 - another process writes it
-                await asyncio.sleep(0.02)
+        await stored_anew(state, before)
         for _ in range(dice.randint(2, 5)):
             log.write(dice.randint(20, 300))
             await asyncio.sleep(dice.uniform(0, 0.6))
@@ -103,34 +105,82 @@ async def test_to_standard_output(tmp_path: Path) -> None:
     assert offline([*said, *wanted.values()]) == offline(wanted.values())  # live and a backfill of it: each record once
 
 
-@pytest.mark.kafka
-@pytest.mark.slow
-async def test_to_kafka_with_dead_letters_and_heartbeats(kafka: KafkaBroker, tmp_path: Path) -> None:
+class Installation(NamedTuple):
+    """Topics of a test's own, a log, and a capture of it."""
+
+    broker: KafkaBroker
+    prefix: str
+    log: Log
+    state: Path
+    process: CaptureProcess
+
+    async def found(self) -> Found:
+        """What is in the topics once all is there."""
+        found = Found()
+        async with asyncio.timeout(60):
+            await found.read(self.broker.bootstrap, self.prefix, {each["id"] for each in self.log.events()})
+        return found
+
+
+@pytest.fixture
+async def installation(kafka: KafkaBroker, tmp_path: Path) -> AsyncIterator[Installation]:
     prefix = f"c{uuid.uuid4().hex[:8]}."
-    environment = {"BROKERS": kafka.bootstrap, "TOPIC_PREFIX": prefix, "PARTITIONS": "3"}
+    environment = {"BROKERS": kafka.bootstrap, "TOPIC_PREFIX": prefix, "PARTITIONS": "3", "GRACE_SECONDS": "2"}
     settings = load_settings(
         {}, brokers=(kafka.bootstrap,), topic_prefix=prefix, partitions=3, replication=1, min_insync=1
     )
     await create_topics(settings)
-    log = Log(tmp_path / "queue_log")
-    log.path.write_text("1767603600|c1|support|NONE|SOMETHING|1\n1767603600|NONE|support|NONE|SOMETHING|1\n")
-    state = tmp_path / "state.json"
+    log, state = Log(tmp_path / "queue_log"), tmp_path / "state.json"
+    log.path.write_text(UNKNOWN)
     arguments = ["queue-log", str(log.path), "--source", SOURCE, "--state", str(state), "--heartbeat", "1"]
     process = CaptureProcess(tmp_path, *arguments, **environment)
+    yield Installation(kafka, prefix, log, state, process)
+    process.kill()
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+async def test_to_kafka_with_dead_letters_and_heartbeats(installation: Installation) -> None:
+    _, _, log, state, process = installation
     await killed_again_and_again(process, log, state, random.Random(5), 4)
     process.start()
-    wanted = {each["id"]: each for each in log.events()}
-    found = Found()
-    async with asyncio.timeout(60):
-        await found.read(kafka.bootstrap, prefix, set(wanted))
+    found = await installation.found()
     assert process.stop() == 0
-    assert found.events == wanted
+    assert found.events == {each["id"]: each for each in log.events()}
     assert {partition for partition, _ in found.heartbeats} == {0, 1, 2}
     assert {source for _, source in found.heartbeats} == {SOURCE}
-    assert {(letter, headers["touchpoint-code"]) for letter, headers in found.letters} == {
-        (b"1767603600|c1|support|NONE|SOMETHING|1\n", b"dialect")
-    }
-    assert {headers["touchpoint-captured"] for _, headers in found.letters} == {b"asterisk-queue-log"}
+    assert {
+        (letter, headers["touchpoint-code"], headers["touchpoint-captured"]) for letter, headers in found.letters
+    } == {(UNKNOWN.splitlines(keepends=True)[0].encode(), b"dialect", b"asterisk-queue-log")}
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+async def test_told_to_end_while_kafka_stands_still_it_ends_in_time_and_remembers_only_what_is_stored(
+    installation: Installation,
+) -> None:
+    broker, _, log, state, process = installation
+    process.start()
+    log.write(20)
+    await stored_anew(state, b"")
+    os.kill(broker.pid, signal.SIGSTOP)
+    try:
+        log.write(20)
+        await asyncio.sleep(1)  # whatever it does meanwhile, none of it can be stored
+        assert await asyncio.to_thread(process.stop) == 1
+        assert "the grace period was too short" in process.log.read_text()
+    finally:
+        os.kill(broker.pid, signal.SIGCONT)
+    process.start()
+    assert (await installation.found()).events == {each["id"]: each for each in log.events()}
+    assert process.stop() == 0
+
+
+async def stored_anew(state: Path, before: bytes) -> None:
+    """Wait until the capture has remembered something else."""
+    async with asyncio.timeout(60):
+        while not state.exists() or state.read_bytes() == before:  # noqa: ASYNC110 - another process writes it
+            await asyncio.sleep(0.02)
 
 
 class Found:
