@@ -59,6 +59,8 @@ class Directory(msgspec.Struct, array_like=True):
         def to(party: PartyKey) -> Touch:
             return leaving.setdefault(party, Touch(party, hop + 1, PartyFacts(identity=facts.identity)))
 
+        if not facts.identity:
+            return self._some(key, facts, touches, None, to), list(leaving.values())
         identity = Identity(facts.identity)
         if key.kind == "id" and identity.root(key.value) != key.value:
             self.into = self.into or PartyKey(key.tenant, "id", identity.root(key.value))
@@ -83,13 +85,15 @@ class Directory(msgspec.Struct, array_like=True):
             into.rekey.update(each.rekey)
         return PartyFacts(identity=facts.identity)
 
-    def _some(self, key: PartyKey, facts: PartyFacts, touches: Iterable[Touch], whose: _Whose, to: _To) -> PartyFacts:
+    def _some(
+        self, key: PartyKey, facts: PartyFacts, touches: Iterable[Touch], whose: _Whose | None, to: _To
+    ) -> PartyFacts:
         """Items that say later whose they are, and those of an address that is identified."""
         closed = {name for each in facts.closed for name in each.names}
         for each in touches:
             self._follow(each, key, facts, closed, to)
         before = self.moved
-        if whose.may_differ:
+        if whose is not None and whose.may_differ:
             for name, its in _named(facts):
                 if name in self.moved:
                     self._move_along(name, its)

@@ -205,13 +205,16 @@ class PartyStage:
     def _close(self, key: bytes, watermark: Micros, out: list[Forward]) -> None:
         """What closes of a party; its state changes only if all of that could be told."""
         state = _decode(unstamped(self._state[key]))
+        state.directory.forget(watermark, self._limits)
+        if not (state.facts.items or state.facts.controls or state.facts.activities or state.facts.identity):
+            self._put(key, state, None)
+            return
         state.facts.closed = self._tombstones.of(key)
         step = advance(state.facts, watermark, self._limits, self._clock.silences(watermark))
         self._tell(step, state, out)
         state.facts = step.rest
         self._tombstones.keep(key, step.rest.closed)
         state.facts.closed = []
-        state.directory.forget(watermark, self._limits)
         self._put(key, state, self._next_look(step, watermark))
 
     def _next_look(self, step: Advance, watermark: Micros) -> Micros | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 import msgspec
 
 from touchpoint.stitching.facts import Micros
-from touchpoint.stitching.interactions.advance import located
+from touchpoint.stitching.interactions.advance import located_each, shortest_wait
 from touchpoint.stitching.interactions.model import PartyFacts, reference
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stream.logs import place_of
@@ -32,6 +32,7 @@ class Questions:
     def __init__(self, state: State, addresses: Addresses, limits: Limits) -> None:
         self._state, self._addresses, self._limits = state, addresses, limits
         self._timers = Timers(state, lambda key: key.startswith(ASKS))
+        self._wait = shortest_wait(limits)
 
     def take(self, key: bytes, asks: list[Ask]) -> None:
         """Keep questions about a party's media items until they can be answered."""
@@ -66,7 +67,7 @@ class Questions:
             waiting = _decode(unstamped(self._state[key]))
             facts = facts_of(key.removeprefix(ASKS))
             try:
-                out += [each for ask in waiting if ask.time < settled for each in self._told(ask, facts, silences)]
+                out += self._told([ask for ask in waiting if ask.time < settled], facts, silences)
             except Exception as error:  # noqa: BLE001 - one party must not keep the others from their answers
                 log.error("questions about a party failed and are tried again later: %s", place_of(error))
                 self._timers.postpone(key, settled + POSTPONED)
@@ -76,9 +77,18 @@ class Questions:
             if later:
                 self._keep(key, later)
 
-    def _told(self, ask: Ask, facts: PartyFacts, silences: Silences) -> list[Forward]:
-        found = located(facts, ask.named, ask.time, self._limits, silences)
-        if found is None:
-            return []
-        parents = PartyFacts(parents={reference(ask.asker, ask.named): found})
-        return [self._addresses.touch(Touch(ask.key, 0, parents))]
+    def _told(self, asks: list[Ask], facts: PartyFacts, silences: Silences) -> list[Forward]:
+        asks = [ask for ask in asks if not self._walks_together(ask, facts)]
+        found = located_each(facts, [(ask.named, ask.time) for ask in asks], self._limits, silences) if asks else {}
+        return [
+            self._addresses.touch(Touch(ask.key, 0, PartyFacts(parents={reference(ask.asker, ask.named): parent})))
+            for ask in asks
+            if (parent := found[ask.named, ask.time]) is not None
+        ]
+
+    def _walks_together(self, ask: Ask, facts: PartyFacts) -> bool:
+        """Of one party, and the named item was surely open then: the asker's own walk will find it."""
+        if ask.asker not in facts.items or facts.controls:
+            return False
+        heard = max((fact.time for fact in facts.items.get(ask.item, ()) if fact.time <= ask.time), default=None)
+        return heard is not None and ask.time - heard < self._wait
