@@ -1,6 +1,6 @@
 """Capture killed at any instant, its log rotated meanwhile: every event arrives, and what is repeated is equal."""
 
-# ruff: noqa: ASYNC240 - local files are what this is about
+
 
 from __future__ import annotations
 
@@ -20,72 +20,13 @@ from capture_process import CaptureProcess, ids
 from installation import offline
 from kafka_broker import KafkaBroker
 from kafka_fixture import kafka
-from vendor_feed import events
+from queue_log_writer import SOURCE, Log, killed_again_and_again, stored_anew
 
-from touchpoint.dialects import Feed
 from touchpoint.settings import load_settings
 from touchpoint.stream.topics import create_topics
 
 __all__ = ["kafka"]
-SOURCE = "/pbx/killed"
 UNKNOWN = "1767603600|c1|support|NONE|SOMETHING|1\n1767603600|NONE|support|NONE|SOMETHING|1\n"  # of a call, of none
-
-
-def calls(first: int, count: int) -> list[str]:
-    """Lines of queue_log: each call waits, rings, talks."""
-    found = []
-    for number in range(first, first + count):
-        time, call = 1_767_603_600 + number * 20, f"{1_767_603_600 + number * 20}.{number}"
-        found += [
-            f"{time}|{call}|support|NONE|ENTERQUEUE||01632960{number % 1000:03}|1",
-            f"{time + 5}|{call}|support|SIP/{number % 7}|RINGNOANSWER|4000",
-            f"{time + 9}|{call}|support|SIP/8|CONNECT|9|{call}0|3",
-            f"{time + 19}|{call}|support|SIP/8|COMPLETEAGENT|9|10|1",
-        ]
-    return found
-
-
-class Log:
-    """A queue_log that is written and rotated; `lines` is all that ever was in it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.lines: list[str] = []
-        self._rotated = 0
-
-    def write(self, count: int) -> None:
-        new = calls(len(self.lines) // 4, count)
-        self.lines += new
-        with self.path.open("a") as file:
-            file.write("".join(f"{line}\n" for line in new))
-
-    def rotate(self) -> None:
-        self._rotated += 1
-        self.path.rename(self.path.with_name(f"queue_log-{20260100 + self._rotated}"))
-
-    def events(self) -> list[dict[str, Any]]:
-        """As a backfill has them."""
-        return events("asterisk-queue-log", self.lines, Feed(SOURCE))
-
-
-async def killed_again_and_again(
-    process: CaptureProcess, log: Log, state: Path, dice: random.Random, kills: int
-) -> None:
-    for _ in range(kills):
-        before = state.read_bytes() if state.exists() else b""
-        process.start()
-        log.write(1)
-        await stored_anew(state, before)
-        for _ in range(dice.randint(2, 5)):
-            log.write(dice.randint(20, 300))
-            await asyncio.sleep(dice.uniform(0, 0.6))
-            if dice.random() < 0.4:
-                log.rotate()
-        process.kill()
-        if dice.random() < 0.5:
-            log.write(10)
-            log.rotate()
-        log.write(5)
 
 
 @pytest.mark.slow
@@ -174,13 +115,6 @@ async def test_told_to_end_while_kafka_stands_still_it_ends_in_time_and_remember
     process.start()
     assert (await installation.found()).events == {each["id"]: each for each in log.events()}
     assert process.stop() == 0
-
-
-async def stored_anew(state: Path, before: bytes) -> None:
-    """Wait until the capture has remembered something else."""
-    async with asyncio.timeout(60):
-        while not state.exists() or state.read_bytes() == before:  # noqa: ASYNC110 - another process writes it
-            await asyncio.sleep(0.02)
 
 
 class Found:
