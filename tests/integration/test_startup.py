@@ -36,6 +36,22 @@ async def test_another_number_of_partitions_is_found_at_the_start(
     assert "Traceback" not in said
 
 
+async def test_state_that_another_version_wrote_in_another_form_ends_the_worker_and_stays_as_it_is(
+    kafka: KafkaBroker, database: str, tmp_path: Path
+) -> None:
+    installation = Installation(kafka.bootstrap, database, tmp_path, "otherform")
+    await installation.prepare()
+    async with installation.producer() as producer:
+        await producer.send_and_wait("otherform-media-changelog", b"value", b"key", 0, headers=[("term999", b"x" * 14)])
+    worker = installation.worker()
+    try:
+        assert await asyncio.to_thread(worker.process.wait, 30) == 70
+    finally:
+        installation.close()
+    last = worker.log.read_text().strip().splitlines()[-1]
+    assert "state of form '999'; this version reads and writes form 1" in last
+
+
 async def test_topics_are_made_with_three_replicas_unless_told_otherwise(kafka: KafkaBroker) -> None:
     usual = Settings(brokers=(kafka.bootstrap,), topic_prefix="usual.", app_id="usual")
     assert (usual.replication, usual.min_insync) == (3, 2)

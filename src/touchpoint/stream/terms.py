@@ -15,19 +15,34 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
-HEADER = "term"
+FORM = 1
+"""Of the state's values: another number for another meaning of what is there; fields that are added need none."""
+_TERM = "term"
+HEADER = f"{_TERM}{FORM}"
 NONE = b""
 """Of records without the header."""
 
-_FORM = struct.Struct(">HIQ")
+_WIDTHS = struct.Struct(">HIQ")
 
 
 def next_term(last: bytes, generation: int, now_ms: int) -> bytes:
     """The term of whoever takes a partition up whose changelog has come to ``last``."""
-    era, before, _ = _FORM.unpack(last) if last else (0, 0, 0)
-    return _FORM.pack(era + (generation <= before), max(0, generation), now_ms)
+    era, before, _ = _WIDTHS.unpack(last) if last else (0, 0, 0)
+    return _WIDTHS.pack(era + (generation <= before), max(0, generation), now_ms)
+
+
+class OtherFormError(Exception):
+    """State that another version of this program wrote, in a form that this one does not read."""
 
 
 def term_of(headers: Iterable[tuple[str, bytes]]) -> bytes:
-    """The term a changelog record was written in."""
-    return next((value for name, value in headers if name == HEADER and len(value) == _FORM.size), NONE)
+    """The term a changelog record was written in. Raises OtherFormError if its value has another form than ours."""
+    for name, value in headers:
+        if name == HEADER and len(value) == _WIDTHS.size:
+            return value
+        if name.startswith(_TERM) and name != HEADER:
+            raise OtherFormError(
+                f"the changelogs hold state of form {name.removeprefix(_TERM)!r}; this version reads and writes form "
+                f"{FORM}: start the version that wrote it, or see docs/operations.md, Upgrade"
+            )
+    return NONE

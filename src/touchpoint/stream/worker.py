@@ -31,6 +31,7 @@ from touchpoint.stream.outbox import Outbox, Partitioner
 from touchpoint.stream.recovery import read_again
 from touchpoint.stream.stage import Stage, StageFactory, State, Writer
 from touchpoint.stream.tables import Table
+from touchpoint.stream.terms import OtherFormError
 from touchpoint.stream.topics import (
     Counts,
     changelog,
@@ -255,7 +256,8 @@ async def run_worker(settings: Settings, stages: Stages) -> int:
         while not told_to_stop.is_set() and worker.crash is None:
             await _either(told_to_stop, 0.2)
         if worker.crash is not None:
-            log.error("the worker failed, ending: %s", traced(worker.crash))
+            said = worker.crash if isinstance(worker.crash, OtherFormError) else traced(worker.crash)
+            log.error("the worker failed, ending: %s", said)
             end_process(EXIT_FAILED)
         await worker.stop()
         return 0
