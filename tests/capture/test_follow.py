@@ -23,12 +23,12 @@ from touchpoint.capture.source import SourceError
 class Reader:
     """Follows a file by hand: each `rest` reads until nothing comes any more."""
 
-    def __init__(self, path: Path, position: Any = None) -> None:
+    def __init__(self, path: Path, position: Any = None, from_end: bool = False) -> None:
         self.lines: list[bytes] = []
         self.position = position
         self.stopping = asyncio.Event()
         self.there: list[bool] = []
-        self._chunks = Follow(path, self.there.append, poll=0).chunks(position, self.stopping)
+        self._chunks = Follow(path, self.there.append, from_end=from_end, poll=0).chunks(position, self.stopping)
 
     async def step(self) -> bool:
         """One chunk; whether there was something in it."""
@@ -113,6 +113,16 @@ async def test_a_file_that_is_rotated_before_anything_of_it_was_read_is_read_all
     append(log, "b")
     async with following(log, reader.position) as again:
         assert await again.rest() == [b"a\n", b"b\n"]
+
+
+@pytest.mark.parametrize("before", [b"", b"a\n", b"a\nb", b"a", b"x" * 5_000 + b"\na\n"])
+async def test_from_its_end_only_what_is_written_afterwards_is_read(log: Path, before: bytes) -> None:
+    log.write_bytes(before)
+    reader = Reader(log, from_end=True)
+    assert await reader.rest() == []
+    append(log, "c")
+    assert await reader.rest() == [before.rpartition(b"\n")[2] + b"c\n"]
+    await reader.close()
 
 
 async def test_renamed_and_made_anew_both_are_read_to_their_ends(log: Path) -> None:

@@ -1,7 +1,5 @@
 """Capture killed at any instant, its log rotated meanwhile: every event arrives, and what is repeated is equal."""
 
-
-
 from __future__ import annotations
 
 import asyncio

@@ -14,27 +14,35 @@ import zlib
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
-from touchpoint.capture.series import PRECEDING, Place, ahead, beginning, digest, opened
+from touchpoint.capture.series import LONGEST_LINE, PRECEDING, Place, ahead, beginning, digest, end, opened
 from touchpoint.capture.source import Chunk, Position, SourceError, pause
 
 log = logging.getLogger(__name__)
 
 POLL = 0.25  # seconds
 BLOCK = 256 * 1024  # bytes read at once, more or less
-LONGEST = 1024 * 1024  # bytes: a line without an end is cut there
 
 
 class Follow:
     """A source: the lines of a log file."""
 
-    def __init__(self, path: Path, connected: Callable[[bool], None] = lambda _: None, poll: float = POLL) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connected: Callable[[bool], None] = lambda _: None,
+        *,
+        from_end: bool = False,
+        poll: float = POLL,
+    ) -> None:
+        """`from_end`: the first time, only what is written from now on."""
         self._path = path
+        self._first = end if from_end else beginning
         self._connected = connected
         self._poll = poll
         self._tail: Tail | None = None
 
     async def chunks(self, position: Position, stopping: asyncio.Event) -> AsyncGenerator[Chunk, None]:
-        place = beginning(self._path) if position is None else Place(*position)
+        place = self._first(self._path) if position is None else Place(*position)
         yield Chunk([], list(place))  # remembered before anything is read: it may be rotated before it was
         try:
             while not stopping.is_set():
@@ -140,8 +148,8 @@ class Tail:
         self._modified = os.fstat(self._file.fileno()).st_mtime_ns
         lines: list[bytes] = []
         size = 0
-        while size < BLOCK and (line := self._file.readline(LONGEST)):
-            if not (left or line.endswith(b"\n") or len(line) == LONGEST):
+        while size < BLOCK and (line := self._file.readline(LONGEST_LINE)):
+            if not (left or line.endswith(b"\n") or len(line) == LONGEST_LINE):
                 break
             lines.append(line)
             size += len(line)

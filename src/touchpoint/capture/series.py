@@ -18,6 +18,7 @@ from typing import IO, NamedTuple
 log = logging.getLogger(__name__)
 
 PRECEDING = 1024  # bytes that tell a place
+LONGEST_LINE = 1024 * 1024  # bytes: a line without an end is cut there
 FOREIGN = (".xz", ".bz2", ".zst", ".new", ".lock", ".swp")
 SLACK = 1_000_000_000  # nanoseconds: a file's stamp may be behind the clock
 
@@ -33,6 +34,19 @@ class Place(NamedTuple):
 def beginning(path: Path) -> Place:
     """Before all that the log file has now, and what is written from now on."""
     return Place(0, digest(b""), _modified(path) or time.time_ns())
+
+
+def end(path: Path) -> Place:
+    """Behind the last whole line that the log file has now."""
+    if not path.exists():
+        return beginning(path)
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - LONGEST_LINE))
+        last = file.read().rfind(b"\n")
+        offset = max(0, size - LONGEST_LINE) + last + 1
+        file.seek(max(0, offset - PRECEDING))
+        return Place(offset, digest(file.read(min(offset, PRECEDING))), _modified(path))
 
 
 def digest(preceding: bytes) -> str:

@@ -44,8 +44,8 @@ class StateFile:
             raise SourceError(f"{self.path} is not the state of a capture ({error}): name another --state") from None
         if not isinstance(stored, dict) or stored.get("format") != FORMAT:
             raise SourceError(f"{self.path} is of another version, or no state of a capture: name another --state")
-        if stored["kind"] != self._kind:
-            raise SourceError(f"{self.path} is the state of a capture of {stored['kind']}: name another --state")
+        if stored.get("kind") != self._kind:
+            raise SourceError(f"{self.path} is the state of a capture of {stored.get('kind')}: name another --state")
         memory = Memory.from_bytes(orjson.dumps(stored["memory"]))
         return State(stored["position"], memory, set(stored["names"]))
 

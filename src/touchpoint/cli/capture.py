@@ -33,6 +33,7 @@ State = Annotated[
 ]
 Heartbeat = Annotated[float, typer.Option(min=0, help="Seconds between heartbeats while the source is there; 0: none.")]
 MetricsPort = Annotated[int, typer.Option(min=0, max=65535, help="Serve /metrics there; 0: do not.")]
+FromEnd = Annotated[bool, typer.Option("--from-end", help="The first time, leave out what the file has already.")]
 Host = Annotated[str, typer.Argument(metavar="HOST[:PORT]", help="Where it listens.")]
 Tls = Annotated[bool, typer.Option("--tls", help="Connect with TLS; the certificate is checked.")]
 Authority = Annotated[
@@ -53,7 +54,7 @@ def capture(
     from touchpoint.capture.run import Way, run
     from touchpoint.capture.source import SourceError
     from touchpoint.dialects import Feed
-    from touchpoint.stream.logs import configure_logs
+    from touchpoint.stream.logs import configure_logs, traced
 
     if to not in ("kafka", "-"):
         raise CliError(f"--to {to!r} is neither kafka nor - (standard output)", status=2)
@@ -72,6 +73,11 @@ def capture(
         raise CliError(f"Kafka refused events: {error!r}", status=UNEXPECTED) from None
     except TimeoutError:
         raise CliError("the grace period was too short: what is not acknowledged is read again") from None
+    except OSError:
+        raise  # said in one line by whoever calls
+    except Exception as error:  # noqa: BLE001 - told without what it may say of people
+        logging.getLogger(__name__).critical("ended unexpectedly\n%s", traced(error))
+        raise typer.Exit(UNEXPECTED) from None
 
 
 @app.command("queue-log")
@@ -79,6 +85,7 @@ def queue_log(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="Asterisk's queue_log.")] = Path(
         "/var/log/asterisk/queue_log"
     ),
+    from_end: FromEnd = False,
     source: Name = None,
     tenant: Tenant = None,
     to: To = "kafka",
@@ -97,7 +104,7 @@ def queue_log(
     from touchpoint.capture.follow import Follow
 
     feed = {"source": source, "tenant": tenant}
-    capture("queue-log", to, state, heartbeat, metrics_port, feed, functools.partial(Follow, path))
+    capture("queue-log", to, state, heartbeat, metrics_port, feed, functools.partial(Follow, path, from_end=from_end))
 
 
 @app.command("asterisk-ami")
@@ -165,6 +172,7 @@ def hylafax(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="HylaFAX's xferfaxlog.")] = Path(
         "/var/spool/hylafax/etc/xferfaxlog"
     ),
+    from_end: FromEnd = False,
     source: Name = None,
     tenant: Tenant = None,
     zone: Zone = "UTC",
@@ -182,7 +190,7 @@ def hylafax(
     from touchpoint.capture.follow import Follow
 
     feed = {"source": source, "tenant": tenant, "zone": zone_of(zone)}
-    capture("hylafax", to, state, heartbeat, metrics_port, feed, functools.partial(Follow, path))
+    capture("hylafax", to, state, heartbeat, metrics_port, feed, functools.partial(Follow, path, from_end=from_end))
 
 
 @app.command("mailbox")
