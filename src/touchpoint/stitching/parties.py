@@ -8,6 +8,7 @@ from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.interactions.entities import parent_of
 from touchpoint.stitching.interactions.identity import Claim, claim, identification, telling
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
+from touchpoint.stitching.interactions.parents import followed
 from touchpoint.stitching.limits import Limits
 
 ItemKey = tuple[str, str]
@@ -55,6 +56,7 @@ class Parties:
         self._limits, self._root_of = limits, root_of
         self._claims = {key: claim([f for f in facts if f.subject == key[1]], limits) for key, facts in items.items()}
         self._identity = identity + [known for facts in self._speakers() for known in implied(facts, limits)]
+        self._followed: dict[ItemKey, PartyKey | None] = {}
         self._homes = {key: self._home(key) for key in items}
         self._activity_homes = {key: self._activity_home(key, facts) for key, facts in activities.items()}
         self._into: dict[PartyKey, PartyKey] = {}
@@ -91,18 +93,15 @@ class Parties:
 
     def _home(self, key: ItemKey) -> PartyKey:
         """The key that an item's own events give, else its parent's, else its own."""
-        one, seen = key, {key}
-        while True:
-            own = claimed_key(one[0], self._claims[one])
-            if own is not None:
-                return own
-            parent = parent_of(one[1], self._items[one])
-            if parent is None or (following := (one[0], self._root_of(one[0], parent))) not in self._items:
-                return PartyKey(one[0], "anon", one[1])
-            if following in seen:
-                return PartyKey(key[0], "anon", key[1])
-            one = following
-            seen.add(one)
+        return followed(key, self._claimed, self._parent, lambda one: PartyKey(one[0], "anon", one[1]), self._followed)
+
+    def _claimed(self, key: ItemKey) -> PartyKey | None:
+        return claimed_key(key[0], self._claims[key])
+
+    def _parent(self, key: ItemKey) -> ItemKey | None:
+        named = parent_of(key[1], self._items[key])
+        parent = (key[0], self._root_of(key[0], named)) if named is not None else None
+        return parent if parent in self._items else None
 
     def _activity_home(self, key: ItemKey, facts: list[Fact]) -> PartyKey:
         own = claimed_key(key[0], claim(facts, self._limits))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import msgspec
 
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.interactions.identity import Claim, Identity, claim
 from touchpoint.stitching.interactions.model import Activity, PartyKey
+from touchpoint.stitching.interactions.parents import followed
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.media import fold
 from touchpoint.stitching.media.model import MediaItem
@@ -169,23 +170,20 @@ def parent_of(item: str, facts: Collection[Fact]) -> str | None:
     return min(named, key=lambda name: (named[name], name), default=None)
 
 
-def party_key(entity: Entity, identity: Identity, by_name: Mapping[str, Entity]) -> PartyKey:
-    """Tenant and party id once identified, else the address, else the parent's, else anonymous (stitching.md, 3).
+def party_keys(identity: Identity, by_name: Mapping[str, Entity]) -> Callable[[Entity], PartyKey]:
+    """What gives each entity's party: tenant and party id once identified, else the address, else the parent's."""
+    known: dict[Entity, PartyKey | None] = {}
 
-    Whose parents lead round in a circle has none.
-    """
-    one, seen = entity, {entity.id}
-    while True:
-        key = _own_key(one, identity)
-        if key is not None:
-            return key
-        parent = by_name.get(one.parent) if one.parent is not None else None
-        if parent is None:
-            return PartyKey(one.tenant, "anon", one.id)
-        if parent.id in seen:
-            return PartyKey(entity.tenant, "anon", entity.id)
-        one = parent
-        seen.add(one.id)
+    def own(one: Entity) -> PartyKey | None:
+        return _own_key(one, identity)
+
+    def parent(one: Entity) -> Entity | None:
+        return by_name.get(one.parent) if one.parent is not None else None
+
+    def alone(one: Entity) -> PartyKey:
+        return PartyKey(one.tenant, "anon", one.id)
+
+    return lambda entity: own(entity) or followed(entity, own, parent, alone, known)
 
 
 def _own_key(entity: Entity, identity: Identity) -> PartyKey | None:

@@ -71,17 +71,18 @@ def components(entities: Iterable[Entity], key_of: Callable[[Entity], PartyKey],
     found: list[Component] = []
     for entity in sorted(entities, key=lambda e: e.order):
         key = key_of(entity)
-        home = Component(key)
         joined = [
             c
             for c in found
             if c.key == key and not _asked_to_close(c, entity) and c.links(entity, stitches(key, entity, limits))
         ]
-        for component in joined:
+        home = joined[0] if joined else Component(key)
+        for component in joined[1:]:
             home.absorb(component)
         home.add(entity)
-        found = [c for c in found if c not in joined]
-        found.append(home)
+        if not joined or joined != found[-1:]:
+            found = [c for c in found if c not in joined]
+            found.append(home)
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from touchpoint.stitching.facts import UNREADABLE, Fact, Micros
-from touchpoint.stitching.interactions.entities import Entity, activity_entity, item_entity, party_key
+from touchpoint.stitching.interactions.entities import Entity, activity_entity, item_entity, party_keys
 from touchpoint.stitching.interactions.grouping import Component, components
 from touchpoint.stitching.interactions.identity import Identity
 from touchpoint.stitching.interactions.model import PartyFacts
@@ -83,7 +83,7 @@ class Present:
     def _grouped(self, identity: Identity) -> list[Component]:
         entities = [entity for key in self._facts if (entity := self._entity(key)) is not None]
         by_name = {name: entity for entity in entities if entity.item is not None for name in entity.names}
-        return components(entities, lambda e: party_key(e, identity, by_name), self._limits)
+        return components(entities, party_keys(identity, by_name), self._limits)
 
     def grouped_alike(self, identity: Identity) -> bool:
         """Whether another identity would give the same interactions."""
