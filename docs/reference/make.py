@@ -10,6 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
+from touchpoint.capture.metrics import METRICS as CAPTURE_METRICS
 from touchpoint.sections import ChannelSettings, DialectTopic, LimitSettings, Span
 from touchpoint.settings import PREFIX, Settings
 from touchpoint.stitching.facts import DAY, HOUR, MINUTE, SECOND
@@ -52,6 +53,15 @@ their name. No label carries personal data.
 |---|---|---|---|
 """
 
+CAPTURE = """
+## Capture
+
+`touchpoint capture --metrics-port PORT` serves those of its source; the label is the subcommand's name.
+
+| metric | kind | labels | what it means, and what to do |
+|---|---|---|---|
+"""
+
 
 def settings_page() -> str:
     """The text of settings.md."""
@@ -62,8 +72,13 @@ def settings_page() -> str:
 
 def metrics_page() -> str:
     """The text of metrics.md."""
-    rows = [f"| `{m.name}` | {m.kind} | {', '.join(m.labels) or '-'} | {m.help} |" for m in METRICS]
-    return METRICS_PAGE + "\n".join(rows) + "\n"
+    rows = [_metric(m.name, m.kind, m.labels, m.help) for m in METRICS]
+    captured = [_metric(m.name, m.kind, m.labels, m.help) for m in CAPTURE_METRICS]
+    return METRICS_PAGE + "\n".join(rows) + "\n" + CAPTURE + "\n".join(captured) + "\n"
+
+
+def _metric(name: str, kind: str, labels: tuple[str, ...], help_: str) -> str:
+    return f"| `{name}` | {kind} | {', '.join(labels) or '-'} | {help_} |"
 
 
 def _tables() -> Iterator[str]:

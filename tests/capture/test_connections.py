@@ -162,7 +162,10 @@ async def test_tls_is_spoken_and_the_certificate_checked(made: Made, tmp_path: P
 
 
 @BOTH
-async def test_another_kind_of_server_is_said_to_be_none(made: Made, caplog: pytest.LogCaptureFixture) -> None:
+async def test_another_kind_of_server_is_said_to_be_none(
+    made: Made, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connected, "CONNECT_SECONDS", 1.0)
     other = EventSocketServer() if made[0] is AmiServer else AmiServer()
     async with other, listening(other, made[1](PASSWORD)):
         await until(lambda: "this is no" in caplog.text or "does not answer" in caplog.text)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from touchpoint.capture.metrics import METRICS as CAPTURE_METRICS
 from touchpoint.cli import COMMANDS
 from touchpoint.sections import ChannelSettings, DialectTopic, LimitSettings
 from touchpoint.settings import PREFIX, Settings
@@ -29,7 +30,7 @@ def test_every_setting_and_every_metric_has_its_line_with_words() -> None:
     names += [*ChannelSettings.model_fields, *DialectTopic.model_fields]
     assert [name for name in names if text.count(f"| `{name}` |") != 1] == []
     assert "None" not in text
-    assert all(metric.help for metric in METRICS)
+    assert all([m.help for m in METRICS] + [m.help for m in CAPTURE_METRICS])
 
 
 ROOT = Path(__file__).parents[2]
@@ -44,8 +45,9 @@ def test_what_a_page_names_exists(page: Path) -> None:
     settings = {PREFIX + name.upper() for name in Settings.model_fields} | {PREFIX + "CONFIG"}
     settings |= {f"{PREFIX}LIMITS__{name.upper()}" for name in LimitSettings.model_fields}
     assert set(re.findall(rf"\b{PREFIX}[A-Z_]+[A-Z]", text)) <= settings
-    metrics = {metric.name + ("_total" if metric.kind == "counter" else "") for metric in METRICS}
-    metrics |= {metric.name for metric in METRICS} if page.name == "metrics.md" else set()
+    every = {m.name: m.kind for m in METRICS} | {m.name: m.kind for m in CAPTURE_METRICS}
+    metrics = {name + ("_total" if kind == "counter" else "") for name, kind in every.items()}
+    metrics |= every.keys() if page.name == "metrics.md" else set()
     assert (
         set(re.findall(r"`(touchpoint_[a-z_]+)", text)) - {"touchpoint_writer", "touchpoint_viewer", "touchpoint_admin"}
         <= metrics

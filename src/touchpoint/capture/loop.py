@@ -62,10 +62,10 @@ class Capture:
             self._ahead = False
             self._state.names |= {event["source"] for event in outcome.events}
             self.metrics.heard()
-            self.metrics.records.inc(len(chunk.records))
-            self.metrics.events.inc(len(outcome.events))
-            self.metrics.unknown.inc(outcome.unknown)
-            self.metrics.dead_letters.inc(len(outcome.letters))
+            self.metrics.count("records", len(chunk.records))
+            self.metrics.count("events", len(outcome.events))
+            self.metrics.count("unknown", outcome.unknown)
+            self.metrics.count("dead_letters", len(outcome.letters))
             self._sent += len(outcome.events)
         self._unstored |= bool(chunk.records) or chunk.position != self._state.position
         self._state.position = chunk.position

@@ -1,11 +1,44 @@
-"""What is counted of a capture."""
+"""What is counted of a capture: name, type, what it means and what to do about it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+
+
+class Metric(NamedTuple):
+    """One metric as it is documented and exported."""
+
+    name: str
+    kind: Literal["counter", "gauge"]
+    help: str
+    labels: tuple[str, ...] = ("source",)  # the subcommand's name
+
+
+METRICS = (
+    Metric("touchpoint_capture_records", "counter", "Records read from the source."),
+    Metric("touchpoint_capture_events", "counter", "Events made of them, and stored."),
+    Metric(
+        "touchpoint_capture_unknown", "counter",
+        "Records that were not understood and name no media item. Vendors add record types; nothing is lost.",
+    ),
+    Metric(
+        "touchpoint_capture_dead_letters", "counter",
+        "Records that became dead letters: see their causes (`touchpoint dead-letters list`).",
+    ),
+    Metric(
+        "touchpoint_capture_connections", "counter",
+        "How often the source was reached anew. Rising: the connection or the source is in trouble.",
+    ),
+    Metric("touchpoint_capture_connected", "gauge", "1 while the source is there. 0 for minutes: look at its log."),
+    Metric(
+        "touchpoint_capture_seconds_since_record", "gauge",
+        "Seconds since the source last said something. More than is usual for it at this hour: is it still told to?",
+    ),
+)  # fmt: skip
 
 
 class Metrics:
@@ -13,15 +46,19 @@ class Metrics:
 
     def __init__(self, kind: str) -> None:
         self.registry = CollectorRegistry()
-        self.records = self._counter("records", "Records read from the source.", kind)
-        self.events = self._counter("events", "Events made of them and stored.", kind)
-        self.unknown = self._counter("unknown", "Records that were not understood and name no media item.", kind)
-        self.dead_letters = self._counter("dead_letters", "Records that became dead letters.", kind)
-        self.connections = self._counter("connections", "How often the source was reached anew.", kind)
-        self._connected = self._gauge("connected", "1 while the source is there.", kind)
-        self._silence = self._gauge("seconds_since_record", "Seconds since the source last said something.", kind)
+        self._counters, self._gauges = dict[str, Counter](), dict[str, Gauge]()
+        for name, of, help_, labels in METRICS:
+            if of == "counter":
+                self._counters[name] = Counter(name, help_, labels, registry=self.registry).labels(kind)
+            else:
+                self._gauges[name] = Gauge(name, help_, labels, registry=self.registry).labels(kind)
         self._last = time.monotonic()
-        self._silence.set_function(lambda: time.monotonic() - self._last)
+        silence = self._gauges["touchpoint_capture_seconds_since_record"]
+        silence.set_function(lambda: time.monotonic() - self._last)
+
+    def count(self, name: str, amount: float = 1) -> None:
+        """Add to the counter ``touchpoint_capture_<name>``."""
+        self._counters[f"touchpoint_capture_{name}"].inc(amount)
 
     def heard(self) -> None:
         """The source said something."""
@@ -29,17 +66,11 @@ class Metrics:
 
     def connected(self, well: bool) -> None:
         """The source is there now, or is away."""
-        self._connected.set(well)
+        self._gauges["touchpoint_capture_connected"].set(well)
         if well:
-            self.connections.inc()
+            self.count("connections")
 
     def serve(self, host: str, port: int) -> Callable[[], object]:
         """Show them at `/metrics`; gives what ends that. Raises OSError if the port is taken."""
         server, _ = start_http_server(port, host, self.registry)
         return server.shutdown
-
-    def _counter(self, name: str, help_: str, kind: str) -> Counter:
-        return Counter(f"touchpoint_capture_{name}", help_, ["source"], registry=self.registry).labels(kind)
-
-    def _gauge(self, name: str, help_: str, kind: str) -> Gauge:
-        return Gauge(f"touchpoint_capture_{name}", help_, ["source"], registry=self.registry).labels(kind)
