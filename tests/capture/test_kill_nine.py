@@ -33,7 +33,7 @@ async def test_to_standard_output(tmp_path: Path) -> None:
     state = tmp_path / "state.json"
     arguments = ["queue-log", str(log.path), "--source", SOURCE, "--state", str(state), "--to", "-"]
     process = CaptureProcess(tmp_path, *arguments)
-    await killed_again_and_again(process, log, state, random.Random(4), 6)
+    await killed_again_and_again(process, log, state, random.Random(4), 4)
     process.start()
     wanted = {each["id"]: each for each in log.events()}
     await process.until(lambda said: len(ids(said)) == len(wanted))

@@ -40,14 +40,17 @@ class Follow:
         self._connected = connected
         self._poll = poll
         self._tail: Tail | None = None
+        self._told: object = None  # what the log was told last
 
     async def chunks(self, position: Position, stopping: asyncio.Event) -> AsyncGenerator[Chunk, None]:
         place = self._first(self._path) if position is None else Place(*position)
+        log.info("following %s", self._path)
         yield Chunk([], list(place))  # remembered before anything is read: it may be rotated before it was
         try:
             while not stopping.is_set():
                 lines = self._lines(place)
                 if lines and self._tail:
+                    self._tell(self._tail, "reading %s", self._tail.name)
                     place = self._tail.place
                 yield Chunk(lines, list(place), caught_up=not lines and self._tail is not None)
                 if not lines:
@@ -62,6 +65,10 @@ class Follow:
             if lines or (self._tail.offset and self._tail.is_file(self._path)):
                 return lines
         todo = ahead(self._path, place)
+        if place.offset and not todo[0][1]:
+            self._tell(
+                place, "%s: no file has the place that was read last; what was written since is read", self._path
+            )
         for number, (path, offset) in enumerate(todo):
             tail = self._at(path, offset)
             if tail is not None:
@@ -82,9 +89,13 @@ class Follow:
             self._turn_to(None)
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error.strerror}") from None
-        else:
-            log.info("following %s from byte %d", path, offset)
         return self._tail
+
+    def _tell(self, about: object, message: str, what: Path) -> None:
+        """To the log, once."""
+        if about != self._told:
+            log.info(message, what)
+        self._told = about
 
     def _turn_to(self, tail: Tail | None) -> None:
         if self._tail is not None:
@@ -99,6 +110,7 @@ class Tail:
 
     def __init__(self, path: Path, offset: int) -> None:
         """Raises FileNotFoundError."""
+        self.name = path  # when it was opened
         self._file = opened(path)
         self._zipped = path.suffix == ".gz"
         begin = max(0, offset - PRECEDING)

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import logging
 import re
 import time
 import zlib
 from operator import itemgetter
 from pathlib import Path
 from typing import IO, NamedTuple
-
-log = logging.getLogger(__name__)
 
 PRECEDING = 1024  # bytes that tell a place
 LONGEST_LINE = 1024 * 1024  # bytes: a line without an end is cut there
@@ -93,14 +90,14 @@ def holds(path: Path, place: Place) -> bool:
 def ahead(path: Path, place: Place) -> list[tuple[Path, int]]:
     """What is to be read from the place on: files, and where in them; the log file itself is the last.
 
-    Where no file holds the place any more: all files that were written to since; what is known of them counts once.
+    Where no file holds the place any more, the first offset is 0: all files that were written to since, as a whole.
+    What is known of them counts once.
     """
     files = series(path)
     if place.offset:
         for number in reversed(range(len(files))):
             if holds(files[number], place):
                 return [(files[number], place.offset), *((later, 0) for later in files[number + 1 :])]
-        log.warning("%s: nothing holds the place that was read last; going on with what was written since", path)
     return [(each, 0) for each in files if each == path or _modified(each) >= place.modified - SLACK]
 
 
