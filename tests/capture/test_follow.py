@@ -199,14 +199,18 @@ async def test_truncated_and_grown_longer_than_it_was_it_is_another_file(log: Pa
         assert await reader.rest() == [b"b" * 50 + b"\n", b"c\n"]
 
 
-async def test_where_nothing_holds_the_place_any_more_what_is_there_is_read(log: Path) -> None:
+async def test_where_nothing_holds_the_place_any_more_what_is_there_is_read_and_that_is_said_once(
+    log: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     append(log, "a")
     async with following(log) as reader:
         await reader.rest()
     log.unlink()
-    append(log, "b")
     async with following(log, reader.position) as again:
+        assert await again.rest() == []
+        append(log, "b")
         assert await again.rest() == [b"b\n"]
+    assert caplog.text.count("no file has the place") == 1
 
 
 async def test_a_line_without_an_end_is_read_when_its_file_is_left(log: Path) -> None:

@@ -50,7 +50,7 @@ class Follow:
             while not stopping.is_set():
                 lines = self._lines(place)
                 if lines and self._tail:
-                    self._tell(self._tail, "reading %s", self._tail.name)
+                    self._tell(logging.INFO, self._tail, "reading %s", self._tail.name)
                     place = self._tail.place
                 yield Chunk(lines, list(place), caught_up=not lines and self._tail is not None)
                 if not lines:
@@ -66,9 +66,8 @@ class Follow:
                 return lines
         todo = ahead(self._path, place)
         if place.offset and not todo[0][1]:
-            self._tell(
-                place, "%s: no file has the place that was read last; what was written since is read", self._path
-            )
+            lost = "%s: no file has the place that was read last; what was written since is read"
+            self._tell(logging.WARNING, place, lost, self._path)
         for number, (path, offset) in enumerate(todo):
             tail = self._at(path, offset)
             if tail is not None:
@@ -91,10 +90,10 @@ class Follow:
             raise SourceError(f"{path} cannot be read: {error.strerror}") from None
         return self._tail
 
-    def _tell(self, about: object, message: str, what: Path) -> None:
+    def _tell(self, level: int, about: object, message: str, what: Path) -> None:
         """To the log, once."""
         if about != self._told:
-            log.info(message, what)
+            log.log(level, message, what)
         self._told = about
 
     def _turn_to(self, tail: Tail | None) -> None:
