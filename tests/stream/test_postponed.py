@@ -10,7 +10,7 @@ import pytest
 from stage_cluster import Cluster, Json, records_of
 
 from touchpoint.simulate import simulate
-from touchpoint.stitching.interactions.advance import advance, located
+from touchpoint.stitching.interactions.advance import advance, located_each
 from touchpoint.stitching.interactions.model import PartyFacts
 from touchpoint.stitching.limits import Limits
 
@@ -77,7 +77,7 @@ def test_a_question_that_cannot_be_answered_does_not_keep_anybody_from_closing(
     events = [ended("c1", 0, "tel:+441632960001"), ended("c2", 1, "tel:+441632960002", parent="c1")]
     results = []
     for items in (set(), {"c1"}):
-        monkeypatch.setattr("touchpoint.stream.questions.located", Fault(located, items))
+        monkeypatch.setattr("touchpoint.stream.questions.located_each", Fault(located_each, items))
         cluster = Cluster(2, 1, Limits())
         cluster.produce(events)
         results.append({next(iter(items_of(record))): record for record in run(cluster, FINISH).values()})

@@ -34,8 +34,8 @@ FEW = 4
 """So many open things of a party are looked at when the last of them may be over, more as soon as the first may."""
 MOST_TOLD = 200
 """Changes of identity that are kept of a key, the latest: a number that is everybody's must not grow its state."""
-MOST_DUE = 2_000
-"""Parties looked at in one call: a long queue of them must not keep the partition from its ticks."""
+MOST_DUE = 500
+"""Parties looked at in one call: a long queue of them must not keep the others of the process waiting."""
 
 
 class PartyState(msgspec.Struct, array_like=True):

@@ -19,7 +19,7 @@ from touchpoint.stream.touches import Addresses, Ask, Touch
 log = logging.getLogger(__name__)
 
 ASKS = b"?"  # before a party's key: the questions that wait there
-MOST_ANSWERED = 2_000
+MOST_ANSWERED = 500
 MOST_WAITING = 1_000
 
 _decode = msgspec.msgpack.Decoder(list[Ask]).decode

@@ -125,7 +125,7 @@ class StageWork:
     async def process(self, records: Sequence[Sequence[Record]]) -> None:
         now = now_micros()
         self._state.begin()
-        forwards = self._apply(records, now)
+        forwards = await self._apply(records, now)
         self._gate.check(records, forwards)
         await self._settle(forwards)
 
@@ -134,11 +134,12 @@ class StageWork:
         await self._settle(self._stage.tick(now_micros(), caught_up))
         self._measure()
 
-    def _apply(self, batches: Sequence[Sequence[Record]], now: Micros) -> list[Forward]:
+    async def _apply(self, batches: Sequence[Sequence[Record]], now: Micros) -> list[Forward]:
         forwards: list[Forward] = []
         try:
             for records in batches:
                 forwards += self._stage.apply(records, now)
+                await asyncio.sleep(0)  # heartbeats, commits and other partitions between two batches
         except Exception as error:  # noqa: BLE001 - no input can stop a worker
             self._say(error)
             return self._apply_singly(batches, now)
