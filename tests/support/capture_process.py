@@ -26,6 +26,10 @@ class CaptureProcess:
         self._environment = PLAIN | {f"TOUCHPOINT_{name}": value for name, value in environment.items()}
         self._process: subprocess.Popen[bytes] | None = None
 
+    def __del__(self) -> None:
+        """After a test that failed it does not go on."""
+        self.kill()
+
     def start(self) -> None:
         self._runs += 1
         with self._out(self._runs).open("wb") as out, self.log.open("ab") as log:
@@ -66,7 +70,7 @@ class CaptureProcess:
     def _end(self, how: signal.Signals) -> int:
         if self._process is None:
             return 0
-        self._process.send_signal(how)
+        self._process.send_signal(how)  # nothing, where it has ended
         status = self._process.wait(60)
         self._process = None
         return status
