@@ -17,7 +17,7 @@ from touchpoint.stream.clock import OURS, UNKNOWN, MediaClock
 from touchpoint.stream.dead_letters import dead_letter, orphan, without_record
 from touchpoint.stream.items import Changes, Item, ItemState
 from touchpoint.stream.stage import Forward, Record, State
-from touchpoint.stream.timers import Timers, stamped, unstamped
+from touchpoint.stream.timers import Timers, unstamped
 from touchpoint.stream.touches import FROM_FEED, LINKS, Addresses, Erasure, Link, Told, Touch, link, read
 
 MOST_EXPIRED = 2_000  # in one tick
@@ -225,8 +225,7 @@ class MediaStage:
         out += [link(each) if isinstance(each, Link) else self._addresses.touch(each) for each in sent]
         after = _encode(state)
         if after != before:
-            self._state[key] = stamped(item.due, after)
-            self._timers.set(key, item.due)
+            self._timers.put(key, item.due, after)
 
     def _touch(self, key: PartyKey, facts: PartyFacts, out: list[Forward]) -> None:
         out.append(self._addresses.touch(Touch(key, 0, facts)))
@@ -242,5 +241,4 @@ class MediaStage:
         for passenger in state.passengers.values():
             passenger.facts = []
         due = state.last + self._limits.interaction_age
-        self._state[key] = stamped(due, _encode(state))
-        self._timers.set(key, due)
+        self._timers.put(key, due, _encode(state))

@@ -24,7 +24,7 @@ from touchpoint.stream.logs import place_of
 from touchpoint.stream.party_clock import PartyClock
 from touchpoint.stream.questions import ASKS, Questions
 from touchpoint.stream.stage import Forward, Record, State
-from touchpoint.stream.timers import POSTPONED, Timers, due_of, stamped, unstamped
+from touchpoint.stream.timers import POSTPONED, Timers, due_of, unstamped
 from touchpoint.stream.tombstones import TOMBSTONES, Tombstones
 from touchpoint.stream.touches import Addresses, Told, Touch, read
 
@@ -167,8 +167,7 @@ class PartyStage:
         if due is None and not state.facts.identity:
             self._state.pop(key, None)
             return
-        self._state[key] = stamped(due, _encode(state))
-        self._timers.set(key, due)
+        self._timers.put(key, due, _encode(state))
 
     # --- closed interactions out ------------------------------------------------------------------------------
 

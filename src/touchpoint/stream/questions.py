@@ -13,7 +13,7 @@ from touchpoint.stitching.interactions.model import PartyFacts, reference
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stream.logs import place_of
 from touchpoint.stream.stage import Forward, State
-from touchpoint.stream.timers import POSTPONED, Timers, stamped, unstamped
+from touchpoint.stream.timers import POSTPONED, Timers, unstamped
 from touchpoint.stream.touches import Addresses, Ask, Touch
 
 log = logging.getLogger(__name__)
@@ -56,8 +56,7 @@ class Questions:
         waiting = _decode(unstamped(raw)) if raw is not None else []
         waiting += [ask for ask in asks if ask not in waiting]
         due = min(ask.time for ask in waiting)
-        self._state[key] = stamped(due, _encode(waiting[-MOST_WAITING:]))
-        self._timers.set(key, due)
+        self._timers.put(key, due, _encode(waiting[-MOST_WAITING:]))
 
     def answer(
         self, settled: Micros, facts_of: Callable[[bytes], PartyFacts], silences: Silences, out: list[Forward]

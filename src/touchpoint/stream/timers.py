@@ -10,6 +10,8 @@ from touchpoint.stream.stage import State
 
 POSTPONED: Micros = HOUR
 """Event time after which a key is tried again that failed unexpectedly."""
+MOST_STALE = 10_000
+"""Entries beyond two for each key: the index is then built anew."""
 _WIDTH = 8
 _NEVER: Micros = 2**63 - 1
 
@@ -30,30 +32,58 @@ def due_of(value: bytes) -> Micros:
 
 
 class Timers:
-    """Those keys by due time that are `mine`.
+    """Those keys by due time that are `mine`, and their values.
 
-    A key may stand in it several times: only the time in its state counts.
+    What is put off is not moved: its old time comes first and is then seen to be too early. So a key that changes
+    often does not fill the index.
     """
 
     def __init__(self, state: State, mine: Callable[[bytes], bool]) -> None:
-        self._state = state
-        self._heap = [(due_of(value), key) for key, value in state.items() if mine(key)]
-        heapify(self._heap)
+        self._state, self._mine = state, mine
+        self._heap = self._built()
 
-    def set(self, key: bytes, due: Micros | None) -> None:
-        if due is not None:
+    def __len__(self) -> int:
+        """Entries of the index: somewhat more than keys."""
+        return len(self._heap)
+
+    def put(self, key: bytes, due: Micros | None, value: bytes) -> None:
+        """Store a key's value; it is looked at when it is due, or never."""
+        before = self._state.get(key)
+        self._state[key] = stamped(due, value)
+        if due is not None and (before is None or due < due_of(before) or due_of(before) == _NEVER):
             heappush(self._heap, (due, key))
+            if len(self._heap) > MOST_STALE + 2 * len(self._state):
+                self._heap = self._built()
 
     def postpone(self, key: bytes, due: Micros) -> None:
-        """Look at a key again later; its state stays as it is."""
+        """Look at a key later that `pop_due` gave just now; its value stays as it is."""
         self._state[key] = stamped(due, bytes(unstamped(self._state[key])))
-        self.set(key, due)
 
     def pop_due(self, before: Micros, most: int) -> Iterator[bytes]:
-        """Keys whose time has come, at most so many: the rest waits for the next call."""
+        """Keys whose time has come, at most so many: the rest waits for the next call.
+
+        Each is stored anew, postponed or deleted before the next is asked for.
+        """
         while most and self._heap and self._heap[0][0] < before:
             due, key = heappop(self._heap)
             value = self._state.get(key)
-            if value is not None and due_of(value) == due:
+            if value is None:
+                continue
+            now_due = due_of(value)
+            if now_due == due:
                 most -= 1
                 yield key
+                self._again(key, due)
+            elif due < now_due < _NEVER:
+                heappush(self._heap, (now_due, key))
+
+    def _again(self, key: bytes, due: Micros) -> None:
+        """A key that was looked at and is due later has no entry yet: it was put off while its old one was out."""
+        value = self._state.get(key)
+        if value is not None and due < due_of(value) < _NEVER:
+            heappush(self._heap, (due_of(value), key))
+
+    def _built(self) -> list[tuple[Micros, bytes]]:
+        heap = [(due_of(value), key) for key, value in self._state.items() if self._mine(key)]
+        heapify(heap)
+        return heap

@@ -8,7 +8,7 @@ from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.interactions.model import Closed
 from touchpoint.stitching.limits import Limits
 from touchpoint.stream.stage import State
-from touchpoint.stream.timers import Timers, stamped, unstamped
+from touchpoint.stream.timers import Timers, unstamped
 
 TOMBSTONES = b"+"  # before a party's key
 
@@ -47,7 +47,4 @@ class Tombstones:
             self._state.pop(key, None)
             return
         due = min(one.instant for one in closed) + self._age + 1
-        value = stamped(due, _encode(closed))
-        if self._state.get(key) != value:
-            self._state[key] = value
-            self._timers.set(key, due)
+        self._timers.put(key, due, _encode(closed))
