@@ -78,7 +78,7 @@ def test_each_rejected_line_is_told_and_all_else_is_stitched(tmp_path: Path, cal
     mixed = tmp_path / "mixed.jsonl"
     mixed.write_bytes(
         b"\n".join(
-            [CALL[0], b"{broken", CALL[1], b"", CALL[2], event("x", "09:00:20", "call.sung"), b"\xff\xfe", CALL[3]]
+            [CALL[0], b"{broken", CALL[1], b"", CALL[2], event("x", "09:00:20", "opera.sung"), b"\xff\xfe", CALL[3]]
         )
     )
     done = stitch(mixed)
@@ -86,7 +86,7 @@ def test_each_rejected_line_is_told_and_all_else_is_stitched(tmp_path: Path, cal
     assert done.stdout == stitch(call).stdout
     told = done.stderr.decode().splitlines()
     assert [line.split(": ")[0] for line in told] == [f"{mixed}:{number}" for number in (2, 6, 7)]
-    assert "call.sung" in told[1]
+    assert "opera.sung" in told[1]
 
 
 def test_a_fact_about_what_never_came_is_told(call: Path) -> None:

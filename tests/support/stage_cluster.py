@@ -18,13 +18,14 @@ from touchpoint.stitching.limits import Limits
 from touchpoint.stream.feeds import FeedStage
 from touchpoint.stream.media import MediaStage
 from touchpoint.stream.party import PartyStage
-from touchpoint.stream.stage import Forward, Record, Stage
+from touchpoint.stream.stage import LAST, Forward, Record, Stage
 
 Json = dict[str, Any]
 INPUTS = ("calls", "emails", "faxes", "chats", "activities", "parties")
 SECRET = b"test"
 TICKS = 0.5  # after so many batches
 BEFORE_COMMIT = 0.3  # so many crashes
+WITHIN_CHANGELOG = 0.3  # of the others
 
 
 class Cluster:
@@ -135,6 +136,11 @@ class Cluster:
             self._forward(agent, p, stage.apply(self._some_batch(place), self.now))
             self.stages[agent, p] = self._stage(agent, p)
             return
+        if agent not in self.feeds and self.rng.random() < WITHIN_CHANGELOG:
+            self._forward(agent, p, stage.apply(self._some_batch(place), self.now))
+            self._lose_some(agent, p, before)
+            self.stages[agent, p] = self._stage(agent, p)
+            return
         tick = self.rng.random() < TICKS / 2
         forwards = stage.tick(self.now, ()) if tick else stage.apply(self._some_batch(place), self.now)
         arrives: dict[tuple[str, int], int] = {}
@@ -147,6 +153,17 @@ class Cluster:
         self.states[agent, p].clear()
         self.states[agent, p].update(before)
         self.stages[agent, p] = self._stage(agent, p)
+
+    def _lose_some(self, agent: str, p: int, before: dict[bytes, bytes]) -> None:
+        """Of the changes some had reached the changelog, and some had not; how far all has come is written last."""
+        state = self.states[agent, p]
+        for key in sorted(before.keys() | state.keys()):
+            lost = key.startswith(LAST) or self.rng.random() < 0.5
+            if before.get(key) != state.get(key) and lost:
+                if key in before:
+                    state[key] = before[key]
+                else:
+                    del state[key]
 
     def _agent(self, topic: str) -> str:
         return topic if topic in self.feeds else "party" if topic == "touches" else "media"

@@ -9,11 +9,11 @@ import msgspec
 from touchpoint.stitching.facts import SECOND, Fact, Micros
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.watermarks import EMPTY, Input, Progress, least
-from touchpoint.stream.stage import Forward, State
+from touchpoint.stream.stage import LAST, Forward, State
 from touchpoint.stream.timers import stamped, unstamped
 from touchpoint.stream.touches import LINKS, TOUCHES, Told, told
 
-OURS = b"\0"
+OURS = LAST
 _KEY = OURS + b"progress"
 UNKNOWN: Micros = -EMPTY
 STANDING = "parties"

@@ -110,11 +110,14 @@ class Directory(msgspec.Struct, array_like=True):
             if item in self.moved:
                 to(self.moved.pop(item).party).gone.append(item)
         for item, party in each.rekey.items():
+            way = self.moved.get(item)
+            if party.kind == "anon" and (way.party if way else key).kind != "anon":
+                continue  # an old word, spoken again after a crash: it is known by now whose it is
             if party == key:
                 self.moved.pop(item, None)  # it comes back
-            elif item in self.moved:
-                if self.moved[item].party != party:
-                    to(self.moved[item].party).rekey[item] = party
+            elif way is not None:
+                if way.party != party:
+                    to(way.party).rekey[item] = party
             elif _is_open(item, facts) and item not in closed:
                 self._move(party, item, facts.items.get(item) or facts.activities.get(item[len(_ACTIVITY) :]) or ())
         for ask in each.asks:

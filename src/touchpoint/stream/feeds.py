@@ -21,11 +21,11 @@ from touchpoint.stitching.watermarks import Input
 from touchpoint.stream.dead_letters import dead_letter
 from touchpoint.stream.feed_clock import FeedClock, FeedTime
 from touchpoint.stream.media import ahead
-from touchpoint.stream.stage import Forward, Record, State
+from touchpoint.stream.stage import LAST, Forward, Record, State
 from touchpoint.stream.touches import FROM_FEED, Link, link
 from touchpoint.stream.translation import NOT_KNOWN, Translation
 
-_PROGRESS = b"progress"
+_PROGRESS = LAST + b"progress"
 _MEMORY = b"memory\0"
 
 _decode = msgspec.msgpack.Decoder(FeedTime).decode

@@ -124,7 +124,8 @@ class PartyStage:
     def _part(self, key: bytes, state: PartyState, facts: PartyFacts, touches: list[Touch]) -> list[Touch]:
         """What leaves for another party. Tombstones are read only if it may depend on them, and may leave as well."""
         known, directory = state.facts.identity, state.directory
-        news = facts.identity != known or any(each.facts.closed or each.rekey or each.gone for each in touches)
+        news = facts.identity != known or any(each.facts.closed or each.gone for each in touches)
+        news = news or any(party != state.key for each in touches for party in each.rekey.values())
         if news or directory.moved or directory.into or (facts.identity and state.key.kind == "address"):
             brought, facts.closed = facts.closed, self._tombstones.of(key)
             if brought:

@@ -115,11 +115,27 @@ class ChangelogRecovery(Recovery):
                 return
             self.signal_recovery_start.clear()
             try:
-                await self._wait(self._recover())
-                await self._wait(self.on_recovery_completed(self._generation_id))
+                await self._through()
             except RebalanceAgain:
                 continue
             except ServiceStopped:
+                return
+
+    async def _through(self) -> None:
+        """Recover to the end. A client that loses its broker may cancel what waits for it, and Faust takes that for our
+        end: the worker would then keep its partitions and never work on them.
+        """
+        while True:
+            try:
+                await self._wait(self._recover())
+                await self._wait(self.on_recovery_completed(self._generation_id))
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if self.should_stop or (task is not None and task.cancelling()):
+                    raise
+                log.warning("reading the changelogs was interrupted, trying again")
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
                 return
 
     async def _recover(self) -> None:

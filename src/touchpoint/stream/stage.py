@@ -18,6 +18,9 @@ Headers = Sequence[tuple[str, bytes]]
 State = MutableMapping[bytes, bytes]
 """One partition of a table. An assignment is a change, mutating a value is not (bytes cannot be)."""
 
+LAST = b"\0"
+"""Keys of the state that begin with it say how far the rest has come: they are durable when all else is, or later."""
+
 
 class Record(msgspec.Struct, frozen=True, gc=False):
     """One record as it came from Kafka; nothing decoded, so nothing can have failed before the stage."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ TABLES = ("media", "parties")
 FOREIGN = "vendor:"
 """Begins the short names of topics that other systems fill; their full names have no prefix of ours."""
 DAY_MS = 86_400_000
+LOOKS, LOOK_SECONDS = 5, 1.0
 MIB = 1024 * 1024
 
 # What a record of each kind may weigh. Inputs take more than the contract's 256 KiB, so that what is too large arrives
@@ -188,6 +190,17 @@ async def partition_counts(admin: AIOKafkaAdminClient, names: Iterable[str]) -> 
     return {topic["topic"]: len(topic["partitions"]) for topic in described if not topic["error_code"]}
 
 
+async def _known_counts(admin: AIOKafkaAdminClient, names: set[str]) -> dict[str, int]:
+    """As `partition_counts`; a broker that is just back, or has just made them, may not know of them yet."""
+    counts = await partition_counts(admin, names)
+    for _ in range(LOOKS):
+        if counts.keys() >= names:
+            break
+        await asyncio.sleep(LOOK_SECONDS)
+        counts = await partition_counts(admin, names)
+    return counts
+
+
 async def _configs(admin: AIOKafkaAdminClient, present: list[TopicSpec]) -> dict[str, dict[str, Any]]:
     """Topic -> its settings; empty if the broker does not tell."""
     if not present:
@@ -237,7 +250,7 @@ async def check_topics(settings: Settings) -> Counts:
     admin = admin_client(settings)
     await admin.start()
     try:
-        counts = await partition_counts(admin, (*names, *changelogs, *feeds))
+        counts = await _known_counts(admin, {*names, *changelogs, *feeds})
     finally:
         await admin.close()
     missing = [_not_there(topic) for topic in feeds if topic not in counts]

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
 from touchpoint.stitching.facts import Micros
@@ -19,13 +19,14 @@ from touchpoint.stream.flood import FloodGate
 from touchpoint.stream.logs import explained, place_of
 from touchpoint.stream.metrics import Metrics
 from touchpoint.stream.outbox import AbandonedError, Outbound, Outbox, Partitioner
-from touchpoint.stream.stage import Forward, Record, Stage, StageFactory, Writer
+from touchpoint.stream.stage import LAST, Forward, Record, Stage, StageFactory, Writer
 from touchpoint.stream.tables import PartitionState
 
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 5.0  # an outage that is over should be over here too, soon
 MOST_FAILED_IN_A_ROW = 100  # beyond it the stage is broken, and everything would become a dead letter
+ONE_BATCH = 192 * 1024  # bytes that surely go into one batch of the producer
 QUIET_SECONDS = 10.0  # between two lines about failing batches
 
 
@@ -109,8 +110,11 @@ class StageWork:
     def __init__(  # noqa: PLR0913, PLR0917 - the ports of one place, made in one place
         self, factory: StageFactory, partition: int, partitions: int, state: PartitionState, table: str,
         changelog: str, delivery: Delivery, gate: FloodGate, read_again: Callable[[PartitionState], Awaitable[None]],
+        at_once: int | None = None,
     ) -> None:  # fmt: skip
-        """``read_again``: called when somebody else has written into our changelog."""
+        """``read_again``: called when somebody else has written into our changelog. ``at_once``: so few records are
+        finished together that their changes go into one batch of the producer: they are stored whole or not at all.
+        """
         self._build: Callable[[], Stage] = lambda: factory(partition, partitions, state)
         self._stage = self._build()
         self._state = state
@@ -119,15 +123,24 @@ class StageWork:
         self._delivery = delivery
         self._gate = gate
         self._read_again = read_again
+        self._at_once = at_once
         self._failed_in_a_row = 0
         self._said_at = -QUIET_SECONDS
 
     async def process(self, records: Sequence[Sequence[Record]]) -> None:
-        now = now_micros()
-        self._state.begin()
-        forwards = await self._apply(records, now)
-        self._gate.check(records, forwards)
-        await self._settle(forwards)
+        for some in self._parts(records):
+            now = now_micros()
+            self._state.begin()
+            forwards = await self._apply(some, now)
+            self._gate.check(some, forwards)
+            await self._settle(forwards)
+
+    def _parts(self, records: Sequence[Sequence[Record]]) -> Iterator[Sequence[Sequence[Record]]]:
+        if self._at_once is None:
+            yield records
+            return
+        for batch in records:
+            yield from ([batch[n : n + self._at_once]] for n in range(0, len(batch), self._at_once))
 
     async def tick(self, caught_up: Collection[str]) -> None:
         self._state.begin()
@@ -186,7 +199,8 @@ class StageWork:
             headers = [(terms.HEADER, self._state.term)]
             outbound = [Outbound(*place, key, value, headers) for key, value in changes]
             self._check_sizes(outbound)
-            written = (await delivery.outbox.deliver(outbound, delivery.give_up))[place]
+            for part in _in_order(outbound):
+                written += (await delivery.outbox.deliver(part, delivery.give_up))[place]
             delivery.metrics.count("changelog_bytes", sum(o.size for o in outbound), self._table)
         self._state.settle(written)
 
@@ -214,6 +228,18 @@ class StageWork:
         for told in ("verdicts", "translated", "sources"):
             getattr(stage, told, {}).clear()
         delivery.metrics.set("state_keys", len(self._state), self._table, str(delivery.partition))
+
+
+def _in_order(changes: list[Outbound]) -> list[list[Outbound]]:
+    """What is written one after the other, each part acknowledged: how far it all has come is never known before it is.
+
+    Otherwise a crash in between would leave time ahead of the facts, and what is incomplete would close. A single
+    batch is stored whole or not at all.
+    """
+    last = [record for record in changes if (record.key or b"").startswith(LAST)]
+    if not last or sum(record.size for record in changes) <= ONE_BATCH:
+        return [changes]
+    return [[record for record in changes if not (record.key or b"").startswith(LAST)], last]
 
 
 class WriterWork:

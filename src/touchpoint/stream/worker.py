@@ -50,6 +50,8 @@ log = logging.getLogger(__name__)
 
 EXIT_FAILED = 70
 EXIT_FLOODED = 1
+AT_ONCE = 50
+"""Records of a topic with a dialect that are finished together: their memory and their offset are stored as one."""
 INTERNAL = frozenset({"links", "touches"})  # what is dead there says nothing of the inputs
 RATIO_SECONDS = 60.0
 STALL_OF_SESSION = 0.8  # of the session timeout: a zombie must be gone before its partitions are somebody else's
@@ -164,11 +166,12 @@ class StreamWorker:
             return make(topic, partition, of, partitions, state)
 
         table = feed_table(topic)
-        return self._stage_agent(app, table, (topic,), table, stage, of)
+        return self._stage_agent(app, table, (topic,), table, stage, of, AT_ONCE)
 
     def _stage_agent(
-        self, app: App, name: str, topics: tuple[str, ...], table: str, stage: StageFactory, partitions: int
-    ) -> Agent:
+        self, app: App, name: str, topics: tuple[str, ...], table: str, stage: StageFactory, partitions: int,
+        at_once: int | None = None,
+    ) -> Agent:  # fmt: skip
         owner = app.Table(table, partitions=partitions, key_type=bytes, value_type=bytes)
         assert isinstance(owner, Table)
 
@@ -178,6 +181,7 @@ class StreamWorker:
             return StageWork(
                 stage, partition, partitions, owner.partition(partition), table, log_of.topic,
                 self._delivery(name, partition, stopping), gate, partial(read_again, app.new_reader, log_of),
+                at_once,
             )  # fmt: skip
 
         return Agent(name, topics, table, work)
