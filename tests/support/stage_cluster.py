@@ -18,7 +18,7 @@ from touchpoint.stitching.limits import Limits
 from touchpoint.stream.feeds import FeedStage
 from touchpoint.stream.media import MediaStage
 from touchpoint.stream.party import PartyStage
-from touchpoint.stream.stage import LAST, Forward, Record, Stage
+from touchpoint.stream.stage import Forward, Record, Stage, in_order
 
 Json = dict[str, Any]
 INPUTS = ("calls", "emails", "faxes", "chats", "activities", "parties")
@@ -155,15 +155,19 @@ class Cluster:
         self.stages[agent, p] = self._stage(agent, p)
 
     def _lose_some(self, agent: str, p: int, before: dict[bytes, bytes]) -> None:
-        """Of the changes some had reached the changelog, and some had not; how far all has come is written last."""
+        """Of the changes some had reached the changelog, and some had not: it is written in parts."""
         state = self.states[agent, p]
-        for key in sorted(before.keys() | state.keys()):
-            lost = key.startswith(LAST) or self.rng.random() < 0.5
-            if before.get(key) != state.get(key) and lost:
-                if key in before:
-                    state[key] = before[key]
-                else:
-                    del state[key]
+        changed = [key for key in sorted(before.keys() | state.keys()) if before.get(key) != state.get(key)]
+        parts = in_order(changed)
+        reached = self.rng.randrange(len(parts)) if parts else 0
+        lost = [
+            key for part in parts[reached:] for key in part if part is not parts[reached] or self.rng.random() < 0.5
+        ]
+        for key in lost:
+            if key in before:
+                state[key] = before[key]
+            else:
+                del state[key]
 
     def _agent(self, topic: str) -> str:
         return topic if topic in self.feeds else "party" if topic == "touches" else "media"

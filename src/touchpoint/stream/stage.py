@@ -18,8 +18,17 @@ Headers = Sequence[tuple[str, bytes]]
 State = MutableMapping[bytes, bytes]
 """One partition of a table. An assignment is a change, mutating a value is not (bytes cannot be)."""
 
+FIRST = b"+"
+"""Keys of the state that begin with it remember what the others do not have any more: they are durable before those."""
 LAST = b"\0"
-"""Keys of the state that begin with it say how far the rest has come: they are durable when all else is, or later."""
+"""Keys that begin with it say how far the rest has come: they are durable after all others."""
+
+
+def in_order(keys: Collection[bytes]) -> list[list[bytes]]:
+    """Keys as they become durable, one part after the other."""
+    first, last = ([key for key in keys if key.startswith(prefix)] for prefix in (FIRST, LAST))
+    rest = [key for key in keys if not key.startswith((FIRST, LAST))]
+    return [part for part in (first, rest, last) if part]
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):

@@ -7,10 +7,10 @@ import msgspec
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.interactions.model import Closed
 from touchpoint.stitching.limits import Limits
-from touchpoint.stream.stage import State
+from touchpoint.stream.stage import FIRST, State
 from touchpoint.stream.timers import Timers, unstamped
 
-TOMBSTONES = b"+"  # before a party's key
+TOMBSTONES = FIRST  # before a party's key
 
 _decode = msgspec.msgpack.Decoder(list[Closed]).decode
 _encode = msgspec.msgpack.Encoder().encode

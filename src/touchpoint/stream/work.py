@@ -19,7 +19,7 @@ from touchpoint.stream.flood import FloodGate
 from touchpoint.stream.logs import explained, place_of
 from touchpoint.stream.metrics import Metrics
 from touchpoint.stream.outbox import AbandonedError, Outbound, Outbox, Partitioner
-from touchpoint.stream.stage import LAST, Forward, Record, Stage, StageFactory, Writer
+from touchpoint.stream.stage import Forward, Record, Stage, StageFactory, Writer, in_order
 from touchpoint.stream.tables import PartitionState
 
 log = logging.getLogger(__name__)
@@ -199,7 +199,7 @@ class StageWork:
             headers = [(terms.HEADER, self._state.term)]
             outbound = [Outbound(*place, key, value, headers) for key, value in changes]
             self._check_sizes(outbound)
-            for part in _in_order(outbound):
+            for part in parts_of(outbound):
                 written += (await delivery.outbox.deliver(part, delivery.give_up))[place]
             delivery.metrics.count("changelog_bytes", sum(o.size for o in outbound), self._table)
         self._state.settle(written)
@@ -230,16 +230,16 @@ class StageWork:
         delivery.metrics.set("state_keys", len(self._state), self._table, str(delivery.partition))
 
 
-def _in_order(changes: list[Outbound]) -> list[list[Outbound]]:
-    """What is written one after the other, each part acknowledged: how far it all has come is never known before it is.
+def parts_of(changes: list[Outbound]) -> list[list[Outbound]]:
+    """What is written one after the other, each part acknowledged before the next.
 
-    Otherwise a crash in between would leave time ahead of the facts, and what is incomplete would close. A single
-    batch is stored whole or not at all.
+    A crash in between must leave neither what is closed forgotten, so that it would open again, nor time ahead of the
+    facts, so that what is incomplete would close. A single batch is stored whole or not at all.
     """
-    last = [record for record in changes if (record.key or b"").startswith(LAST)]
-    if not last or sum(record.size for record in changes) <= ONE_BATCH:
+    if sum(record.size for record in changes) <= ONE_BATCH:
         return [changes]
-    return [[record for record in changes if not (record.key or b"").startswith(LAST)], last]
+    by_key = {record.key or b"": record for record in changes}
+    return [[by_key[key] for key in part] for part in in_order(by_key.keys())]
 
 
 class WriterWork:
