@@ -1,4 +1,4 @@
-"""A changelog that is too much for one batch is written in parts: what must not be missing before what would miss it."""
+"""A changelog too large for one batch is written in parts: what must not be missing before what would miss it."""
 
 from __future__ import annotations
 
