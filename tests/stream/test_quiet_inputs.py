@@ -1,4 +1,4 @@
-"""When a quiet input lets time run on: only while the broker says that there is nothing more (architecture.md, Time)."""
+"""When a quiet input lets time run on: only while the broker says that there is no more (architecture.md, Time)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Reader(Consumer):
         self._delivered_to = {HERE: 10}
         self._heard_at = {HERE: time.time() - seconds_ago}
 
-    def highwater(self, tp: TP) -> int:
+    def highwater(self, tp: TP) -> int:  # noqa: ARG002 - the signature of the consumer
         return 10
 
 
