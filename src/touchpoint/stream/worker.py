@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from faust.types import TP
 
 from touchpoint.connection import refusal
@@ -102,12 +102,18 @@ class StreamWorker:
         return self._runtime is not None and self._runtime.ready
 
     @property
+    def joining(self) -> bool:
+        """True once the topics are checked: from then on there is something to end."""
+        return self._app is not None
+
+    @property
     def crash(self) -> BaseException | None:
         """Why Faust gave up, if it did."""
         return self._app.crash_reason if self._app is not None and self._app.crashed else None
 
     async def start(self) -> None:
         """Check the topics, join the group. Raises ``TopicsError``, or ``KafkaError`` if no broker answers."""
+        self._app = None
         counts = await check_topics(self.settings)
         self._limits = await record_limits(self.settings)
         app = self._app = new_app(self.settings)
@@ -290,8 +296,10 @@ async def _started(worker: StreamWorker, told_to_stop: asyncio.Event) -> None:
         try:
             await worker.start()
             return
-        except KafkaConnectionError as error:
-            if time.monotonic() > deadline:
+        except KafkaError as error:
+            # a broker that is only just back may not know itself yet
+            passing = isinstance(error, KafkaConnectionError) or (error.retriable and not worker.joining)
+            if not passing or time.monotonic() > deadline:
                 raise
             refused = await refusal(worker.settings)
             if refused is not None and refused.final:
