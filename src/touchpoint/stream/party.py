@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 import orjson
 
-from touchpoint.stitching.facts import Micros
+from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.interactions.advance import Advance, advance, shortest_wait
 from touchpoint.stitching.interactions.identity import telling
 from touchpoint.stitching.interactions.late import Amendment
@@ -105,7 +105,7 @@ class PartyStage:
         state = _decode(unstamped(raw)) if raw is not None else PartyState(touches[0].key, PartyFacts(), Directory())
         facts = state.facts
         for each in touches:
-            facts = merged(facts, each.facts, each.gone)
+            facts = merged(facts, self._fresh(each.facts, state), each.gone)
         if any(each.facts.identity for each in touches):
             facts.identity = telling(facts.identity)[-MOST_TOLD:]
         leaving = self._part(key, state, facts, touches)
@@ -120,6 +120,30 @@ class PartyStage:
         if raw is not None and busy and look is not None:  # who is never quiet must not put off what is over
             look = min(look, due_of(raw))
         self._put(key, state, look)
+
+    def _fresh(self, new: PartyFacts, state: PartyState) -> PartyFacts:
+        """Without what is so old that it was closed and forgotten: it is read again, after time has taken a leap.
+
+        The media agent buries what is that late; so this was known here, and must not open anew.
+        """
+        oldest = (self._clock.watermark or 0) - self._limits.interaction_age
+        if oldest <= 0 or all(f.time >= oldest for f in _first_facts(new)):
+            return new
+        kept, moved = state.facts, state.directory.moved
+
+        def fresh(homes: dict[str, list[Fact]], known: Collection[str], prefix: str = "") -> dict[str, list[Fact]]:
+            return {
+                home: facts
+                for home, facts in homes.items()
+                if home in known or prefix + home in moved or any(f.time >= oldest for f in facts)
+            }
+
+        return msgspec.structs.replace(
+            new,
+            items=fresh(new.items, kept.items),
+            controls=fresh(new.controls, {*kept.items, *kept.controls}),
+            activities=fresh(new.activities, kept.activities, "activity:"),
+        )
 
     def _part(self, key: bytes, state: PartyState, facts: PartyFacts, touches: list[Touch]) -> list[Touch]:
         """What leaves for another party. Tombstones are read only if it may depend on them, and may leave as well."""
@@ -234,6 +258,12 @@ class PartyStage:
             )
         out += [_amended(late, party_key(self._secret, state.key)) for late in step.amendments]
         out += [orphan(fact) for fact in step.orphans]
+
+
+def _first_facts(facts: PartyFacts) -> Iterator[Fact]:
+    for homes in (facts.items, facts.controls, facts.activities):
+        for its in homes.values():
+            yield its[0]
 
 
 def _event(kind: str, event_id: str, time: str, key: str, data: Json) -> Forward:
