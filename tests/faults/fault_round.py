@@ -171,7 +171,7 @@ async def tell(crew: Crew, injector: Injector, sender: Sender, plan: Plan, say: 
             f"{injector.done.total()} of its {len(plan.faults)} faults over, {sender.sent} events, "
             f"{len(crew.workers())} workers; now: {state}"
         )
-        await asyncio.sleep(5.0)
+        await asyncio.sleep(5.0)  # between two lines
 
 
 # --- the end ------------------------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ async def settle(installation: Installation, crew: Crew, expected: Records, bad:
             return
         if (now := (len(found), letters, -1.0 if left is None else left)) != before:
             before, since = now, time.monotonic()
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(1.0)  # between questions: a look reads all that is stored
     if await asyncio.to_thread(lag, crew) is None:
         crew.problems.append("a worker does not become ready though nothing is wrong any more")
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import date
 from typing import Any
 
 import asyncpg
 import pytest
+from database_roles import acting_as
 from history_records import amended, call, closed, seed_case
 
 from touchpoint.history.migrate import drop_expired
@@ -34,16 +33,6 @@ async def stored(pool: asyncpg.Pool) -> asyncpg.Pool:
     record = seed_case()
     assert not await HistoryWriter(pool).write_batch([closed(record, agents={"john": "John"}), amended(record, "e1")])
     return pool
-
-
-@asynccontextmanager
-async def acting_as(pool: asyncpg.Pool, role: str) -> AsyncIterator[Any]:
-    async with pool.acquire() as connection:
-        await connection.execute(f"SET SESSION AUTHORIZATION {role}")
-        try:
-            yield connection
-        finally:
-            await connection.execute("RESET SESSION AUTHORIZATION")
 
 
 async def allowed(connection: Any, sql: str) -> bool:

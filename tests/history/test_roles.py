@@ -4,12 +4,11 @@ against what no role of ours may do. What is granted anew has to be written down
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 import pytest
+from database_roles import acting_as
 from history_records import amended, call, closed
 
 from touchpoint.history.writer import HistoryWriter
@@ -83,16 +82,6 @@ REFUSED = (
     asyncpg.ObjectNotInPrerequisiteStateError,  # a view that cannot be changed at all
     asyncpg.WrongObjectTypeError,  # a view is not truncated
 )
-
-
-@asynccontextmanager
-async def acting_as(pool: asyncpg.Pool, role: str) -> AsyncIterator[Any]:
-    async with pool.acquire() as connection:
-        await connection.execute(f"SET SESSION AUTHORIZATION {role}")
-        try:
-            yield connection
-        finally:
-            await connection.execute("RESET SESSION AUTHORIZATION")
 
 
 async def refused(connection: Any, sql: str) -> bool:

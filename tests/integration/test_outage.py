@@ -33,7 +33,7 @@ async def test_an_outage_longer_than_rebalances_with_workers_that_come_and_go_co
         await produce(events[half:], installation.client, installation.settings.topic_prefix, finish=True)
         await until_retrying(installation)
         second = installation.worker(session_timeout=SESSION, rebalance_timeout=REBALANCE)
-        await asyncio.sleep(2 * (SESSION + REBALANCE))
+        await asyncio.sleep(2 * (SESSION + REBALANCE))  # so long that whoever could be thrown out would be
         assert first.running
         assert second.running
         began = asyncio.get_running_loop().time()

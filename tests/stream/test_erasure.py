@@ -89,6 +89,23 @@ def test_what_was_open_closes_without_identity_and_what_comes_later_is_a_new_acq
     assert other["party"] == {"address": ADA, "id": "P2", "name": "Ada Byron"}
 
 
+def test_what_began_before_it_and_came_after_it_closes_without_identity_though_nothing_was_known() -> None:
+    cluster = run([erasure(MARY, "09:00:30")], call("c1", MARY, "09:00:00", "09:10:00", "Mary Jones"), LATER)
+    assert about(cluster, "c1")["identity"]["erased"] is True
+    assert about(cluster, "c3")["identity"]["addresses"] == [[address_id(SECRET, "default", MARY), MARY]]
+
+
+def test_what_began_before_it_and_came_after_it_closes_without_identity_also_under_the_partys_id() -> None:
+    cluster = run(KNOWN, [erasure(MARY, "10:00:00")], OPEN, LATER)
+    assert about(cluster, "c1")["identity"] == {"addresses": [], "agents": [["john", "John Doe"]], "erased": True}
+    assert about(cluster, "c3")["identity"]["addresses"] == [[address_id(SECRET, "default", MARY), MARY]]
+
+
+def test_that_someone_was_erased_is_itself_forgotten() -> None:
+    cluster = run([erasure(MARY, "09:00:30")])
+    assert MARY.encode() not in names_in(cluster)
+
+
 def test_the_closed_records_are_those_of_stitch() -> None:
     events = [*KNOWN, *OPEN, *LATER, erasure(MARY, "10:00:00")]
     cluster = run(KNOWN, OPEN[:2], [erasure(MARY, "10:00:00")], OPEN, LATER)

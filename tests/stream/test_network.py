@@ -95,7 +95,7 @@ async def test_a_coordinator_that_is_silent_when_a_worker_asks_where_to_begin_is
     with proxy.rule(Fate.SWALLOW, Api.OFFSET_FETCH) as silence:
         lab.worker(proxy.bootstrap, session_timeout=1, rebalance_timeout=2)  # so that requests time out after 6 s
         await lab.until(lambda: silence.hits > 0, "a question")
-        await asyncio.sleep(8)
+        await asyncio.sleep(8)  # longer than a request waits for its answer
     await lab.until_stored()
     await lab.check()
 

@@ -136,7 +136,7 @@ async def compact(lab: Lab, admin: AIOKafkaAdminClient, topic: str) -> None:
         while len(await lab.read(name)) >= before:
             await lab.send(30, keys=20)  # only what is not the last segment is compacted
             before += 10
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.5)  # the cleaner tells nobody when it has cleaned
 
 
 async def transactions(lab: Lab, topic: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import orjson
 import pytest
@@ -15,6 +16,7 @@ from touchpoint.events import Accepted, Decoder
 from touchpoint.simulate import simulate
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.offline import fold_all
+from touchpoint.stream.stage import Record
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 LATER = "2026-06-30T00:00:00Z"
@@ -142,6 +144,31 @@ def test_a_second_run_of_everything_adds_nothing_whether_remembered_or_forgotten
     assert {record["interaction_id"]: record for record in records_of(cluster.closed)} == expected
     assert len(cluster.closed) == len(expected)
     assert all(dict(letter.headers)["touchpoint-cause"].startswith(b"too late") for letter in cluster.dead)
+
+
+def test_what_is_read_again_after_a_leap_of_time_opens_nothing_anew() -> None:
+    """A worker that dies before its offsets are committed, just when a backfill's last heartbeat has closed everything."""
+    touches: list[tuple[tuple[str, int], Record]] = []
+
+    class Remembering(Cluster):
+        def put(self, topic: str, *arguments: Any, **named: Any) -> None:
+            super().put(topic, *arguments, **named)
+            touches.extend(
+                (place, queue[-1]) for place, queue in self.queues.items() if queue and place[0] == "touches"
+            )
+
+    events = list(simulate(8, START, hours=1.0, volume=60))
+    cluster = Remembering(3, 8, Limits())
+    cluster.produce(arrival(events, 8))
+    cluster.finish(LATER)
+    cluster.run()
+    count = len(cluster.closed)
+    again = {(place, record.offset): record for place, record in touches}
+    for (place, _), record in sorted(again.items(), key=lambda each: each[0]):
+        cluster.queues[place].append(record)
+    cluster.run()
+    assert len(again) > 100
+    assert len(cluster.closed) == count
 
 
 def test_what_closed_longer_ago_than_is_remembered_takes_no_amendments_in_the_file_either() -> None:

@@ -86,7 +86,7 @@ class Producer:
         self._kafka = AIOKafkaProducer(**self._client)
         try:
             await self._kafka.start()
-        except BaseException:
+        except BaseException:  # cancelled too: who fails to enter is not left, so it is stopped here
             await self._kafka.stop()
             raise
         return self
@@ -131,7 +131,7 @@ class Producer:
             sent = await self._kafka.send(topic, value, key, partition, headers=list(headers))
         except KafkaError as error:
             self._tell(told, Delivery(id_, topic, None, None, error))
-        except BaseException:
+        except BaseException:  # cancelled too: nothing waits, so its room is free again
             self._room.release()
             raise
         else:

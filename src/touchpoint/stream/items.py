@@ -207,8 +207,7 @@ class Item:
             new = [fact for fact in passenger.facts if known.get((fact.source, fact.id)) != fact]
             if new or (message.party is not None and message.party != passenger.own):
                 boarding.setdefault(name, []).extend(new)
-            if passenger.own is not GONE:
-                passenger.own = message.party or passenger.own
+            passenger.own = message.party or passenger.own
         return boarding
 
     def _seat(self, boarding: dict[str, list[Fact]]) -> Iterator[Link | Touch]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 import orjson
 
-from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.interactions.advance import Advance, advance, shortest_wait
 from touchpoint.stitching.interactions.identity import telling
 from touchpoint.stitching.interactions.late import Amendment
@@ -25,7 +25,7 @@ from touchpoint.stream.party_clock import PartyClock
 from touchpoint.stream.questions import ASKS, Questions
 from touchpoint.stream.stage import Forward, Record, State
 from touchpoint.stream.timers import POSTPONED, Timers, due_of, unstamped
-from touchpoint.stream.tombstones import TOMBSTONES, Tombstones
+from touchpoint.stream.tombstones import TOMBSTONES, Tombstones, not_forgotten
 from touchpoint.stream.touches import Addresses, Told, Touch, read
 
 log = logging.getLogger(__name__)
@@ -83,8 +83,9 @@ class PartyStage:
                 self._clock.hear(message)
             elif isinstance(message, Touch):
                 arrived.setdefault(rec.key or self._addresses.key(message.key), []).append(message)
+        oldest = (self._clock.watermark or 0) - self._limits.interaction_age
         for key, touches in arrived.items():
-            self._take(key, touches, out)
+            self._take(key, touches, oldest, out)
         self._pass_time(out)
         self._clock.save()
         return out
@@ -100,12 +101,12 @@ class PartyStage:
 
     # --- touches in -----------------------------------------------------------------------------------------
 
-    def _take(self, key: bytes, touches: list[Touch], out: list[Forward]) -> None:
+    def _take(self, key: bytes, touches: list[Touch], oldest: Micros, out: list[Forward]) -> None:
         raw = self._state.get(key)
         state = _decode(unstamped(raw)) if raw is not None else PartyState(touches[0].key, PartyFacts(), Directory())
         facts = state.facts
         for each in touches:
-            facts = merged(facts, self._fresh(each.facts, state), each.gone)
+            facts = merged(facts, not_forgotten(each.facts, oldest, state.facts, state.directory.moved), each.gone)
         if any(each.facts.identity for each in touches):
             facts.identity = telling(facts.identity)[-MOST_TOLD:]
         leaving = self._part(key, state, facts, touches)
@@ -120,30 +121,6 @@ class PartyStage:
         if raw is not None and busy and look is not None:  # who is never quiet must not put off what is over
             look = min(look, due_of(raw))
         self._put(key, state, look)
-
-    def _fresh(self, new: PartyFacts, state: PartyState) -> PartyFacts:
-        """Without what is so old that it was closed and forgotten: it is read again, after time has taken a leap.
-
-        The media agent buries what is that late; so this was known here, and must not open anew.
-        """
-        oldest = (self._clock.watermark or 0) - self._limits.interaction_age
-        if oldest <= 0 or all(f.time >= oldest for f in _first_facts(new)):
-            return new
-        kept, moved = state.facts, state.directory.moved
-
-        def fresh(homes: dict[str, list[Fact]], known: Collection[str], prefix: str = "") -> dict[str, list[Fact]]:
-            return {
-                home: facts
-                for home, facts in homes.items()
-                if home in known or prefix + home in moved or any(f.time >= oldest for f in facts)
-            }
-
-        return msgspec.structs.replace(
-            new,
-            items=fresh(new.items, kept.items),
-            controls=fresh(new.controls, {*kept.items, *kept.controls}),
-            activities=fresh(new.activities, kept.activities, "activity:"),
-        )
 
     def _part(self, key: bytes, state: PartyState, facts: PartyFacts, touches: list[Touch]) -> list[Touch]:
         """What leaves for another party. Tombstones are read only if it may depend on them, and may leave as well."""
@@ -188,11 +165,17 @@ class PartyStage:
         return max(looks, default=None)
 
     def _put(self, key: bytes, state: PartyState, due: Micros | None) -> None:
-        due = state.directory.due(self._limits) if due is None else due
+        if due is None:  # nothing is open; still known are ways, and that what began before an erasure has no name
+            until = [state.directory.due(self._limits), self._erased_until(state)]
+            due = max((time for time in until if time is not None), default=None)
         if due is None and not state.facts.identity:
             self._state.pop(key, None)
             return
         self._timers.put(key, due, _encode(state))
+
+    def _erased_until(self, state: PartyState) -> Micros | None:
+        """What began before it has closed by then."""
+        return None if state.erased is None else state.erased + self._limits.interaction_age
 
     # --- closed interactions out ------------------------------------------------------------------------------
 
@@ -230,16 +213,18 @@ class PartyStage:
         """What closes of a party; its state changes only if all of that could be told."""
         state = _decode(unstamped(self._state[key]))
         state.directory.forget(watermark, self._limits)
-        if not (state.facts.items or state.facts.controls or state.facts.activities or state.facts.identity):
-            self._put(key, state, None)
-            return
-        state.facts.closed = self._tombstones.of(key)
-        step = advance(state.facts, watermark, self._limits, self._clock.silences(watermark))
-        self._tell(step, state, out)
-        state.facts = step.rest
-        self._tombstones.keep(key, step.rest.closed)
-        state.facts.closed = []
-        self._put(key, state, self._next_look(step, watermark))
+        look: Micros | None = None
+        if state.facts.items or state.facts.controls or state.facts.activities or state.facts.identity:
+            state.facts.closed = self._tombstones.of(key)
+            step = advance(state.facts, watermark, self._limits, self._clock.silences(watermark))
+            self._tell(step, state, out)
+            state.facts = step.rest
+            self._tombstones.keep(key, step.rest.closed)
+            state.facts.closed = []
+            look = self._next_look(step, watermark)
+        if look is None and (until := self._erased_until(state)) is not None and until < watermark:
+            state.erased = None
+        self._put(key, state, look)
 
     def _next_look(self, step: Advance, watermark: Micros) -> Micros | None:
         if step.due is not None and self._clock.someone_is_silent(watermark):
@@ -258,12 +243,6 @@ class PartyStage:
             )
         out += [_amended(late, party_key(self._secret, state.key)) for late in step.amendments]
         out += [orphan(fact) for fact in step.orphans]
-
-
-def _first_facts(facts: PartyFacts) -> Iterator[Fact]:
-    for homes in (facts.items, facts.controls, facts.activities):
-        for its in homes.values():
-            yield its[0]
 
 
 def _event(kind: str, event_id: str, time: str, key: str, data: Json) -> Forward:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 
 from touchpoint.stitching.facts import Micros
-from touchpoint.stitching.interactions.model import Closed
+from touchpoint.stitching.interactions.model import Closed, PartyFacts, merged
 from touchpoint.stitching.limits import Limits
 from touchpoint.stream.stage import FIRST, State
 from touchpoint.stream.timers import Timers, unstamped
@@ -14,6 +16,20 @@ TOMBSTONES = FIRST  # before a party's key
 
 _decode = msgspec.msgpack.Decoder(list[Closed]).decode
 _encode = msgspec.msgpack.Encoder().encode
+
+
+def not_forgotten(new: PartyFacts, oldest: Micros, known: PartyFacts, moved: Collection[str]) -> PartyFacts:
+    """Facts without those of things that closed and were forgotten before `oldest`: they would open them anew.
+
+    Such facts are read again after time has taken a leap: what comes that late for the first time, the media agent
+    buries. `known`, `moved`: what is open, and what went elsewhere.
+    """
+    homes = [*new.items.items(), *new.controls.items(), *new.activities.items()]
+    if all(its[0].time >= oldest for _, its in homes):
+        return new
+    here = {*known.items, *known.controls, *known.activities, *moved, *(n.removeprefix("activity:") for n in moved)}
+    old = {home for home, its in homes if home not in here and all(fact.time < oldest for fact in its)}
+    return merged(PartyFacts(), new, old)
 
 
 class Tombstones:
