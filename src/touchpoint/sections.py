@@ -100,6 +100,8 @@ class LimitSettings(Section):
 
     item_facts: Annotated[int, Field(ge=100)] = DEFAULT.item_facts
     """events of one media item that are kept; beyond, it is flagged and summed up"""
+    interaction_size: Annotated[int, Field(ge=10)] = DEFAULT.interaction_size
+    """media items and activities of one interaction; a number that never rests begins another then"""
     quiet: Span = DEFAULT.quiet
     """after its end, how long a media item waits for what is still to come"""
     wrapup_begins_within: Span = DEFAULT.wrapup_begins_within

@@ -22,13 +22,13 @@ START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 LATER = "2026-06-30T00:00:00Z"
 
 
-def offline(events: list[Json]) -> dict[str, Json]:
+def offline(events: list[Json], limits: Limits | None = None) -> dict[str, Json]:
     facts, decoder = [], Decoder()
     for event in events:
         verdict = decoder.decode(orjson.dumps(event))
         assert isinstance(verdict, Accepted)
         facts.append(verdict.fact)
-    records = fold_all(facts, Limits(), SECRET).records
+    records = fold_all(facts, limits or Limits(), SECRET).records
     return {record["interaction_id"]: record for record in records}
 
 
@@ -147,7 +147,7 @@ def test_a_second_run_of_everything_adds_nothing_whether_remembered_or_forgotten
 
 
 def test_what_is_read_again_after_a_leap_of_time_opens_nothing_anew() -> None:
-    """A worker that dies before its offsets are committed, just when a backfill's last heartbeat has closed everything."""
+    """A worker that dies before its offsets are committed, when a backfill's last heartbeat has closed everything."""
     touches: list[tuple[tuple[str, int], Record]] = []
 
     class Remembering(Cluster):
@@ -169,6 +169,55 @@ def test_what_is_read_again_after_a_leap_of_time_opens_nothing_anew() -> None:
     cluster.run()
     assert len(again) > 100
     assert len(cluster.closed) == count
+
+
+ADDRESS = "tel:+441632960001"
+FAX = {"direction": "outbound", "related": {"parent": "first"}}
+
+
+def event(kind: str, item: str, minute: int, **data: object) -> Json:
+    return {
+        "specversion": "1.0", "id": f"{kind}/{item}/{minute}", "source": "test", "type": kind, "subject": item,
+        "time": f"2026-03-02T{8 + minute // 60:02}:{minute % 60:02}:00Z", "data": data,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("by", ["directory", "call"])
+@pytest.mark.parametrize(
+    "second",
+    [{"party": {"id": "P1"}}, {"party": {"id": "P1", "address": ADDRESS}}, {"party": {"address": ADDRESS}}, FAX],
+)
+def test_who_someone_is_is_known_after_all_of_theirs_has_closed(by: str, second: Json) -> None:
+    known = {"id": "P1", "name": "Mary Jones"}
+    who = {"address": ADDRESS} | (known if by == "call" else {})
+    told = [event("party.identified", ADDRESS, 0, **known, account="ACME")] if by == "directory" else []
+    events = [
+        *told, event("call.offered", "first", 1, party=who), event("call.ended", "first", 3),
+        event("call.offered", "second", 90, **second), event("call.ended", "second", 93),
+    ]  # fmt: skip
+    expected, cluster = offline(events), Cluster(2, 1, Limits())
+    assert [record["party"]["name"] for record in expected.values()] == ["Mary Jones", "Mary Jones"]
+    for each in events:
+        cluster.finish(each["time"])
+        cluster.run()
+        cluster.produce([each])
+    cluster.finish(LATER)
+    assert {record["interaction_id"]: record for record in records_of(cluster.run())} == expected
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_interactions_that_may_have_few_items_are_those_of_stitch(size: int) -> None:
+    limits = Limits(interaction_size=size)
+    for seed in range(6):
+        events = world(seed) if seed % 2 else list(simulate(seed, START, hours=0.5, volume=60))
+        expected = offline(events, limits)
+        cluster = Cluster(3, seed, limits)
+        cluster.produce(arrival(events, seed))
+        cluster.finish(LATER)
+        found = {record["interaction_id"]: record for record in records_of(cluster.run(0.02))}
+        assert found.keys() == expected.keys()
+        for identifier, record in expected.items():
+            assert found[identifier] | {"amendments": record["amendments"]} == record
 
 
 def test_what_closed_longer_ago_than_is_remembered_takes_no_amendments_in_the_file_either() -> None:

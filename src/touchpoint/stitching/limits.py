@@ -45,6 +45,7 @@ class Limits(msgspec.Struct, frozen=True):
     channels: Mapping[str, ChannelLimits] = msgspec.field(default_factory=lambda: CHANNELS)
     capabilities: Mapping[str, Capabilities] = {}  # by dialect; a source without one reports everything
     item_facts: int = 2_000
+    interaction_size: int = 500  # media items and activities
     quiet: Micros = 30 * SECOND  # completion (b)
     wrapup_begins_within: Micros = 2 * MINUTE
     wrapup_at_most: Micros = 30 * MINUTE

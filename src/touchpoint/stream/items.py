@@ -18,6 +18,7 @@ from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, union
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.media import merge_facts
 from touchpoint.stitching.parties import claimed_key, implied, place
+from touchpoint.stream.stage import Record
 from touchpoint.stream.touches import Ask, Link, Touch
 
 MOST_HOPS = 8
@@ -51,13 +52,14 @@ class ItemState(msgspec.Struct, array_like=True):
 class Changes:
     """What a batch brought for one media item."""
 
-    __slots__ = ("asks", "facts", "hop", "passengers")
+    __slots__ = ("asks", "facts", "hop", "passengers", "records")
 
     def __init__(self) -> None:
         self.facts: list[Fact] = []
         self.passengers: list[Link] = []
         self.asks: list[Ask] = []
         self.hop = 0
+        self.records: list[Record] = []  # that brought it
 
 
 class Item:

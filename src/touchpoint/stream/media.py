@@ -16,7 +16,7 @@ from touchpoint.stitching.parties import claimed_key, implied
 from touchpoint.stream.clock import OURS, UNKNOWN, MediaClock
 from touchpoint.stream.dead_letters import dead_letter, orphan, without_record
 from touchpoint.stream.items import Changes, Item, ItemState
-from touchpoint.stream.stage import Forward, Record, State
+from touchpoint.stream.stage import MOST_STATE, Forward, Record, State
 from touchpoint.stream.timers import Timers, unstamped
 from touchpoint.stream.touches import FROM_FEED, LINKS, Addresses, Erasure, Link, Told, Touch, link, read
 
@@ -30,6 +30,8 @@ TOO_EARLY = DeadLetter(
     "again with `touchpoint dead-letters replay` when its time has come",
     "time",
 )
+
+_FULL = f"its media item has {MOST_STATE >> 20} MiB of events, and takes no more; look for a source that repeats itself"
 
 
 def ahead(fact: Fact, now: Micros) -> DeadLetter | None:
@@ -167,10 +169,13 @@ class MediaStage:
         message = Link(fact.tenant, item, 0, [fact], passenger)
         if record.key is None or record.key != item.encode():  # keyed otherwise: its item may be in another partition
             out.append(link(message))
-        elif passenger is None:
-            arrived.setdefault((fact.tenant, item), Changes()).facts.append(fact)
+            return
+        changes = arrived.setdefault((fact.tenant, item), Changes())
+        changes.records.append(record)
+        if passenger is None:
+            changes.facts.append(fact)
         else:
-            arrived.setdefault((fact.tenant, item), Changes()).passengers.append(message)
+            changes.passengers.append(message)
 
     def _activity(self, fact: Fact, own: PartyKey | None, out: list[Forward]) -> None:
         """An activity that says whose it is goes there itself."""
@@ -193,6 +198,7 @@ class MediaStage:
                 self._fed(record, message.facts, arrived, out)
             elif isinstance(message, Link):
                 changes = arrived.setdefault((message.tenant, message.item), Changes())
+                changes.records.append(record)
                 changes.hop = max(changes.hop, message.hop + 1)
                 if message.ask is not None:
                     changes.asks.append(message.ask)
@@ -222,8 +228,12 @@ class MediaStage:
         item = Item(tenant, name, state, changes.hop, self._limits)
         before = raw and raw[8:]
         sent = item.take(changes)
-        out += [link(each) if isinstance(each, Link) else self._addresses.touch(each) for each in sent]
         after = _encode(state)
+        if len(after) > MOST_STATE and len(after) > len(before or b""):
+            brought = {(record.topic, record.offset): record for record in changes.records}
+            out += [dead_letter(record, _FULL, "too_large") for record in brought.values()]
+            return
+        out += [link(each) if isinstance(each, Link) else self._addresses.touch(each) for each in sent]
         if after != before:
             self._timers.put(key, item.due, after)
 

@@ -23,7 +23,7 @@ from touchpoint.stream.erasure import erased, onward, without_identity, without_
 from touchpoint.stream.logs import place_of
 from touchpoint.stream.party_clock import PartyClock
 from touchpoint.stream.questions import ASKS, Questions
-from touchpoint.stream.stage import Forward, Record, State
+from touchpoint.stream.stage import MOST_STATE, Forward, Record, State
 from touchpoint.stream.timers import POSTPONED, Timers, due_of, unstamped
 from touchpoint.stream.tombstones import TOMBSTONES, Tombstones, not_forgotten
 from touchpoint.stream.touches import Addresses, Told, Touch, read
@@ -36,6 +36,10 @@ MOST_TOLD = 200
 """Changes of identity that are kept of a key, the latest: a number that is everybody's must not grow its state."""
 MOST_DUE = 500
 """Parties looked at in one call: a long queue of them must not keep the others of the process waiting."""
+_FULL = (
+    f"its party has {MOST_STATE >> 20} MiB open, and takes no more until that closes; is its address a switchboard? "
+    "Then name it in TOUCHPOINT_UNSTITCHED_ADDRESSES"
+)
 
 
 class PartyState(msgspec.Struct, array_like=True):
@@ -72,7 +76,7 @@ class PartyStage:
     def apply(self, records: Sequence[Record], now: Micros) -> list[Forward]:  # noqa: ARG002 - time is told in ticks
         """Take touches; send on what is another party's; close what the watermark has passed."""
         out: list[Forward] = []
-        arrived: dict[bytes, list[Touch]] = {}
+        arrived: dict[bytes, list[tuple[Record, Touch]]] = {}
         for rec in records:
             try:
                 message = read(rec)
@@ -82,10 +86,11 @@ class PartyStage:
             if isinstance(message, Told):
                 self._clock.hear(message)
             elif isinstance(message, Touch):
-                arrived.setdefault(rec.key or self._addresses.key(message.key), []).append(message)
+                arrived.setdefault(rec.key or self._addresses.key(message.key), []).append((rec, message))
         oldest = (self._clock.watermark or 0) - self._limits.interaction_age
-        for key, touches in arrived.items():
-            self._take(key, touches, oldest, out)
+        for key, came in arrived.items():
+            if touches := self._admitted(key, came, out):
+                self._take(key, touches, oldest, out)
         self._pass_time(out)
         self._clock.save()
         return out
@@ -100,6 +105,15 @@ class PartyStage:
         return told + out
 
     # --- touches in -----------------------------------------------------------------------------------------
+
+    def _admitted(self, key: bytes, came: list[tuple[Record, Touch]], out: list[Forward]) -> list[Touch]:
+        """All of it, or what brings no facts if so much is open that no more can be kept."""
+        weight = len(self._state.get(key, b"")) + sum(len(rec.value or b"") for rec, _ in came)
+        if weight <= MOST_STATE:
+            return [touch for _, touch in came]
+        nothing = PartyFacts()
+        out += [dead_letter(rec, _FULL, "too_large") for rec, touch in came if touch.facts != nothing]
+        return [touch for _, touch in came if touch.facts == nothing]
 
     def _take(self, key: bytes, touches: list[Touch], oldest: Micros, out: list[Forward]) -> None:
         raw = self._state.get(key)

@@ -7,6 +7,7 @@ from collections.abc import Collection
 import msgspec
 
 from touchpoint.stitching.facts import Micros
+from touchpoint.stitching.interactions.late import remembered
 from touchpoint.stitching.interactions.model import Closed, PartyFacts, merged
 from touchpoint.stitching.limits import Limits
 from touchpoint.stream.stage import FIRST, State
@@ -50,7 +51,7 @@ class Tombstones:
 
     def keep(self, party: bytes, closed: list[Closed]) -> None:
         """Replace what is remembered of a party."""
-        self._store(TOMBSTONES + party, closed)
+        self._store(TOMBSTONES + party, remembered(closed))
 
     def expire(self, watermark: Micros, most: int) -> None:
         """Forget what is old enough, of at most so many parties."""

@@ -24,8 +24,6 @@ from touchpoint.stitching.limits import Limits, Silences
 END_OF_TIME: Micros = 2**62
 ONE_LOOK = 100
 """Facts that are looked at together at first."""
-MOST_TOMBSTONES = 1_000
-"""Of one party; the oldest go first, then by age."""
 
 
 class ClosedInteraction(msgspec.Struct, frozen=True):
@@ -79,7 +77,7 @@ def located_each(
 class _Walk:
     def __init__(self, party: PartyFacts, horizon: Micros, limits: Limits, silences: Silences) -> None:
         self.party, self.horizon, self.limits = party, horizon, limits
-        self.present = Present(limits, silences)
+        self.present = Present(limits, silences, self._closed_key)
         self.tombstones = party.closed
         self.closed_names = {name for closed in party.closed for name in closed.names}
         self.closed: list[ClosedInteraction] = []
@@ -190,7 +188,7 @@ class _Walk:
         self.closed.append(ClosedInteraction(identifier, key, entities, why, instant, parent, account, name))
         self.present.drop(component)
         closed = late.tombstone(component, identifier, instant)
-        self.tombstones = [*self.tombstones[1 - MOST_TOMBSTONES :], closed]
+        self.tombstones = late.remembered([*self.tombstones, closed])
         self.closed_names.update(closed.names)
 
     def _parent(self, component: Component, own: str, instant: Micros) -> str | None:
@@ -210,6 +208,15 @@ class _Walk:
         named = sorted(reference(e.id, ref) for e in component.entities for ref in e.refs - component.names)
         return next((p for n in named if (p := self.party.parents.get(n)) is not None and p != own), None)
 
+    def _closed_key(self, entity: Entity) -> PartyKey | None:
+        if entity.parent not in self.closed_names:
+            return None
+        remembered = entity.started_at - self.limits.interaction_age
+        for closed in reversed(self.tombstones):
+            if entity.parent in closed.names and closed.instant >= remembered:
+                return closed.key
+        return None
+
     def _same_party(self, then: PartyKey, now: PartyKey) -> bool:
         """Whether what closed under one key is the party of another: identified or merged since."""
         if then == now or now.kind != "id" or then.kind == "anon":
@@ -225,10 +232,10 @@ class _Walk:
         rest = PartyFacts(closed=[c for c in self.tombstones if c.instant >= oldest])
         rest.parents = self.party.parents if due or self.ahead else {}
         for kind, home, fact in (*self.present.every(), *self.ahead):
-            if kind != IDENTITY:
-                getattr(rest, _HOMES[kind]).setdefault(home, []).append(fact)
-            elif due or self.ahead:  # with nothing open, whoever routes the next item here sends its identity along
+            if kind == IDENTITY:  # with nothing open too: the next item may say no more than whose it is
                 rest.identity.append(fact)
+            else:
+                getattr(rest, _HOMES[kind]).setdefault(home, []).append(fact)
         if self.ahead:
             due.append(self.ahead[0].fact.time + shortest_wait(self.limits))
         return Advance(self.closed, self.amendments, orphans, rest, min(due, default=None))
@@ -263,10 +270,11 @@ def _pause(component: Component, limits: Limits) -> Micros | None:
     last = max(f.time for e in component.entities for f in (*e.facts, *e.controls))
     until = min(e.started_at for e in component.entities)
     longest, age = shortest_wait(limits), min(channel.age for channel in limits.channels.values())
+    sealed = component.sealed_at(limits)
     for start, end in (*sorted(span for e in component.entities for span in _observed(e)), (last, last)):
-        # after a request it closes with its last item, a quiet moment after that one's end at the soonest
-        asked = component.request is not None and start > component.request
-        if start - until > (_quiet(component, limits) if asked else longest):
+        # sealed, it closes with its last item, a quiet moment after that one's end at the soonest
+        soon = sealed is not None and start > sealed
+        if start - until > (_quiet(component, limits) if soon else longest):
             return start
         if end - start >= age:
             return end

@@ -170,8 +170,13 @@ def parent_of(item: str, facts: Collection[Fact]) -> str | None:
     return min(named, key=lambda name: (named[name], name), default=None)
 
 
-def party_keys(identity: Identity, by_name: Mapping[str, Entity]) -> Callable[[Entity], PartyKey]:
-    """What gives each entity's party: tenant and party id once identified, else the address, else the parent's."""
+def party_keys(
+    identity: Identity, by_name: Mapping[str, Entity], closed: Callable[[Entity], PartyKey | None]
+) -> Callable[[Entity], PartyKey]:
+    """What gives each entity's party: tenant and party id once identified, else the address, else the parent's.
+
+    `closed`: under which key its parent closed, if it did.
+    """
     known: dict[Entity, PartyKey | None] = {}
 
     def own(one: Entity) -> PartyKey | None:
@@ -181,14 +186,21 @@ def party_keys(identity: Identity, by_name: Mapping[str, Entity]) -> Callable[[E
         return by_name.get(one.parent) if one.parent is not None else None
 
     def alone(one: Entity) -> PartyKey:
-        return PartyKey(one.tenant, "anon", one.id)
+        return _since(closed(one), one.started_at, identity) or PartyKey(one.tenant, "anon", one.id)
 
     return lambda entity: own(entity) or followed(entity, own, parent, alone, known)
 
 
 def _own_key(entity: Entity, identity: Identity) -> PartyKey | None:
-    who = entity.claim
-    party_id = who.id or (who.address and identity.party_of(who.address, entity.started_at))
-    if party_id:
-        return PartyKey(entity.tenant, "id", identity.root(party_id))
-    return PartyKey(entity.tenant, "address", who.address) if who.address else None
+    who, tenant = entity.claim, entity.tenant
+    if who.id:
+        return PartyKey(tenant, "id", identity.root(who.id))
+    return _since(PartyKey(tenant, "address", who.address), entity.started_at, identity) if who.address else None
+
+
+def _since(key: PartyKey | None, time: Micros, identity: Identity) -> PartyKey | None:
+    """The party that another key stands for at a time."""
+    if key is None or key.kind == "anon":
+        return key
+    party_id = key.value if key.kind == "id" else identity.party_of(key.value, time)
+    return key if party_id is None else PartyKey(key.tenant, "id", identity.root(party_id))

@@ -29,6 +29,13 @@ class Component:
         """The earliest item, else the earliest activity."""
         return min(self.entities, key=lambda e: (e.item is None, e.order))
 
+    def sealed_at(self, limits: Limits) -> Micros | None:
+        """Since when no new media item joins: its close was asked for, or it has as many as it may have."""
+        if len(self.entities) < limits.interaction_size:
+            return self.request
+        full = max(entity.started_at for entity in self.entities)
+        return full if self.request is None else min(full, self.request)
+
     def add(self, entity: Entity) -> None:
         self.entities.append(entity)
         self.names |= entity.names
@@ -67,14 +74,17 @@ class Component:
 
 
 def components(entities: Iterable[Entity], key_of: Callable[[Entity], PartyKey], limits: Limits) -> list[Component]:
-    """Group entities, earliest first. After a request no later item joins."""
+    """Group entities, earliest first. After a request no later item joins, and what is full takes nothing more."""
     found: list[Component] = []
     for entity in sorted(entities, key=lambda e: e.order):
         key = key_of(entity)
         joined = [
             c
             for c in found
-            if c.key == key and not _asked_to_close(c, entity) and c.links(entity, stitches(key, entity, limits))
+            if c.key == key
+            and len(c.entities) < limits.interaction_size
+            and not _asked_to_close(c, entity)
+            and c.links(entity, stitches(key, entity, limits))
         ]
         home = joined[0] if joined else Component(key)
         for component in joined[1:]:
@@ -114,6 +124,8 @@ def _closing(component: Component, held: Micros, limits: Limits) -> tuple[Micros
     complete = max(held, *(entity.complete_at for entity in component.entities))
     if component.request is not None:
         instant, why = max(component.request, complete), "requested"
+    elif (full := component.sealed_at(limits)) is not None:
+        instant, why = max(full, complete), "limit"
     else:
         instant, why = max(complete, *(entity.reach for entity in component.entities)), "quiet"
     limit = min(entity.started_at for entity in component.entities) + limits.interaction_age

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from touchpoint.stitching.facts import UNREADABLE, Fact, Micros
 from touchpoint.stitching.interactions.entities import Entity, activity_entity, item_entity, party_keys
 from touchpoint.stitching.interactions.grouping import Component, components
 from touchpoint.stitching.interactions.identity import Identity
-from touchpoint.stitching.interactions.model import PartyFacts
+from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
 from touchpoint.stitching.limits import Limits, Silences
 
 ITEM, CONTROL, ACTIVITY, IDENTITY = "item", "control", "activity", "identity"
@@ -41,8 +41,9 @@ _Snapshot = tuple[
 class Present:
     """The open facts of a party; entities and components are folded once between changes."""
 
-    def __init__(self, limits: Limits, silences: Silences) -> None:
-        self._limits, self._silences = limits, silences
+    def __init__(self, limits: Limits, silences: Silences, closed: Callable[[Entity], PartyKey | None]) -> None:
+        """``closed``: under which key an entity's parent closed, if it did."""
+        self._limits, self._silences, self._closed = limits, silences, closed
         self._facts: dict[tuple[str, str], tuple[Fact, ...]] = {}
         self._entities: dict[tuple[str, str], Entity] = {}
         self._components: list[Component] | None = None
@@ -83,7 +84,7 @@ class Present:
     def _grouped(self, identity: Identity) -> list[Component]:
         entities = [entity for key in self._facts if (entity := self._entity(key)) is not None]
         by_name = {name: entity for entity in entities if entity.item is not None for name in entity.names}
-        return components(entities, party_keys(identity, by_name), self._limits)
+        return components(entities, party_keys(identity, by_name, self._closed), self._limits)
 
     def grouped_alike(self, identity: Identity) -> bool:
         """Whether another identity would give the same interactions."""
