@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from touchpoint.events import Accepted, Decoder
 from touchpoint.stitching.facts import Fact
-from touchpoint.stitching.interactions.late import MOST_FACTS, remembered
 from touchpoint.stitching.interactions.model import Closed, PartyKey
+from touchpoint.stitching.interactions.past import MOST_FACTS, remembered
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.offline import stitch
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 
 import msgspec
@@ -100,7 +100,7 @@ class MediaStage:
 
     def _events(self, records: Sequence[Record], now: Micros, out: list[Forward]) -> dict[tuple[str, str], Changes]:
         """Hot path: a verdict for each record; accepted facts by media item, everything else on its way."""
-        arrived: dict[tuple[str, str], Changes] = {}
+        arrived: dict[tuple[str, str], Changes] = defaultdict(Changes)
         signs: dict[str, list[Micros]] = {}
         forgotten = self._forgotten
         for record in records:
@@ -170,7 +170,7 @@ class MediaStage:
         if record.key is None or record.key != item.encode():  # keyed otherwise: its item may be in another partition
             out.append(link(message))
             return
-        changes = arrived.setdefault((fact.tenant, item), Changes())
+        changes = arrived[fact.tenant, item]
         changes.records.append(record)
         if passenger is None:
             changes.facts.append(fact)
@@ -185,7 +185,7 @@ class MediaStage:
             self._touch(PartyKey(fact.tenant, "address", known.subject), PartyFacts(identity=[known]), out)
 
     def _links(self, records: Sequence[Record], out: list[Forward]) -> dict[tuple[str, str], Changes]:
-        arrived: dict[tuple[str, str], Changes] = {}
+        arrived: dict[tuple[str, str], Changes] = defaultdict(Changes)
         for record in records:
             try:
                 message = read(record)
@@ -197,7 +197,7 @@ class MediaStage:
             elif isinstance(message, Link) and message.hop == FROM_FEED:
                 self._fed(record, message.facts, arrived, out)
             elif isinstance(message, Link):
-                changes = arrived.setdefault((message.tenant, message.item), Changes())
+                changes = arrived[message.tenant, message.item]
                 changes.records.append(record)
                 changes.hop = max(changes.hop, message.hop + 1)
                 if message.ask is not None:

@@ -7,8 +7,8 @@ from collections.abc import Collection
 import msgspec
 
 from touchpoint.stitching.facts import Micros
-from touchpoint.stitching.interactions.late import remembered
 from touchpoint.stitching.interactions.model import Closed, PartyFacts, merged
+from touchpoint.stitching.interactions.past import remembered
 from touchpoint.stitching.limits import Limits
 from touchpoint.stream.stage import FIRST, State
 from touchpoint.stream.timers import Timers, unstamped

@@ -18,6 +18,7 @@ from touchpoint.stitching.interactions.grouping import Component, deadlines
 from touchpoint.stitching.interactions.identity import Identity
 from touchpoint.stitching.interactions.late import Amendment
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, reference
+from touchpoint.stitching.interactions.past import Past
 from touchpoint.stitching.interactions.present import ACTIVITY, CONTROL, IDENTITY, ITEM, Placed, Present, placed
 from touchpoint.stitching.limits import Limits, Silences
 
@@ -77,9 +78,8 @@ def located_each(
 class _Walk:
     def __init__(self, party: PartyFacts, horizon: Micros, limits: Limits, silences: Silences) -> None:
         self.party, self.horizon, self.limits = party, horizon, limits
-        self.present = Present(limits, silences, self._closed_key)
-        self.tombstones = party.closed
-        self.closed_names = {name for closed in party.closed for name in closed.names}
+        self.past = Past(party.closed, limits.interaction_age)
+        self.present = Present(limits, silences, self.past.parents_key)
         self.closed: list[ClosedInteraction] = []
         self.amendments: list[Amendment] = []
         self.ahead = sorted(placed(party), key=_time)
@@ -98,9 +98,9 @@ class _Walk:
 
     def where(self, item: str, time: Micros) -> str | None:
         """The interaction in which a media item is now, or was when it closed."""
-        for closed in reversed(self.tombstones):
-            if item in closed.names and closed.instant >= time - self.limits.interaction_age:
-                return closed.interaction_id
+        closed = self.past.of(item, time)
+        if closed is not None:
+            return closed.interaction_id
         return next((late.identify(c) for c in self.present.components() if item in c.names), None)
 
     def _pass(self, burst: list[Placed]) -> None:
@@ -139,7 +139,7 @@ class _Walk:
 
     def _at_a_glance(self, burst: list[Placed]) -> Micros | None:
         """Take a burst whole. If a step through it might have closed or grouped anything otherwise, where that was."""
-        names = self.closed_names
+        names = self.past.names
         for new in burst if names else ():
             if not names.isdisjoint(late.names_of(new)):
                 return new.fact.time
@@ -162,9 +162,8 @@ class _Walk:
         return later if later is not None and not self.present.grouped_alike(identity) else None
 
     def _receive(self, new: Placed) -> bool:
-        """Whether a fact joins what is open; of a closed interaction it is an amendment, or nothing if known."""
-        self.tombstones, news, joins = late.receive(new, self.tombstones, self.limits.interaction_age)
-        self.amendments += news
+        amendments, joins = self.past.receive(new)
+        self.amendments += amendments
         return joins
 
     def _close_before(self, time: Micros) -> None:
@@ -187,15 +186,13 @@ class _Walk:
         account, name = (known.account, known.name) if known else (None, None)
         self.closed.append(ClosedInteraction(identifier, key, entities, why, instant, parent, account, name))
         self.present.drop(component)
-        closed = late.tombstone(component, identifier, instant)
-        self.tombstones = late.remembered([*self.tombstones, closed])
-        self.closed_names.update(closed.names)
+        self.past.add(late.tombstone(component, identifier, instant))
 
     def _parent(self, component: Component, own: str, instant: Micros) -> str | None:
         """The interaction that it refers to but could not join: closed, asked to close, or another party's."""
         wanted, items = late.references(component), late.named_items(component)
         remembered = instant - self.limits.interaction_age
-        for closed in reversed(self.tombstones) if wanted else ():
+        for closed in reversed(self.past.closed) if wanted else ():
             if closed.instant < remembered:
                 continue
             names = wanted if self._same_party(closed.key, component.key) else items
@@ -207,15 +204,6 @@ class _Walk:
                 return late.identify(other)
         named = sorted(reference(e.id, ref) for e in component.entities for ref in e.refs - component.names)
         return next((p for n in named if (p := self.party.parents.get(n)) is not None and p != own), None)
-
-    def _closed_key(self, entity: Entity) -> PartyKey | None:
-        if entity.parent not in self.closed_names:
-            return None
-        remembered = entity.started_at - self.limits.interaction_age
-        for closed in reversed(self.tombstones):
-            if entity.parent in closed.names and closed.instant >= remembered:
-                return closed.key
-        return None
 
     def _same_party(self, then: PartyKey, now: PartyKey) -> bool:
         """Whether what closed under one key is the party of another: identified or merged since."""
@@ -229,7 +217,7 @@ class _Walk:
         oldest = self.horizon - self.limits.interaction_age
         orphans = self.present.forget_before(oldest)
         due = [instant for instant, _ in deadlines(self.present.components(), self.limits)]
-        rest = PartyFacts(closed=[c for c in self.tombstones if c.instant >= oldest])
+        rest = PartyFacts(closed=[c for c in self.past.closed if c.instant >= oldest])
         rest.parents = self.party.parents if due or self.ahead else {}
         for kind, home, fact in (*self.present.every(), *self.ahead):
             if kind == IDENTITY:  # with nothing open too: the next item may say no more than whose it is

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from hashlib import blake2b
-from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -17,11 +15,6 @@ from touchpoint.stitching.interactions.present import ACTIVITY, IDENTITY, Placed
 
 MOST_AMENDMENTS = 1_000
 """Of one interaction; a producer that repeats itself in new words for ever must not grow our state."""
-
-MOST_TOMBSTONES = 1_000
-"""Of one party; the oldest go first, then by age."""
-MOST_FACTS = 100_000
-"""That the tombstones of one party know again; a number that never rests must not grow its state."""
 
 SILENT = frozenset({"opened", UNREADABLE})
 """What says nothing that an amendment could hold."""
@@ -77,14 +70,6 @@ def tombstone(component: Component, identifier: str, instant: Micros) -> Closed:
     facts = b"".join(fact_digest(f) for e in component.entities for f in (*e.facts, *e.controls))
     ended_at = max(entity.latest for entity in component.entities)
     return Closed(identifier, component.key, instant, ended_at, tuple(sorted(names)), facts)
-
-
-def remembered(closed: list[Closed]) -> list[Closed]:
-    """Of so many, oldest first, the latest that may be remembered."""
-    if len(closed) <= MOST_TOMBSTONES and sum(len(one.facts) for one in closed) <= 8 * MOST_FACTS:
-        return closed
-    held = list(accumulate(len(one.facts) for one in reversed(closed)))
-    return closed[-max(1, min(MOST_TOMBSTONES, bisect_right(held, 8 * MOST_FACTS))) :]
 
 
 def _address_name(address: str) -> str:

@@ -42,7 +42,7 @@ class Present:
     """The open facts of a party; entities and components are folded once between changes."""
 
     def __init__(self, limits: Limits, silences: Silences, closed: Callable[[Entity], PartyKey | None]) -> None:
-        """``closed``: under which key an entity's parent closed, if it did."""
+        """``closed``: under which key what an entity names as its parent has closed, if it has."""
         self._limits, self._silences, self._closed = limits, silences, closed
         self._facts: dict[tuple[str, str], tuple[Fact, ...]] = {}
         self._entities: dict[tuple[str, str], Entity] = {}
