@@ -146,29 +146,32 @@ def test_a_second_run_of_everything_adds_nothing_whether_remembered_or_forgotten
     assert all(dict(letter.headers)["touchpoint-cause"].startswith(b"too late") for letter in cluster.dead)
 
 
-def test_what_is_read_again_after_a_leap_of_time_opens_nothing_anew() -> None:
+@pytest.mark.parametrize(
+    "again", [("touches",), ("links", "touches"), ("calls", "emails", "faxes", "chats", "activities")]
+)
+def test_what_is_read_again_after_a_leap_of_time_changes_nothing(again: tuple[str, ...]) -> None:
     """A worker that dies before its offsets are committed, when a backfill's last heartbeat has closed everything."""
-    touches: list[tuple[tuple[str, int], Record]] = []
+    read: dict[tuple[str, int, int], Record] = {}
 
     class Remembering(Cluster):
         def put(self, topic: str, *arguments: Any, **named: Any) -> None:
             super().put(topic, *arguments, **named)
-            touches.extend(
-                (place, queue[-1]) for place, queue in self.queues.items() if queue and place[0] == "touches"
-            )
+            read.update({(*place, queue[-1].offset): queue[-1] for place, queue in self.queues.items() if queue})
 
     events = list(simulate(8, START, hours=1.0, volume=60))
     cluster = Remembering(3, 8, Limits())
     cluster.produce(arrival(events, 8))
     cluster.finish(LATER)
     cluster.run()
-    count = len(cluster.closed)
-    again = {(place, record.offset): record for place, record in touches}
-    for (place, _), record in sorted(again.items(), key=lambda each: each[0]):
-        cluster.queues[place].append(record)
+    count, before = len(cluster.closed), dict(read)
+    cluster.restart()
+    for (topic, partition, _), record in sorted(before.items()):
+        if topic in again:
+            cluster.queues[topic, partition].append(record)
+    assert sum(map(len, cluster.queues.values())) > 100
     cluster.run()
-    assert len(again) > 100
     assert len(cluster.closed) == count
+    assert cluster.dead == []
 
 
 ADDRESS = "tel:+441632960001"

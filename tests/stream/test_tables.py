@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from touchpoint.stream.tables import PartitionState
-from touchpoint.stream.terms import HEADER, NONE, OtherFormError, next_term, term_of
+from touchpoint.stream.terms import FORM, HEADER, NONE, OtherFormError, next_term, term_of
 
 
 def test_each_touched_key_is_written_once_with_its_last_value() -> None:
@@ -97,8 +97,8 @@ def test_a_later_owner_has_a_later_term_even_if_the_group_was_deleted_and_counts
 
 
 def test_state_of_another_form_is_refused_and_not_misread() -> None:
-    with pytest.raises(OtherFormError, match=r"form '2'.*form 1"):
-        term_of([("term2", next_term(NONE, 1, 1))])
+    with pytest.raises(OtherFormError, match=rf"form '{FORM + 1}'.*form {FORM}"):
+        term_of([(f"term{FORM + 1}", next_term(NONE, 1, 1))])
 
 
 Changes = list[tuple[bytes, bytes | None]]

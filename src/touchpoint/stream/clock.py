@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import msgspec
 
 from touchpoint.stitching.facts import SECOND, Fact, Micros
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.watermarks import EMPTY, Input, Progress, least
-from touchpoint.stream.stage import LAST, Forward, State
+from touchpoint.stream.stage import LAST, Forward, Record, State
 from touchpoint.stream.timers import stamped, unstamped
 from touchpoint.stream.touches import LINKS, TOUCHES, Told, told
 
@@ -42,6 +42,24 @@ class Feeding(msgspec.Struct, array_like=True):
         return None if waits else reached
 
 
+class Reached(msgspec.Struct, array_like=True):
+    """How far a topic has been read: what lies before it is in the state, and what followed from it is out."""
+
+    next_offset: int = 0
+    newest: int = -1  # the greatest of the records' timestamps, milliseconds
+
+    def has(self, record: Record) -> bool:
+        """Whether a record is read again, as after a crash before its commit.
+
+        A topic that was deleted and made anew counts from 0 again, but with later stamps.
+        """
+        return record.offset < self.next_offset and record.timestamp <= self.newest
+
+    def take(self, records: Sequence[Record]) -> None:
+        self.next_offset = records[-1].offset + 1
+        self.newest = max(self.newest, *[record.timestamp for record in records])
+
+
 class MediaTime(msgspec.Struct, array_like=True):
     """What of time must outlive a restart."""
 
@@ -49,6 +67,7 @@ class MediaTime(msgspec.Struct, array_like=True):
     links: Progress
     beats: dict[str, list[Micros]] = {}
     feeds: dict[str, Feeding] = {}
+    reached: dict[str, Reached] = {}  # by topic
 
 
 _decode = msgspec.msgpack.Decoder(MediaTime).decode
@@ -82,6 +101,15 @@ class MediaClock:
     def save(self) -> None:
         """Into the state."""
         self._state[_KEY] = stamped(None, _encode(self.time))
+
+    def took(self, records: Sequence[Record]) -> None:
+        """Records of one topic; what is read again takes nothing back."""
+        if records and not self.had(records[-1]):
+            self.time.reached.setdefault(records[0].topic, Reached()).take(records)
+
+    def had(self, record: Record) -> bool:
+        """Whether a record is read again."""
+        return (reached := self.time.reached.get(record.topic)) is not None and reached.has(record)
 
     def saw(self, topic: str, fact: Fact) -> Micros | None:
         """An event of an input; returns its time if it is a sign of life of a source with a heartbeat."""

@@ -7,7 +7,7 @@ import msgspec
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.watermarks import EMPTY, Input
-from touchpoint.stream.clock import LONGEST_TICK, UNKNOWN, broadcast_every, sign_of_life
+from touchpoint.stream.clock import LONGEST_TICK, UNKNOWN, Reached, broadcast_every, sign_of_life
 from touchpoint.stream.stage import Forward, Record
 from touchpoint.stream.touches import LINKS, TOUCHES, Told, told
 
@@ -16,8 +16,7 @@ class FeedTime(msgspec.Struct, array_like=True):
     """What of time and of the place in the topic must outlive a restart."""
 
     input: Input
-    next_offset: int = 0  # what lies before it was translated, and what followed from it is out
-    newest: int = -1  # the greatest of its records' timestamps, milliseconds
+    reached: Reached = msgspec.field(default_factory=Reached)
     beats: dict[str, list[Micros]] = {}
 
 
@@ -41,14 +40,10 @@ class FeedClock:
         return self.time.input.watermark(self._limits.disorder)
 
     def was_taken(self, record: Record) -> bool:
-        """Whether a record is read again that the state knows already, as after a crash before its commit.
-
-        A topic that was deleted and made anew counts from 0 again, but with later stamps.
-        """
-        time = self.time
-        if record.offset < time.next_offset and record.timestamp <= time.newest:
+        """Whether a record is read again that the state knows already."""
+        if self.time.reached.has(record):
             return True
-        time.next_offset, time.newest = record.offset + 1, max(time.newest, record.timestamp)
+        self.time.reached.take([record])
         return False
 
     def saw(self, fact: Fact) -> Micros | None:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from touchpoint.events import Accepted, DeadLetter, Decoder
+from touchpoint.events import Accepted, DeadLetter, Decoder, Skipped
 from touchpoint.stitching.facts import DAY, Fact, Micros, lean
 from touchpoint.stitching.interactions.identity import claim
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
@@ -31,6 +31,7 @@ TOO_EARLY = DeadLetter(
     "time",
 )
 
+_REPEATED = Skipped("repeated")
 _FULL = f"its media item has {MOST_STATE >> 20} MiB of events, and takes no more; look for a source that repeats itself"
 
 
@@ -80,6 +81,7 @@ class MediaStage:
         arrived = self._links(records, out) if linked else self._events(records, now, out)
         for (tenant, item), changes in arrived.items():
             self._settle(tenant, item, changes, out)
+        self._clock.took(records)
         self._clock.save()
         return out
 
@@ -116,7 +118,7 @@ class MediaStage:
                 self._refuse(record, early, out)
                 continue
             if fact.time < forgotten and self._is_too_late(fact):
-                self._refuse(record, self._too_late, out)
+                self._refuse(record, _REPEATED if self._clock.had(record) else self._too_late, out)
                 continue
             self.verdicts["accepted"] += 1
             self.sources[fact.source] = fact.time
@@ -215,7 +217,8 @@ class MediaStage:
         forgotten = self._forgotten
         for fact in facts:
             if fact.time < forgotten and self._is_too_late(fact):
-                out.append(without_record(fact, self._too_late.cause, self._too_late.code))
+                if not self._clock.had(record):
+                    out.append(without_record(fact, self._too_late.cause, self._too_late.code))
             else:
                 self._place(record, fact, arrived, out)
 

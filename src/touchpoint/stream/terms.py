@@ -15,7 +15,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
-FORM = 1
+FORM = 2
 """Of the state's values: another number for another meaning of what is there; fields that are added need none."""
 _TERM = "term"
 HEADER = f"{_TERM}{FORM}"
