@@ -101,6 +101,20 @@ def test_what_began_before_it_and_came_after_it_closes_without_identity_also_und
     assert about(cluster, "c3")["identity"]["addresses"] == [[address_id(SECRET, "default", MARY), MARY]]
 
 
+def test_the_partys_other_addresses_are_told_also_when_nothing_of_theirs_is_open_any_more() -> None:
+    cluster = Cluster(3, 1, DEFAULT)
+    cluster.produce([*KNOWN, *call("c1", MARY, "09:00:00", "09:10:00")])
+    cluster.finish("2026-03-03T00:00:00Z")
+    cluster.run()
+    assert about(cluster, "c1")["party"]["id"] == "P1"
+    cluster.produce([erasure(MARY, "10:00:00") | {"time": "2026-03-03T08:00:00Z"}])
+    cluster.run()
+    named = [
+        id_ for e in cluster.closed if e["type"] == "party.erased" for id_, _ in e["data"]["identity"]["addresses"]
+    ]
+    assert sorted(named) == sorted(address_id(SECRET, "default", address) for address in (MARY, OTHER))
+
+
 def test_that_someone_was_erased_is_itself_forgotten() -> None:
     cluster = run([erasure(MARY, "09:00:30")])
     assert MARY.encode() not in names_in(cluster)
