@@ -96,14 +96,18 @@ class Cluster:
 
     def run(self, restarts: float = 0.0, crashes: float = 0.0) -> list[Json]:
         """Until nothing moves any more."""
+        self.read(restarts, crashes)
+        self.idle(40)
+        return self.closed
+
+    def read(self, restarts: float = 0.0, crashes: float = 0.0) -> None:
+        """What is there; no time passes but that of events."""
         while any(self.queues.values()):
             if crashes and self.rng.random() < crashes:
                 self._crash()
             self._step()
             if restarts and self.rng.random() < restarts:
                 self.restart()
-        self.idle(40)
-        return self.closed
 
     def idle(self, seconds: int, step: int = 1) -> None:
         """The wall clock goes on, so many seconds from tick to tick, and nothing comes in."""

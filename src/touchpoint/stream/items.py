@@ -47,6 +47,7 @@ class ItemState(msgspec.Struct, array_like=True):
     asks: list[Ask] = []  # that wait for its party to be known
     last: Micros = 0
     stub: bool = False  # its facts are forgotten; only the way that they took is kept
+    asked: list[Ask] = []  # that were passed on; they are asked again if it turns out to be an alias
 
 
 class Changes:
@@ -168,7 +169,8 @@ class Item:
                 state.route = state.party or self._alone
 
     def _take_back(self) -> Iterator[Link | Touch]:
-        """What turned out to be an alias is no media item where it went."""
+        """What turned out to be an alias is no media item where it went, and nobody there can tell of it."""
+        self.state.asks, self.state.asked = [*self.state.asked, *self.state.asks], []
         if self.state.parent is not None:
             yield Link(self._tenant, self.state.parent, self._hop, [], self._item, None, self.state.route, gone=True)
         elif self.state.route is not None:
@@ -255,19 +257,20 @@ class Item:
         """Questions about the item go where its facts went."""
         state = self.state
         waiting, state.asks = [*state.asks, *asks], []
-        if not waiting:
-            return
-        if self._hop >= MOST_HOPS:
+        if not waiting or self._hop >= MOST_HOPS:
             return
         if state.root is not None:
             asks = [msgspec.structs.replace(ask, item=state.root) for ask in waiting]
             yield from (Link(self._tenant, state.root, self._hop, [], ask=ask) for ask in asks)
-        elif state.parent is not None:
+            return
+        if state.parent is None and state.route is None:
+            state.asks = waiting
+            return
+        state.asked = [*state.asked, *(ask for ask in waiting if ask not in state.asked)]
+        if state.parent is not None:
             yield from (Link(self._tenant, state.parent, self._hop, [], ask=ask) for ask in waiting)
         elif state.route is not None:
             yield Touch(state.route, 0, PartyFacts(), asks=waiting)
-        else:
-            state.asks = waiting
 
 
 GONE = PartyKey("", "gone", "")

@@ -250,7 +250,7 @@ class MediaStage:
             out += [orphan(fact) for fact in state.controls if not state.stub]
             del self._state[key]
             return
-        state.facts, state.controls, state.stub = [], [], True
+        state.facts, state.controls, state.asked, state.stub = [], [], [], True
         for passenger in state.passengers.values():
             passenger.facts = []
         due = state.last + self._limits.interaction_age
