@@ -12,6 +12,7 @@ from installation import Installation
 from kafka_broker import KafkaBroker
 
 from touchpoint.settings import Settings
+from touchpoint.stream.terms import FORM
 from touchpoint.stream.topics import create_topics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.trap(15)]
@@ -49,7 +50,7 @@ async def test_state_that_another_version_wrote_in_another_form_ends_the_worker_
     finally:
         installation.close()
     last = worker.log.read_text().strip().splitlines()[-1]
-    assert "state of form '999'; this version reads and writes form 1" in last
+    assert f"state of form '999'; this version reads and writes form {FORM}" in last
 
 
 async def test_topics_are_made_with_three_replicas_unless_told_otherwise(kafka: KafkaBroker) -> None:
