@@ -42,6 +42,23 @@ def items_of(cluster: Cluster) -> set[str]:
     return {item["media_item_id"] for record in records_of(cluster.closed) for item in record["media_items"]}
 
 
+def test_a_mailing_that_everybody_answers_remembers_few_of_the_questions_and_answers_all() -> None:
+    mailing = event("email.sent", "mailing", 0, MARY)
+    replies = [event("email.offered", f"reply{n}", n, f"mailto:m{n}@example.com") for n in range(1, 400)]
+    for reply in replies:
+        reply["data"]["related"] = {"parent": "mailing"}
+    cluster = run([mailing, *replies])
+    (kept,) = [value for state in cluster.states.values() for key, value in state.items() if key.endswith(b"\0mailing")]
+    assert len(kept) < 20_000
+    cluster.finish(END)
+    cluster.run()
+    assert cluster.dead == []
+    found = {record["media_items"][0]["media_item_id"]: record for record in records_of(cluster.closed)}
+    assert len(found) == 400
+    parents = {record["parent_interaction_id"] for item, record in found.items() if item != "mailing"}
+    assert parents == {found["mailing"]["interaction_id"]}
+
+
 ADAS = [event("call.offered", "hers", 5, ADA), event("call.ended", "hers", 65, ADA)]
 
 

@@ -22,6 +22,8 @@ from touchpoint.stream.stage import Record
 from touchpoint.stream.touches import Ask, Link, Touch
 
 MOST_HOPS = 8
+MOST_ASKED = 100
+"""Questions about an item that are remembered, the latest: a mailing that everybody answers is asked for by each."""
 FINAL = frozenset({"ended", "disconnected"})
 
 
@@ -266,7 +268,7 @@ class Item:
         if state.parent is None and state.route is None:
             state.asks = waiting
             return
-        state.asked = [*state.asked, *(ask for ask in waiting if ask not in state.asked)]
+        state.asked = [*state.asked, *(ask for ask in waiting if ask not in state.asked)][-MOST_ASKED:]
         if state.parent is not None:
             yield from (Link(self._tenant, state.parent, self._hop, [], ask=ask) for ask in waiting)
         elif state.route is not None:
