@@ -23,7 +23,7 @@ FIRST = b"+"
 LAST = b"\0"
 """Keys that begin with it say how far the rest has come: they are durable after all others."""
 
-MOST_STATE = 8 * 1024 * 1024
+MOST_STATE = 6 * 1024 * 1024
 """Bytes of one key. What would make it more is buried: a producer that never ends must not stop a worker."""
 
 

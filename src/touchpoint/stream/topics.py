@@ -25,7 +25,7 @@ MIB = 1024 * 1024
 
 # What a record of each kind may weigh. Inputs take more than the contract's 256 KiB, so that what is too large arrives
 # and becomes a dead letter; dead letters take more than inputs, because they carry them unchanged.
-# What a party may have open is 8 MiB, as an interaction's JSON three times as much.
+# What a party may have open (stage.py) is up to five times as much in an interaction's JSON: measured with short calls.
 INPUT_BYTES, INTERNAL_BYTES, DEAD_LETTER_BYTES, STATE_BYTES = 12 * MIB, 32 * MIB, 16 * MIB, 32 * MIB
 
 
