@@ -12,7 +12,7 @@ from installation import Installation
 from kafka_broker import KafkaBroker
 
 from touchpoint.settings import Settings
-from touchpoint.stream.terms import FORM
+from touchpoint.stream.terms import FORM, OLDEST_FORM
 from touchpoint.stream.topics import create_topics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.trap(15)]
@@ -50,7 +50,8 @@ async def test_state_that_another_version_wrote_in_another_form_ends_the_worker_
     finally:
         installation.close()
     last = worker.log.read_text().strip().splitlines()[-1]
-    assert f"state of form '999'; this version reads and writes form {FORM}" in last
+    assert f"state of form '999'; this version reads forms {OLDEST_FORM} to {FORM}" in last
+    assert "start that version or a newer one" in last
 
 
 async def test_topics_are_made_with_three_replicas_unless_told_otherwise(kafka: KafkaBroker) -> None:

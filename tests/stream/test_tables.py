@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from touchpoint.stream.tables import PartitionState
-from touchpoint.stream.terms import FORM, HEADER, NONE, OtherFormError, next_term, term_of
+from touchpoint.stream.terms import FORM, HEADER, NONE, next_term, term_and_form
 
 
 def test_each_touched_key_is_written_once_with_its_last_value() -> None:
@@ -92,13 +92,8 @@ def test_a_later_owner_has_a_later_term_even_if_the_group_was_deleted_and_counts
     for generation, clock in ((1, 100), (2, 50), (2, 60), (70_000, 10), (1, 10), (2, 10)):
         terms.append(next_term(terms[-1], generation, clock))
     assert terms == sorted(set(terms))
-    assert term_of([("other", b"x"), (HEADER, terms[-1])]) == terms[-1]
-    assert term_of([]) == term_of([(HEADER, b"rubbish")]) == NONE
-
-
-def test_state_of_another_form_is_refused_and_not_misread() -> None:
-    with pytest.raises(OtherFormError, match=rf"form '{FORM + 1}'.*form {FORM}"):
-        term_of([(f"term{FORM + 1}", next_term(NONE, 1, 1))])
+    assert term_and_form([(HEADER, terms[-1])]) == (terms[-1], FORM)
+    assert term_and_form([(HEADER, b"rubbish")])[0] == NONE
 
 
 Changes = list[tuple[bytes, bytes | None]]

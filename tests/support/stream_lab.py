@@ -18,7 +18,7 @@ from kafka_broker import KafkaBroker
 
 from touchpoint.settings import Settings
 from touchpoint.stream.tables import PartitionState
-from touchpoint.stream.terms import term_of
+from touchpoint.stream.terms import term_and_form
 from touchpoint.stream.topics import TABLES, changelog, create_topics
 
 Read = tuple[int, int, bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]
@@ -165,7 +165,7 @@ class Lab:
         states = [PartitionState() for _ in range(self.settings.partitions)]
         for partition, _, key, value, headers in await self.read(changelog(self.settings, name)):
             assert key is not None
-            states[partition].restore(key, value, term_of(headers))
+            states[partition].restore(key, value, *term_and_form(headers))
         return {(partition, key): value for partition, state in enumerate(states) for key, value in state.items()}
 
     async def offsets(self) -> dict[tuple[str, int], int]:
@@ -232,7 +232,7 @@ class Lab:
         for table in TABLES:
             terms = [b""] * self.settings.partitions
             for partition, offset, _, _, headers in await self.read(changelog(self.settings, table)):
-                term = term_of(headers)
+                term, _ = term_and_form(headers)
                 assert term >= terms[partition], f"{table}/{partition}/{offset} is not its owner's"
                 terms[partition] = term
 

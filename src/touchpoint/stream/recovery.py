@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -20,8 +21,9 @@ from faust.tables.recovery import RebalanceAgain, Recovery, ServiceStopped
 from faust.types import TP
 from mode import Service
 
+from touchpoint.stream.forms import upgraded
 from touchpoint.stream.tables import PartitionState, Table
-from touchpoint.stream.terms import term_of
+from touchpoint.stream.terms import term_and_form
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +47,7 @@ async def read_changelogs(reader: AIOKafkaConsumer, states: Mapping[TP, Partitio
             state = states[TP(tp.topic, tp.partition)]
             for record in records:
                 if record.key is not None:
-                    state.restore(record.key, record.value, term_of(record.headers))
+                    state.restore(record.key, record.value, *term_and_form(record.headers))
             state.recovered(records[-1].offset + 1)
             read += len(records)
             await asyncio.sleep(0)
@@ -149,8 +151,10 @@ class ChangelogRecovery(Recovery):
         log.info("reading %d changelog partitions", len(states))
         began = time.monotonic()
         read = await catch_up(self.app.new_reader, states)
-        for state in states.values():
+        for tp, state in states.items():
             state.claim(self._generation_id, time.time_ns() // 1_000_000)
+            if changed := state.upgrade(partial(upgraded, self.tp_to_table[tp].name)):
+                log.info("%s partition %d: %d keys of an older version take the form of this one", *tp, changed)
         log.info("read %d changelog records", read)
         self.app.recovery_seconds = time.monotonic() - began
 

@@ -7,23 +7,29 @@ co-partitions these tables; ``recovery.py`` reads their changelogs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
 import faust
 
-from touchpoint.stream.terms import NONE, next_term
+from touchpoint.stream.forms import Pairs
+from touchpoint.stream.terms import FORM, NONE, next_term
+
+Changes = list[tuple[bytes, bytes | None]]
+"""Keys with their values, ``None`` where deleted."""
 
 
 class PartitionState(MutableMapping[bytes, bytes]):
     """One partition of a table in memory, its touched keys, and how far into the changelog it is known to be."""
 
-    __slots__ = ("_data", "_disputed", "_log", "_unsettled", "contiguous", "next_offset", "term")
+    __slots__ = ("_data", "_disputed", "_log", "_older", "_unsettled", "_upgraded", "contiguous", "next_offset", "term")
 
     def __init__(self) -> None:
         self._data: dict[bytes, bytes] = {}
-        self._log: list[tuple[bytes, bytes | None]] = []  # every change of the batch with the value before, to undo
+        self._log: Changes = []  # every change of the batch with the value before, to undo
         self._disputed: set[bytes] = set()  # keys whose last value in the changelog is not ours
+        self._older: dict[bytes, int] = {}  # keys whose values have an older form than ours, and which
+        self._upgraded: list[Changes] = []  # what came of them, to be written in this order before anything else
         self._unsettled = False
         self.term = NONE  # of the last owner that the changelog names; ours, once claimed
         self.next_offset = 0  # changelog records before it are in _data
@@ -57,13 +63,13 @@ class PartitionState(MutableMapping[bytes, bytes]):
     @property
     def clean(self) -> bool:
         """True if the changelog holds everything this mapping holds."""
-        return not self._log and not self._unsettled
+        return not self._log and not self._unsettled and not self._upgraded
 
     def begin(self) -> None:
         """A batch starts: until it is settled, memory may be ahead of the changelog."""
         self._unsettled = True
 
-    def take_changes(self) -> list[tuple[bytes, bytes | None]]:
+    def take_changes(self) -> Changes:
         """The touched and the disputed keys with their values, ``None`` where deleted; each once."""
         touched = dict.fromkeys([*self._disputed, *(key for key, _ in self._log)])
         self._log.clear()
@@ -89,14 +95,43 @@ class PartitionState(MutableMapping[bytes, bytes]):
             else:
                 self.contiguous = False  # whoever reads on from here sees what the log says
 
-    def restore(self, key: bytes, value: bytes | None, term: bytes = NONE) -> None:
+    def restore(self, key: bytes, value: bytes | None, term: bytes = NONE, form: int = FORM) -> None:
         """Apply one changelog record, unless it came after those of a later owner: then its key is written again."""
         if term < self.term:
             self._disputed.add(key)
             return
         self.term = term
         self._disputed.discard(key)
+        if form != FORM and value is not None:
+            self._older[key] = form
+        else:
+            self._older.pop(key, None)
         self._put(key, value)
+
+    def upgrade(self, upgraded: Callable[[bytes, bytes, int], Pairs]) -> int:
+        """Replace the values of older forms by what comes of them (``forms.upgraded``). Returns how many changed.
+
+        Called when the changelog is read to its end. What ``take_upgraded`` returns afterwards has to be written before
+        the partition takes any record. A key that has a value of our form already keeps it.
+        """
+        new: dict[bytes, bytes | None] = {}
+        replaced: dict[bytes, bytes | None] = {}
+        for key, form in self._older.items():
+            pairs = dict(upgraded(key, self._data[key], form))
+            if pairs == {key: self._data[key]}:
+                continue
+            replaced[key] = pairs.pop(key, None)
+            new |= {key: value for key, value in pairs.items() if key not in self._data}
+        self._older.clear()
+        for key, value in [*replaced.items(), *new.items()]:
+            self._put(key, value)
+        self._upgraded = [part for part in (list(new.items()), list(replaced.items())) if part]
+        return len(replaced)
+
+    def take_upgraded(self) -> list[Changes]:
+        """What ``upgrade`` changed, in parts: each must be acknowledged before the next is written."""
+        parts, self._upgraded = self._upgraded, []
+        return parts
 
     def _put(self, key: bytes, value: bytes | None) -> None:
         if value is None:

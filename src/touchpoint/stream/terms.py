@@ -16,9 +16,15 @@ import struct
 from collections.abc import Iterable
 
 FORM = 2
-"""Of the state's values: another number for another meaning of what is there; fields that are added need none."""
+"""Of the state's values that this version writes. A release in which a value of some key means something else than in
+the release before has the next number, and a step in ``forms.STEPS``. A field added at the end with a default needs
+neither.
+"""
+OLDEST_FORM = 2
+"""That this version still reads: of release 0.1.0."""
 _TERM = "term"
 HEADER = f"{_TERM}{FORM}"
+"""Its name tells the form of the record's value, its value the term."""
 NONE = b""
 """Of records without the header."""
 
@@ -32,17 +38,33 @@ def next_term(last: bytes, generation: int, now_ms: int) -> bytes:
 
 
 class OtherFormError(Exception):
-    """State that another version of this program wrote, in a form that this one does not read."""
+    """State in a form that this version does not read; the message names the form and the way out."""
 
 
-def term_of(headers: Iterable[tuple[str, bytes]]) -> bytes:
-    """The term a changelog record was written in. Raises OtherFormError if its value has another form than ours."""
+def term_and_form(headers: Iterable[tuple[str, bytes]]) -> tuple[bytes, int]:
+    """The term a changelog record was written in, and the form of its value.
+
+    A record without the header, or with a damaged one, has no term and the oldest form. Raises OtherFormError for a
+    form that this version does not read.
+    """
     for name, value in headers:
         if name == HEADER and len(value) == _WIDTHS.size:
-            return value
+            return value, FORM
         if name.startswith(_TERM) and name != HEADER:
-            raise OtherFormError(
-                f"the changelogs hold state of form {name.removeprefix(_TERM)!r}; this version reads and writes form "
-                f"{FORM}: start the version that wrote it, or see docs/operations.md, Upgrade"
-            )
-    return NONE
+            form = _form(name.removeprefix(_TERM))
+            return (value if len(value) == _WIDTHS.size else NONE), form
+    return NONE, OLDEST_FORM
+
+
+def _form(number: str) -> int:
+    if number.isascii() and number.isdigit() and OLDEST_FORM <= int(number) <= FORM:
+        return int(number)
+    way_out = (
+        "start that version or a newer one: this one is older than the state and must not write into it"
+        if number.isascii() and number.isdigit() and int(number) > FORM
+        else "start the version that wrote it, let it run empty, or upgrade over the releases between"
+    )
+    raise OtherFormError(
+        f"the changelogs hold state of form {number!r}; this version reads forms {OLDEST_FORM} to {FORM} and writes "
+        f"form {FORM}: {way_out} (docs/operations.md, Upgrade)"
+    )

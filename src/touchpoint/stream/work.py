@@ -20,7 +20,7 @@ from touchpoint.stream.logs import explained, place_of
 from touchpoint.stream.metrics import Metrics
 from touchpoint.stream.outbox import AbandonedError, Outbound, Outbox, Partitioner
 from touchpoint.stream.stage import Forward, Record, Stage, StageFactory, Writer, in_order
-from touchpoint.stream.tables import PartitionState
+from touchpoint.stream.tables import Changes, PartitionState
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +128,7 @@ class StageWork:
         self._said_at = -QUIET_SECONDS
 
     async def process(self, records: Sequence[Sequence[Record]]) -> None:
+        await self._write_upgraded()
         for some in self._parts(records):
             now = now_micros()
             self._state.begin()
@@ -143,6 +144,7 @@ class StageWork:
             yield from ([batch[n : n + self._at_once]] for n in range(0, len(batch), self._at_once))
 
     async def tick(self, caught_up: Collection[str]) -> None:
+        await self._write_upgraded()
         self._state.begin()
         await self._settle(self._stage.tick(now_micros(), caught_up))
         self._measure()
@@ -190,19 +192,31 @@ class StageWork:
             await self._read_again(self._state)
             await self._write_changelog()
 
+    async def _write_upgraded(self) -> None:
+        """Before anything else: what came of values that an older version wrote (forms.py)."""
+        if parts := self._state.take_upgraded():
+            self._state.begin()
+            self._state.settle(await self._write([self._outbound(part) for part in parts]))
+
     async def _write_changelog(self) -> None:
         changes = self._state.take_changes()
+        self._state.settle(await self._write(parts_of(self._outbound(changes))) if changes else [])
+
+    def _outbound(self, changes: Changes) -> list[Outbound]:
+        headers = [(terms.HEADER, self._state.term)]
+        return [Outbound(self._changelog, self._delivery.partition, *change, headers) for change in changes]
+
+    async def _write(self, parts: list[list[Outbound]]) -> list[tuple[int, int]]:
+        """Each part is acknowledged before the next is sent; returns base offset and records of each batch."""
+        delivery = self._delivery
+        for part in parts:
+            self._check_sizes(part)
         written: list[tuple[int, int]] = []
-        if changes:
-            delivery = self._delivery
-            place = self._changelog, delivery.partition
-            headers = [(terms.HEADER, self._state.term)]
-            outbound = [Outbound(*place, key, value, headers) for key, value in changes]
-            self._check_sizes(outbound)
-            for part in parts_of(outbound):
-                written += (await delivery.outbox.deliver(part, delivery.give_up))[place]
-            delivery.metrics.count("changelog_bytes", sum(o.size for o in outbound), self._table)
-        self._state.settle(written)
+        for part in parts:
+            written += (await delivery.outbox.deliver(part, delivery.give_up))[self._changelog, delivery.partition]
+        size = sum(record.size for part in parts for record in part)
+        delivery.metrics.count("changelog_bytes", size, self._table)
+        return written
 
     def _check_sizes(self, outbound: list[Outbound]) -> None:
         limit = self._delivery.max_bytes(self._changelog)
