@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
 from touchpoint.capture.metrics import METRICS as CAPTURE_METRICS
-from touchpoint.sections import ChannelSettings, DialectTopic, LimitSettings, Span
+from touchpoint.sections import ChannelSettings, DialectTopic, LimitSettings, Span, TopicSettings
 from touchpoint.settings import PREFIX, Settings
 from touchpoint.stitching.facts import DAY, HOUR, MINUTE, SECOND
 from touchpoint.stream.metrics import METRICS
@@ -37,6 +37,12 @@ DIALECT_TOPICS = """
 
 In `TOUCHPOINT_DIALECT_TOPICS`, by the topic's full name, as JSON; in the file as `[dialect_topics."pbx.queue_log"]`:
 [what it is for](../capture/README.md#a-topic-with-a-dialect).
+"""
+TOPICS = """
+## An input topic
+
+In `TOUCHPOINT_TOPICS`, by the topic's name without the prefix (of a topic with a dialect its full name), as JSON; in
+the file as `[topics.calls]`: [what it is for](../operations.md#who-may-say-what).
 """
 LIMITS = """
 ## Limits
@@ -66,7 +72,7 @@ CAPTURE = """
 def settings_page() -> str:
     """The text of settings.md."""
     return "\n".join([SETTINGS + "\n".join(_tables()), CHANNELS, *_table("", ChannelSettings),
-                      DIALECT_TOPICS, *_table("", DialectTopic), LIMITS,
+                      DIALECT_TOPICS, *_table("", DialectTopic), TOPICS, *_table("", TopicSettings), LIMITS,
                       *_table(PREFIX + "LIMITS__", LimitSettings)]) + "\n"  # fmt: skip
 
 

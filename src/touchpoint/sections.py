@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
@@ -93,6 +93,19 @@ class DialectTopic(Section):
         except (KeyError, ValueError, OSError):
             raise ValueError("must be a time zone such as Europe/London") from None
         return name
+
+
+Identifies = Literal["none", "address", "all"]
+"""What events may say of who a party is: nothing, its address, or whatever the contract allows."""
+
+
+class TopicSettings(Section):
+    """What the events of one input topic may say, beyond the types that belong to it."""
+
+    tenants: Texts = ()
+    """the only tenants that its events may have; unset: any"""
+    identity: Identifies = "all"
+    """what counts of the `party` of its events: all; its address only; or none of it"""
 
 
 class LimitSettings(Section):

@@ -28,7 +28,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from touchpoint.dialects import CAPABILITIES
 from touchpoint.events.addresses import party_address
 from touchpoint.events.schema import TOPICS
-from touchpoint.sections import ChannelSettings, DialectTopic, LimitSettings, Texts
+from touchpoint.sections import ChannelSettings, DialectTopic, LimitSettings, Texts, TopicSettings
 from touchpoint.stitching.limits import CHANNELS, Limits
 from touchpoint.tls import client_context
 
@@ -106,6 +106,8 @@ class Settings(BaseSettings):
     """channels beyond those of the contract, or other limits for these, as JSON: {"sms": {"age": "2h"}}"""
     dialect_topics: Mapping[str, DialectTopic] = {}
     """topics of other systems, by their full names, as JSON: {"pbx.queue_log": {"dialect": "asterisk-queue-log"}}"""
+    topics: Mapping[str, TopicSettings] = {}
+    """what the events of an input topic may say, as JSON: {"calls": {"tenants": ["acme"], "identity": "address"}}"""
     limits: LimitSettings = LimitSettings()
 
     # Capture
@@ -213,9 +215,22 @@ class Settings(BaseSettings):
             f"{PREFIX}DIALECT_TOPICS: {topic!r} is a topic of our own; a vendor's records need another"
             for topic in sorted(own & self.dialect_topics.keys())
         ]
+        problems += self._unknown_topics()
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def _unknown_topics(self) -> list[str]:
+        """Rights of a topic that nobody reads would protect nothing."""
+        channels = {
+            **TOPICS,
+            **{name: channel.topic or TOPICS.get(name, name) for name, channel in self.channels.items()},
+        }
+        inputs = {*channels.values(), "activities", "parties", *self.dialect_topics}
+        return [
+            f"{PREFIX}TOPICS: {topic!r} is not an input topic; these are: {', '.join(sorted(inputs))}"
+            for topic in sorted(self.topics.keys() - inputs)
+        ]
 
     def tls(self) -> ssl.SSLContext | None:
         """The TLS context for Kafka; None for the protocols without TLS."""
@@ -254,6 +269,7 @@ _TOPICS = {"activities", "parties", "touches", "links", "interactions", "dead-le
 _JSON = {
     "TOUCHPOINT_CHANNELS": '{"sms": {"age": "2h"}}',
     "TOUCHPOINT_DIALECT_TOPICS": '{"pbx.queue_log": {"dialect": "asterisk-queue-log"}}',
+    "TOUCHPOINT_TOPICS": '{"calls": {"tenants": ["acme"], "identity": "address"}}',
     "TOUCHPOINT_LIMITS": '{"quiet": "1m"}',
 }
 

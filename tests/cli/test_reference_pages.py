@@ -10,7 +10,7 @@ import pytest
 
 from touchpoint.capture.metrics import METRICS as CAPTURE_METRICS
 from touchpoint.cli import COMMANDS
-from touchpoint.sections import ChannelSettings, DialectTopic, LimitSettings
+from touchpoint.sections import ChannelSettings, DialectTopic, LimitSettings, TopicSettings
 from touchpoint.settings import PREFIX, Settings
 from touchpoint.stream.metrics import METRICS
 
@@ -27,7 +27,7 @@ def test_every_setting_and_every_metric_has_its_line_with_words() -> None:
     text = (REFERENCE / "settings.md").read_text()
     names = [PREFIX + name.upper() for name in Settings.model_fields if name != "limits"]
     names += [f"{PREFIX}LIMITS__{name.upper()}" for name in LimitSettings.model_fields]
-    names += [*ChannelSettings.model_fields, *DialectTopic.model_fields]
+    names += [*ChannelSettings.model_fields, *DialectTopic.model_fields, *TopicSettings.model_fields]
     assert [name for name in names if text.count(f"| `{name}` |") != 1] == []
     assert "None" not in text
     assert all([m.help for m in METRICS] + [m.help for m in CAPTURE_METRICS])

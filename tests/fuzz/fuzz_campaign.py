@@ -23,6 +23,7 @@ from timeline_invariants import check
 from vendor_feed import LIMITS
 
 from touchpoint.events import Accepted, DeadLetter, Decoder
+from touchpoint.producer.routing import USUAL
 from touchpoint.stitching.facts import Fact, FactKey
 from touchpoint.stitching.interactions.advance import END_OF_TIME
 from touchpoint.stitching.media import fold, merge_facts, play
@@ -37,6 +38,8 @@ FOLD_SECONDS = 2.0  # of CPU, for the events of one round
 MEDIA_KINDS = frozenset(CHANNELS)
 VENDOR_ROUNDS = 0.15
 WORKER_ROUNDS = 0.02
+AT_HOME = 0.9
+"""So many of a worker's events are on the topic of their type."""
 instant = datetime.fromisoformat
 
 
@@ -142,12 +145,20 @@ class Campaign:
         """Through the stages of two workers' partitions: no record is more than they can bear."""
         cluster = Cluster(2, dice.randrange(1_000), LIMITS)
         for each in inputs:
-            cluster.put(dice.choice(INPUTS), dice.choice((b"c1", b"c2", b"\xff", None)), each.value, None, each.headers)
+            cluster.put(
+                self._topic(dice, each), dice.choice((b"c1", b"c2", b"\xff", None)), each.value, None, each.headers
+            )
         cluster.finish(LATER)
         cluster.run(restarts=0.05)
         self.worked += 1
         for letter in cluster.dead:
             assert dict(letter.headers)["touchpoint-code"] != b"internal", letter
+
+    def _topic(self, dice: random.Random, each: Input) -> str:
+        """Where its type belongs, most often; elsewhere it is a dead letter."""
+        verdict = self._decoder.decode(each.value, each.headers)
+        home = USUAL.get(verdict.fact.kind) if isinstance(verdict, Accepted) else None
+        return home if home is not None and dice.random() < AT_HOME else dice.choice(INPUTS)
 
     def rarest(self) -> tuple[RowName, int]:
         """The row of the rule table that applied least often."""

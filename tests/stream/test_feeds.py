@@ -10,7 +10,7 @@ import msgspec
 import orjson
 import pytest
 from feed_cluster import LATER, LIMITS, Feeds, facts_of, found, offline
-from stage_cluster import Json
+from stage_cluster import FEED_RIGHTS, Json
 from vendor_day import VendorRecord, day, translated
 from vendor_feed import CAPTURES
 from vendor_scenes import BEGIN, ami_call
@@ -80,7 +80,7 @@ QUEUE_LOG = "vendor:pbx.queue_log"
 
 def feed(state: State, dialect: str = "asterisk-queue-log", **fields: str) -> FeedStage:
     declared = DialectTopic(dialect=dialect, **fields)
-    return FeedStage(0, 1, 4, state, QUEUE_LOG, declared, Decoder(), LIMITS)
+    return FeedStage(0, 1, 4, state, QUEUE_LOG, declared, Decoder(), LIMITS, FEED_RIGHTS)
 
 
 def record(offset: int, value: bytes | None, key: bytes | None = b"pbx1", timestamp: int = 0) -> Record:

@@ -13,16 +13,22 @@ from aiokafka.partitioner import murmur2
 from touchpoint.events import Decoder
 from touchpoint.producer.routing import address
 from touchpoint.sections import DialectTopic
+from touchpoint.settings import Settings, load_settings
 from touchpoint.stitching.facts import SECOND, Micros
 from touchpoint.stitching.limits import Limits
 from touchpoint.stream.feeds import FeedStage
 from touchpoint.stream.media import MediaStage
 from touchpoint.stream.party import PartyStage
+from touchpoint.stream.rights import topic_rights
 from touchpoint.stream.stage import Forward, Record, Stage, in_order
+from touchpoint.stream.topics import FOREIGN
 
 Json = dict[str, Any]
 INPUTS = ("calls", "emails", "faxes", "chats", "activities", "parties")
 SECRET = b"test"
+SETTINGS = load_settings({})
+FEED = "any.feed"
+FEED_RIGHTS = topic_rights(load_settings({}, dialect_topics={FEED: {"dialect": "asterisk-ami"}}))[f"{FOREIGN}{FEED}"]
 TICKS = 0.5  # after so many batches
 BEFORE_COMMIT = 0.3  # so many crashes
 WITHIN_CHANGELOG = 0.3  # of the others
@@ -33,9 +39,10 @@ class Cluster:
 
     def __init__(
         self, partitions: int, seed: int, limits: Limits, inputs: Iterable[str] = INPUTS,
-        feeds: Mapping[str, tuple[DialectTopic, int]] | None = None,
+        feeds: Mapping[str, tuple[DialectTopic, int]] | None = None, settings: Settings = SETTINGS,
     ) -> None:  # fmt: skip
-        """``feeds``: topics with a dialect, and how many partitions each has."""
+        """``feeds``: topics with a dialect, and how many partitions each has; ``settings``: what topics may say."""
+        self.rights, self.decoder = topic_rights(settings), Decoder(settings.stitching_limits().channels)
         self.partitions, self.limits, self.inputs = partitions, limits, tuple(inputs)
         self.feeds = dict(feeds or {})
         self.rng = random.Random(seed)
@@ -53,10 +60,11 @@ class Cluster:
         state = self.states[agent, p]
         if agent in self.feeds:
             declared, of = self.feeds[agent]
-            return FeedStage(p, of, self.partitions, state, agent, declared, Decoder(), self.limits)
+            rights = self.rights.get(agent, FEED_RIGHTS)
+            return FeedStage(p, of, self.partitions, state, agent, declared, self.decoder, self.limits, rights)
         if agent == "media":
-            held = self.inputs
-            return MediaStage(p, self.partitions, state, Decoder(), self.limits, SECRET, held, self.feeds)
+            inputs = {topic: self.rights[topic] for topic in self.inputs}
+            return MediaStage(p, self.partitions, state, self.decoder, self.limits, SECRET, inputs, self.feeds)
         return PartyStage(p, self.partitions, state, self.limits, SECRET)
 
     def restart(self) -> None:

@@ -41,7 +41,8 @@ def stitch(files: Files, format: Shape = Format.json, open: Open = False) -> Non
 
     Needs no broker and no database. Events may come in any order and more than once. At the end of the input
     time runs on until every limit is reached, so everything closes. Limits, channels and the secret are those
-    of TOUCHPOINT_*, as for the worker.
+    of TOUCHPOINT_*, as for the worker. A file has no topic, so events of every type and tenant are accepted;
+    the worker accepts of each topic only what belongs there (docs/operations.md, Who may say what).
 
     Exit status: 0; 1 if some input was rejected, each with a line on standard error; 2 for wrong usage.
 

@@ -154,13 +154,19 @@ async def _consumed(settings: Settings) -> tuple[list[Fact], int]:
 def _reader(settings: Settings) -> Callable[[ConsumerRecord], list[Verdict]]:
     """What becomes of a record of any input, read partition by partition in its order."""
     from touchpoint.events import Decoder
+    from touchpoint.stream.rights import topic_rights
+    from touchpoint.stream.topics import short_name
     from touchpoint.stream.translation import Translation
 
-    limits = settings.stitching_limits()
+    limits, rights = settings.stitching_limits(), topic_rights(settings)
     decoder = Decoder(limits.channels, settings.default_region)
     partitions: dict[tuple[str, int], Translation] = {}
 
     def verdicts(record: ConsumerRecord) -> list[Verdict]:
+        judge = rights[short_name(settings, record.topic)].judge
+        return [judge(verdict) for verdict in said(record)]
+
+    def said(record: ConsumerRecord) -> list[Verdict]:
         declared = settings.dialect_topics.get(record.topic)
         if declared is None:
             return [decoder.decode(record.value, record.headers, record.key)]

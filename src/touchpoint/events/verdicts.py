@@ -13,7 +13,9 @@ Code = Literal[
     "too_large",  # the record, an id, a text, a list or the nesting is over its limit
     "not_json",  # not UTF-8, not JSON, or JSON that says a thing twice
     "mode",  # a content mode or a content type that is not used
-    "type",  # an event type that the contract does not have
+    "type",  # an event type that the contract does not have, or that its topic does not carry
+    "tenant",  # a tenant that its topic is not bound to
+    "identity",  # a statement about a party that its topic may not make
     "missing",  # a field that the event needs is not there
     "time",  # an instant that cannot be placed in time
     "late",  # so late that what it belonged to is closed and forgotten

@@ -21,6 +21,7 @@ from touchpoint.stitching.watermarks import Input
 from touchpoint.stream.dead_letters import dead_letter
 from touchpoint.stream.feed_clock import FeedClock, FeedTime
 from touchpoint.stream.media import ahead
+from touchpoint.stream.rights import Rights
 from touchpoint.stream.stage import LAST, Forward, Record, State
 from touchpoint.stream.touches import FROM_FEED, Link, link
 from touchpoint.stream.translation import NOT_KNOWN, Translation
@@ -37,10 +38,10 @@ class FeedStage:
 
     def __init__(  # noqa: PLR0913, PLR0917 - what the runtime and the settings know of it
         self, partition: int, of: int, partitions: int, state: State, topic: str, declared: DialectTopic,
-        decoder: Decoder, limits: Limits,
+        decoder: Decoder, limits: Limits, rights: Rights,
     ) -> None:  # fmt: skip
         """``topic``: as records have it; ``of``: its partitions; ``partitions``: those of the media agent."""
-        self._state, self._topic = state, topic
+        self._state, self._topic, self._rights = state, topic, rights
         raw = state.get(_PROGRESS)
         time = FeedTime(Input()) if raw is None else _decode(raw)
         self._clock = FeedClock(topic, partition, of, partitions, time, limits)
@@ -100,7 +101,8 @@ class FeedStage:
         """What a record says; as a dead letter too if a part of it could not be accepted."""
         facts: list[Fact] = []
         refused: list[DeadLetter] = []
-        verdicts = self._translation.verdicts(record.value, record.headers, record.key)
+        said = self._translation.verdicts(record.value, record.headers, record.key)
+        verdicts = [self._rights.judge(verdict) for verdict in said]
         for verdict in verdicts:
             if isinstance(verdict, Accepted):
                 early = ahead(verdict.fact, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -16,6 +16,7 @@ from touchpoint.stitching.parties import claimed_key, implied
 from touchpoint.stream.clock import OURS, UNKNOWN, MediaClock
 from touchpoint.stream.dead_letters import dead_letter, orphan, without_record
 from touchpoint.stream.items import Changes, Item, ItemState
+from touchpoint.stream.rights import Rights
 from touchpoint.stream.stage import MOST_STATE, Forward, Record, State
 from touchpoint.stream.timers import Timers, unstamped
 from touchpoint.stream.touches import FROM_FEED, LINKS, Addresses, Erasure, Link, Told, Touch, link, read
@@ -53,12 +54,15 @@ class MediaStage:
 
     def __init__(  # noqa: PLR0913, PLR0917 - what the runtime and the settings know of it
         self, partition: int, partitions: int, state: State, decoder: Decoder, limits: Limits, secret: bytes,
-        holding: Collection[str], feeds: Collection[str] = (),
+        inputs: Mapping[str, Rights], feeds: Collection[str] = (),
     ) -> None:  # fmt: skip
-        """``holding``: the inputs whose time is waited for; ``feeds``: topics with a dialect, which tell of theirs."""
+        """``inputs``: what each input topic may say; its time is waited for. ``feeds``: topics with a dialect, which
+        tell of theirs.
+        """
+        self._inputs = inputs
         self._state, self._decoder, self._limits = state, decoder, limits
         self._addresses = Addresses(secret, partitions)
-        self._clock = MediaClock(partition, partitions, state, holding, limits, feeds)
+        self._clock = MediaClock(partition, partitions, state, inputs, limits, feeds)
         self._timers = Timers(state, lambda key: not key.startswith(OURS))
         self.verdicts: Counter[str] = Counter()
         self.sources: dict[str, Micros] = {}  # the time of each one's last event
@@ -106,7 +110,8 @@ class MediaStage:
         signs: dict[str, list[Micros]] = {}
         forgotten = self._forgotten
         for record in records:
-            verdict = self._decoder.decode(record.value, record.headers, record.key)
+            decoded = self._decoder.decode(record.value, record.headers, record.key)
+            verdict = self._inputs[record.topic].judge(decoded)
             if not isinstance(verdict, Accepted):
                 self._refuse(record, verdict, out)
                 about = verdict.about if isinstance(verdict, DeadLetter) else None

@@ -10,6 +10,7 @@ from touchpoint.stream.feeds import FeedStage
 from touchpoint.stream.history import History, history_pool
 from touchpoint.stream.media import MediaStage
 from touchpoint.stream.party import PartyStage
+from touchpoint.stream.rights import topic_rights
 from touchpoint.stream.stage import State, Writer
 from touchpoint.stream.topics import feed_topics, media_topics
 from touchpoint.stream.touches import LINKS
@@ -22,13 +23,14 @@ def production_stages(settings: Settings, writer: Writer) -> Stages:
     secret = settings.party_secret.get_secret_value().encode()
     decoder = Decoder(limits.channels, settings.default_region)
     feeds = feed_topics(settings)
-    holding = [topic for topic in media_topics(settings) if topic != LINKS]  # these hold time back
+    rights = topic_rights(settings)
+    inputs = {topic: rights[topic] for topic in media_topics(settings) if topic != LINKS}
 
     def media(partition: int, partitions: int, state: State) -> MediaStage:
-        return MediaStage(partition, partitions, state, decoder, limits, secret, holding, feeds)
+        return MediaStage(partition, partitions, state, decoder, limits, secret, inputs, feeds)
 
     def feed(topic: str, partition: int, of: int, partitions: int, state: State) -> FeedStage:
-        return FeedStage(partition, of, partitions, state, topic, feeds[topic], decoder, limits)
+        return FeedStage(partition, of, partitions, state, topic, feeds[topic], decoder, limits, rights[topic])
 
     def party(partition: int, partitions: int, state: State) -> PartyStage:
         return PartyStage(partition, partitions, state, limits, secret)
