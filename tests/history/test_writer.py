@@ -266,6 +266,27 @@ async def test_an_erasure_by_the_opaque_id_of_an_address_takes_its_party_along_a
         assert not any(personal in row[0] for personal in ("Mary", "960960", "P-17"))
 
 
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_party_id_that_is_spelt_as_an_address_or_an_address_id_is_neither(pool: Pool, together: bool) -> None:
+    theirs = call("theirs", address="tel:+15550100") | {"party_id": "P-2"}
+    for spelt in ("tel:+15550100", identifier("address", "tel:+15550100")):
+        erased = {"tenant": "default", "party": {"id": spelt}, "erasure": {"request": spelt, "party_key": "k"}}
+        batch = [closed(theirs), event(erased, "party.erased", time="2026-01-06T00:00:00Z")]
+        for entries in [batch] if together else [[entry] for entry in batch]:
+            assert await HistoryWriter(pool).write_batch(entries) == []
+        assert await rows(pool, "SELECT address, party_id FROM touchpoint.party_address") == [("tel:+15550100", "P-2")]
+        assert await rows(pool, "SELECT party_id FROM touchpoint.party") == [("P-2",)]
+    assert await rows(pool, "SELECT DISTINCT parties, addresses FROM touchpoint.erasure") == [(0, 0)]
+
+
+async def test_two_requests_are_two_rows_whichever_time_they_have(pool: Pool) -> None:
+    asked = [("ahead", "2026-01-07T00:00:00Z"), ("gdpr-1", "2026-01-06T00:00:00Z")]
+    for request, time in asked:
+        about = {"party": {"id": "P-17"}, "erasure": {"request": request, "party_key": "k"}}
+        await HistoryWriter(pool).write_batch([event({"tenant": "default"} | about, "party.erased", time=time)])
+    assert await rows(pool, "SELECT request FROM touchpoint.erasure ORDER BY 1") == [("ahead",), ("gdpr-1",)]
+
+
 async def test_an_erasure_is_carried_out_once_and_what_was_told_since_stays(pool: Pool) -> None:
     writer = HistoryWriter(pool)
     await writer.write_batch([closed(seed_case()), asked_to_forget("of the party"), asked_to_forget("of the party")])

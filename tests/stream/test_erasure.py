@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import orjson
@@ -155,6 +156,26 @@ def test_a_repeated_request_is_told_once_while_its_party_is_known() -> None:
     cluster = run(KNOWN, [erasure(MARY, "10:00:00")], [erasure(MARY, "10:00:00")])
     assert len([e for e in cluster.closed if e["type"] == "party.erased"]) == 3
     assert cluster.dead == []
+
+
+def test_every_request_is_told_whatever_the_clocks_say() -> None:
+    """One system's clock is a day ahead of the other's, which asks later and seems to have asked before."""
+    steps = [
+        [erasure(MARY, "23:00:00", "ahead")],
+        [erasure(MARY, "10:00:00", "gdpr-1")],
+        [erasure(MARY, "10:00:00", "gdpr-2"), erasure(MARY, "10:00:00", "gdpr-1")],
+    ]
+    cluster = run(KNOWN, OPEN[:2], *steps, OPEN)
+    told = Counter(e["data"]["erasure"]["request"] for e in cluster.closed if e["type"] == "party.erased")
+    assert told == {"ahead": 3, "gdpr-1": 3, "gdpr-2": 3}, "the address, its party, and the party's other address"
+    assert about(cluster, "c1")["identity"]["erased"] is True
+
+
+def test_requests_without_a_name_are_told_apart_by_source_and_id_as_events_are() -> None:
+    nameless = event("party.erasure_requested", MARY, "10:00:00")
+    cluster = run([nameless], [nameless], [nameless | {"source": "another"}])
+    told = [e["data"]["erasure"]["request"] for e in cluster.closed if e["type"] == "party.erased"]
+    assert told == [f"{source} {nameless['id']}" for source in ("test", "another")]
 
 
 def test_the_erasure_of_a_party_that_was_merged_reaches_both_sides() -> None:

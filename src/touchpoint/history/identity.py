@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -15,6 +16,24 @@ Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 _UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class Named(NamedTuple):
+    """Whom an erasure names, by kind: a party id that is spelt as somebody's address is not that address."""
+
+    party_ids: frozenset[str]
+    addresses: frozenset[str]
+    address_ids: frozenset[UUID]
+
+    @classmethod
+    def of(cls, change: PartyChange) -> Named:
+        known = change.identity.addresses
+        addresses = (change.party.address, *(address for _, address in known))
+        return cls(
+            frozenset(id_ for id_ in (change.party.id,) if id_),
+            frozenset(address for address in addresses if address),
+            frozenset(address_id for address_id, _ in known),
+        )
+
+
 class Identities:
     """Collects identity in the order of the batch; `store` writes it. An erasure also drops what came before it."""
 
@@ -24,7 +43,7 @@ class Identities:
         self._parties: dict[tuple[str, str], tuple[str | None, str | None, datetime]] = {}
         self._addresses: dict[UUID, tuple[str, str, str | None, str | None, datetime]] = {}
         self.agents: dict[tuple[str, str], tuple[str, datetime]] = {}
-        self._erasures: list[tuple[PartyChange, list[str]]] = []
+        self._erasures: list[tuple[PartyChange, Named]] = []
 
     def add(self, source: Interaction | PartyChange) -> None:
         if isinstance(source, Interaction):
@@ -61,22 +80,21 @@ class Identities:
                 self.agents[tenant, agent] = (agent_name, seen)
 
     def _erase(self, change: PartyChange) -> None:
-        keys = {key for key in (change.party.id, change.party.address) if key}
-        for address_id, address in change.identity.addresses:
-            keys |= {str(address_id), address} - {""}
-        self._erasures.append((change, sorted(keys)))
+        named = Named.of(change)
+        self._erasures.append((change, named))
         about = [(id_, row) for id_, row in self._addresses.items() if row[0] == change.tenant]
-        gone = keys | {row[2] for id_, row in about if row[2] is not None and keys & {str(id_), row[1]}}
+        asked = {id_ for id_, row in about if id_ in named.address_ids or row[1] in named.addresses}
+        gone = named.party_ids | {row[2] for id_, row in about if id_ in asked and row[2] is not None}
         for party_key in [k for k in self._parties if k[0] == change.tenant and k[1] in gone]:
             del self._parties[party_key]
         for address_id, row in about:
-            if gone & {str(address_id), row[1], row[2]}:
+            if address_id in asked or row[2] in gone:
                 del self._addresses[address_id]
 
     async def store(self, connection: Connection) -> None:
         """Writes everything, in key order, so that two writers cannot lock each other out; erasures first."""
-        for change, keys in self._erasures:
-            await _carry_out(connection, change, keys)
+        for change, named in self._erasures:
+            await _carry_out(connection, change, named)
         for name, rows in self._statements():
             if rows:
                 await connection.execute(query(name), *map(list, zip(*rows, strict=True)))
@@ -110,8 +128,10 @@ def erasure_key(change: PartyChange) -> tuple[str, str, str] | None:
     return change.tenant, change.erasure.request, change.erasure.party_key
 
 
-async def _carry_out(connection: Connection, change: PartyChange, keys: list[str]) -> None:
-    [(parties, addresses)] = await connection.fetch(query("erase_identity"), change.tenant, keys)
+async def _carry_out(connection: Connection, change: PartyChange, named: Named) -> None:
+    [(parties, addresses)] = await connection.fetch(
+        query("erase_identity"), change.tenant, *(sorted(names) for names in named)
+    )
     key = erasure_key(change)
     if key is not None:
         await connection.execute(query("insert_erasure"), *key, change.time, parties, addresses)

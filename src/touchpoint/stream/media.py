@@ -160,7 +160,7 @@ class MediaStage:
             if fact.verb in ("merged", "identified"):
                 self._touch(PartyKey(fact.tenant, *subject), PartyFacts(identity=[fact]), out)
             elif fact.verb == "erasure_requested":
-                erasure = Erasure(fact.data.get("request") or fact.id, fact.time)
+                erasure = Erasure(fact.data.get("request") or f"{fact.source} {fact.id}", fact.time)
                 touch = Touch(PartyKey(fact.tenant, *subject), 0, PartyFacts(), erasures=[erasure])
                 out.append(self._addresses.touch(touch))
             return

@@ -34,6 +34,9 @@ FEW = 4
 """So many open things of a party are looked at when the last of them may be over, more as soon as the first may."""
 MOST_TOLD = 200
 """Changes of identity that are kept of a key, the latest: a number that is everybody's must not grow its state."""
+MOST_REQUESTS = 100
+"""Requests to erase that are remembered of a key, the latest. One that comes again later is told again: the history has
+it already."""
 MOST_DUE = 500
 """Parties looked at in one call: a long queue of them must not keep the others of the process waiting."""
 _FULL = (
@@ -49,6 +52,7 @@ class PartyState(msgspec.Struct, array_like=True):
     facts: PartyFacts
     directory: Directory
     erased: Micros | None = None  # what began by then closes without identity
+    requests: list[str] = []  # to erase, that the history was told of
 
 
 _decode = msgspec.msgpack.Decoder(PartyState).decode
@@ -156,9 +160,12 @@ class PartyStage:
         """Forget names, tell the history, pass it on to where else the person is known; each request once."""
         for each in touches:
             for erasure in each.erasures:
-                if state.erased is not None and erasure.time <= state.erased:
+                repeated = erasure.request in state.requests
+                if repeated and state.erased is not None and erasure.time <= state.erased:
                     continue
-                state.erased = erasure.time
+                if not repeated:  # whatever its time: another clock may have been ahead of this one
+                    state.requests = [*state.requests, erasure.request][-MOST_REQUESTS:]
+                state.erased = max(erasure.time, state.erased or erasure.time)
                 key, data = party_key(self._secret, state.key), erased(state.key, erasure, self._secret)
                 out.append(_event("party.erased", f"{erasure.request}/{key}", instant(erasure.time), key, data))
                 known_as = onward(state.key, state.facts.identity, erasure.time) if each.hop < MOST_HOPS else ()
@@ -237,7 +244,7 @@ class PartyStage:
             state.facts.closed = []
             look = self._next_look(step, watermark)
         if look is None and (until := self._erased_until(state)) is not None and until < watermark:
-            state.erased = None
+            state.erased, state.requests = None, []
         self._put(key, state, look)
 
     def _next_look(self, step: Advance, watermark: Micros) -> Micros | None:
