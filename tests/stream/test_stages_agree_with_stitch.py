@@ -275,3 +275,19 @@ def test_one_event_of_the_far_future_takes_no_time_with_it() -> None:
     found = {record["interaction_id"]: record["content_hash"] for record in records_of(cluster.run())}
     assert found == {identifier: record["content_hash"] for identifier, record in expected.items()}
     assert [orjson.loads(letter.value or b"")["id"] for letter in cluster.dead] == ["wrong clock"]
+
+
+def test_equal_event_ids_of_two_tenants_are_two_events_in_stages_and_in_stitch() -> None:
+    events: list[Json] = []
+    for tenant, party in (("a", "P1"), ("b", "P2")):
+        common = {"specversion": "1.0", "source": "x", "tenant": tenant}
+        known = {"id": "1", "type": "party.identified", "subject": "tel:+441632960001", "data": {"id": party}}
+        call = {"id": "2", "type": "call.offered", "subject": "c1", "data": {"party": {"address": "+441632960001"}}}
+        events += [common | one | {"time": f"2026-03-02T08:00:0{n}Z"} for n, one in enumerate((known, call))]
+    expected = offline(events)
+    cluster = Cluster(3, 1, Limits())
+    cluster.produce(events)
+    cluster.finish(LATER)
+    found = {record["interaction_id"]: record for record in records_of(cluster.run())}
+    assert sorted((row["tenant"], row["party_id"]) for row in found.values()) == [("a", "P1"), ("b", "P2")]
+    assert found == expected

@@ -25,7 +25,7 @@ class Book:
         self._items: dict[ItemKey, Facts] = {}
         self._controls: dict[ItemKey, Facts] = {}
         self._activities: dict[ItemKey, Facts] = {}
-        self._identity: Facts = {}
+        self._identity: dict[str, Facts] = {}  # by tenant: one's events never count as a repetition of another's
         self._heartbeats: dict[str, set[Micros]] = {}
         self.latest: Micros = 0
         """The greatest event time entered."""
@@ -38,7 +38,7 @@ class Book:
             self._heartbeats.setdefault(fact.source, set()).add(fact.time)
             return
         if kind == "party":
-            home = self._identity
+            home = self._identity.setdefault(fact.tenant, {})
         elif kind == "interaction":
             home = self._controls.setdefault((fact.tenant, fact.subject), {})
         elif kind == "activity":
@@ -91,7 +91,8 @@ class Book:
 
         items, controls = _rooted(self._items, root_of), _rooted(self._controls, root_of)
         activities = {key: list(facts.values()) for key, facts in self._activities.items()}
-        return Parties(items, controls, activities, list(self._identity.values()), self._limits, root_of)
+        identity = [fact for facts in self._identity.values() for fact in facts.values()]
+        return Parties(items, controls, activities, identity, self._limits, root_of)
 
     def _aliases(self) -> dict[str, dict[str, str]]:
         """Which items are others', by tenant."""

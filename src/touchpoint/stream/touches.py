@@ -1,4 +1,9 @@
-"""What travels on the internal topics: facts on their way to a media item or a party, and progress."""
+"""What travels on the internal topics: facts on their way to a media item or a party, and progress.
+
+While an upgrade is under way, workers of two versions read these messages. So a message only ever gets fields at its
+end, with defaults, which the older version may leave unread; no field goes, moves or gets another type
+(tests/compatibility).
+"""
 
 from __future__ import annotations
 
