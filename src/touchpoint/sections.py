@@ -6,12 +6,13 @@ import re
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
+import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_settings import NoDecode
 
 from touchpoint.dialects import DIALECTS
 from touchpoint.stitching.facts import DAY, HOUR, MINUTE, SECOND, Micros
-from touchpoint.stitching.limits import DEFAULT, ChannelLimits
+from touchpoint.stitching.limits import CHANNELS, DEFAULT, KNOWN, ChannelLimits, Profile
 
 _UNITS = {"ms": 1_000, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _LISTED = re.compile(r"[\s,]+")
@@ -47,23 +48,33 @@ class Section(BaseModel):
 
 
 class ChannelSettings(Section):
-    """A channel beyond call, email, fax and chat, or other limits for one of them."""
+    """A channel beyond call, email, fax and chat, or other limits for one of them.
+
+    `sms`, `message`, `social` and `video` have limits of their own, so `{"sms": {}}` is enough.
+    """
 
     topic: str | None = None
     """its input topic without the prefix; unset: the channel's name"""
+    like: Profile | None = None
+    """which channel it behaves like; unset: call for video, else chat"""
     stitch_gap: Span | None = None
     """two items of a party no further apart are one interaction; unset: 10m, or what a channel of the contract has"""
     age: Span | None = None
     """after which an item without events completes; unset: 24h, or what a channel of the contract has"""
     linger: Span | None = None
     """how long its interaction waits after its end; unset: the stitch gap, or what a channel of the contract has"""
+    engaged_age: Span | None = None
+    """as `age`, while in a queue or with an agent of a source that tells ends; unset: 7d, or what such a channel has"""
 
-    def over(self, usual: ChannelLimits | None) -> ChannelLimits:
-        """The limits of the channel: what is set, else what is usual for it."""
-        gap = self.stitch_gap if self.stitch_gap is not None else usual.stitch_gap if usual else 10 * MINUTE
-        age = self.age if self.age is not None else usual.age if usual else 24 * HOUR
-        kept = usual.linger if usual and self.stitch_gap is None else gap
-        return ChannelLimits(gap, age, kept if self.linger is None else self.linger)
+    def over(self, name: str) -> ChannelLimits:
+        """The limits of the channel of that name: what is set, else what is usual for it."""
+        usual = CHANNELS.get(name) or KNOWN.get(name)
+        if usual is None:
+            usual = ChannelLimits(10 * MINUTE, 24 * HOUR, 10 * MINUTE, "chat", 7 * DAY)
+        set_here = {field: value for field, value in self if field != "topic" and value is not None}
+        if self.stitch_gap is not None:
+            set_here.setdefault("linger", self.stitch_gap)
+        return msgspec.structs.replace(usual, **set_here)
 
 
 class DialectTopic(Section):

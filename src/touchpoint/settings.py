@@ -248,7 +248,7 @@ class Settings(BaseSettings):
         """The limits of the stitching core."""
         channels = dict(CHANNELS)
         for name, channel in self.channels.items():
-            channels[name] = channel.over(channels.get(name))
+            channels[name] = channel.over(name)
         return Limits(
             channels=channels,
             capabilities=CAPABILITIES,

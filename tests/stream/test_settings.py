@@ -72,9 +72,12 @@ def test_a_variable_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_what_is_not_set_of_a_channel_of_the_contract_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     variables(monkeypatch, CHANNELS='{"email": {"age": "2d"}, "chat": {"stitch_gap": "1h"}, "sms": {"stitch_gap": 60}}')
     channels = load_settings().stitching_limits().channels
-    assert channels["email"] == ChannelLimits(0, 48 * HOUR, HOUR)
-    assert channels["chat"] == ChannelLimits(HOUR, 24 * HOUR, HOUR), "it lingers as long as it may be stitched"
-    assert channels["sms"] == ChannelLimits(MINUTE, 24 * HOUR, MINUTE)
+    assert channels["email"] == ChannelLimits(0, 48 * HOUR, HOUR, "email", 30 * 24 * HOUR)
+    week = 7 * 24 * HOUR
+    assert channels["chat"] == ChannelLimits(HOUR, 24 * HOUR, HOUR, "chat", week), (
+        "it lingers as long as it may be stitched"
+    )
+    assert channels["sms"] == ChannelLimits(MINUTE, week, MINUTE, "chat", 30 * 24 * HOUR)
     assert channels["call"] == CHANNELS["call"]
 
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
 from touchpoint.stitching.facts import DAY, HOUR, MINUTE, SECOND, Micros
 
+Profile = Literal["call", "chat", "email", "fax"]
+"""How a channel behaves: chats fall silent between messages, mails complete when answered, faxes when transmitted."""
+
 
 class ChannelLimits(msgspec.Struct, frozen=True):
-    """Time limits of one channel."""
+    """Time limits of one channel, and which of the contract's channels it behaves like."""
 
     stitch_gap: Micros  # two items of a party no further apart are one interaction (3.5)
     age: Micros  # since its last event, after which an item completes (2, completion c)
     linger: Micros  # how long its interaction waits after its end; the stitch gap but for email
+    like: Profile
+    engaged_age: Micros  # as `age`, while it is known to be in a queue or with an agent of a source that tells ends
 
 
 class Capabilities(msgspec.Struct, frozen=True):
@@ -24,17 +30,25 @@ class Capabilities(msgspec.Struct, frozen=True):
     wrapup: bool = True
     ring: bool = True
     transfer: bool = True  # says where a transfer went
+    messages: bool = True  # tells each message of a chat
+    ends: bool = True  # tells when a queue or an agent's part ends, so that silence does not
     ordered: bool = True  # events carry `sequence`
     replayable: bool = True  # the source still has what was missed
     resolution: Micros = 1  # of its stamps
 
 
 CHANNELS: Mapping[str, ChannelLimits] = {
-    "call": ChannelLimits(10 * MINUTE, 4 * HOUR, 10 * MINUTE),
-    "chat": ChannelLimits(10 * MINUTE, 24 * HOUR, 10 * MINUTE),
-    "fax": ChannelLimits(30 * MINUTE, 2 * HOUR, 30 * MINUTE),
-    "email": ChannelLimits(0, 30 * DAY, HOUR),
+    "call": ChannelLimits(10 * MINUTE, 4 * HOUR, 10 * MINUTE, "call", 24 * HOUR),
+    "chat": ChannelLimits(10 * MINUTE, 24 * HOUR, 10 * MINUTE, "chat", 7 * DAY),
+    "fax": ChannelLimits(30 * MINUTE, 2 * HOUR, 30 * MINUTE, "fax", 24 * HOUR),
+    "email": ChannelLimits(0, 30 * DAY, HOUR, "email", 30 * DAY),
 }
+
+KNOWN: Mapping[str, ChannelLimits] = {
+    **dict.fromkeys(("sms", "message", "social"), ChannelLimits(10 * MINUTE, 7 * DAY, 10 * MINUTE, "chat", 30 * DAY)),
+    "video": CHANNELS["call"],
+}
+"""Channels that an installation may switch on by their names alone; each costs a topic."""
 
 FULL = Capabilities()
 

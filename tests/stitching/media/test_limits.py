@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from touchpoint.stitching.facts import MINUTE, SECOND, Fact
-from touchpoint.stitching.limits import CHANNELS, ChannelLimits, Limits
+from touchpoint.stitching.limits import CHANNELS, Capabilities, ChannelLimits, Limits
 from touchpoint.stitching.media import fold
 from touchpoint.stitching.media.completion import later
 
@@ -19,15 +20,40 @@ def fact(seconds: int, verb: str, kind: str = "call", **data: object) -> Fact:
 
 
 def test_the_age_is_that_of_the_channel() -> None:
-    limits = Limits(channels={**CHANNELS, "sms": ChannelLimits(MINUTE, 7 * MINUTE, MINUTE)})
+    limits = Limits(channels={**CHANNELS, "sms": ChannelLimits(MINUTE, 7 * MINUTE, MINUTE, "chat", 7 * MINUTE)})
     item = fold("c1", [fact(0, "offered", "sms"), fact(5, "answered", "sms", **A)], limits)
     assert item.complete_at == 5 * SECOND + 7 * MINUTE
 
 
 @pytest.mark.parametrize(("channel", "hours"), [("call", 4), ("chat", 24), ("fax", 2), ("email", 30 * 24)])
 def test_the_ages_are_those_of_the_rules(channel: str, hours: int) -> None:
-    item = fold("c1", [fact(0, "offered", channel), fact(5, "answered", channel, **A)], Limits())
+    item = fold("c1", [fact(0, "offered", channel), fact(5, "alerting", channel, **A)], Limits())
     assert item.complete_at == 5 * SECOND + hours * 60 * MINUTE
+
+
+@pytest.mark.parametrize(("channel", "hours"), [("call", 24), ("chat", 7 * 24), ("fax", 24), ("email", 30 * 24)])
+@pytest.mark.parametrize("verb", ["answered", "queued"])
+def test_what_is_in_a_queue_or_with_an_agent_lives_longer(channel: str, hours: int, verb: str) -> None:
+    known: Any = {**A, "queue": "Q"}
+    item = fold("c1", [fact(0, "offered", channel), fact(5, verb, channel, **known)], Limits())
+    assert item.complete_at == 5 * SECOND + hours * 60 * MINUTE
+
+
+def test_a_source_that_tells_no_ends_is_not_waited_for_any_longer() -> None:
+    limits = Limits(capabilities={"deaf": Capabilities(ends=False)})
+    facts = [msgspec.structs.replace(each, dialect="deaf") for each in (fact(0, "offered"), fact(5, "answered", **A))]
+    assert fold("c1", facts, limits).complete_at == 5 * SECOND + 4 * 60 * MINUTE
+
+
+def test_a_chat_of_which_no_message_was_told_is_never_idle() -> None:
+    facts = [fact(0, "answered", "chat", **A), fact(1800, "ended", "chat")]
+    assert fold("c1", facts, Limits()).talk_ms == 1_800_000
+
+
+def test_a_channel_behaves_like_the_one_that_it_is_like() -> None:
+    facts = [fact(0, "offered", "letter"), fact(5, "answered", "letter", **A), fact(9, "sent", "letter", **A)]
+    assert fold("c1", facts, Limits(channels={**CHANNELS, "letter": CHANNELS["email"]})).flags == ()
+    assert fold("c1", facts, Limits(channels={**CHANNELS, "letter": CHANNELS["fax"]})).ended_at == 9 * SECOND
 
 
 def test_a_channel_without_limits_of_its_own_still_folds() -> None:

@@ -52,7 +52,7 @@ def item_entity(
     """A media item: its fold, and the links that its facts carry."""
     item = fold(item_id, facts, limits, silences)
     channel = limits.channel(item.channel)
-    names, refs, correlations = _links(item_id, facts, item.channel == "email")
+    names, refs, correlations = _links(item_id, facts, limits.channel(item.channel).like == "email")
     email = channel.stitch_gap == 0
     requests = [control.time for control in controls if control.verb in REQUESTS]
     reach = item.complete_at + channel.linger if email else max(item.ended_at + channel.stitch_gap, item.latest)

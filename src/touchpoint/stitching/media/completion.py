@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from touchpoint.stitching.facts import Fact, Micros
-from touchpoint.stitching.limits import CHANNELS, Limits, Silences
+from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.media.span import OPEN, Span
 from touchpoint.stitching.media.timeline import Timeline
@@ -43,7 +43,7 @@ def _without_end(line: Timeline, facts: list[Fact], silences: Silences) -> Micro
     """By (b) or (c); the instant at which it has become so."""
     main = [fact for fact in facts if fact.verb not in AFTERWARDS] or facts
     last = next((fact for fact in reversed(facts) if fact.verb != "summary"), facts[-1])
-    if line.channel == "fax" and last.verb == "transmitted":  # with nothing newer: complete
+    if line.like == "fax" and last.verb == "transmitted":  # with nothing newer: complete
         line.end = last.time
         line.finish(line.end, last, None, {}, "transmitted")
         return last.time + line.limits.quiet
@@ -55,10 +55,19 @@ def _without_end(line: Timeline, facts: list[Fact], silences: Silences) -> Micro
         line.finish(line.end, None, None, {}, QUIET)
         return main[-1].time + line.limits.quiet
     line.end = last.time
+    age = _age(line, facts)
     line.flags.add(Flag.TIMED_OUT)
     line.finish(line.end, None, None, {}, TIMED_OUT)
-    channel = line.limits.channels.get(line.channel) or CHANNELS["call"]
-    return later(last.time, channel.age, silences.get(last.source, ()))
+    return later(last.time, age, silences.get(last.source, ()))
+
+
+def _age(line: Timeline, facts: list[Fact]) -> Micros:
+    """How long it is waited for: longer while the item is in somebody's hands and its source will tell the end."""
+    channel = line.limits.channel(line.channel)
+    engaged = line.connected or line.is_open("queue")
+    if engaged and any(line.limits.capability(fact.dialect).ends for fact in facts):
+        return max(channel.age, channel.engaged_age)
+    return channel.age
 
 
 def _quiet_end(line: Timeline, facts: list[Fact]) -> Micros | None:
@@ -71,7 +80,7 @@ def _quiet_end(line: Timeline, facts: list[Fact]) -> Micros | None:
     if routing and not any(span.type == "with_agent" for span in line.spans):
         return None  # "every agent ended" needs an agent: who had none yet is still being routed
     ends = [s.end for s in line.spans if s.end != OPEN and s.type not in ("routing", "wrap_up")]
-    if line.channel == "email":
+    if line.like == "email":
         sent = [f.time for f in facts if f.verb == "sent" and f.data.get("kind", "reply") in ("reply", "new")]
         return max(ends + sent) if sent else None
     return max(ends, default=None)

@@ -77,13 +77,13 @@ def _item(
     summaries = {agent_of(f): f for f in reports if f.verb == "summary"} if reports else {}
     if any(contradicts(f, done, line.start, figures, resources) for f in summaries.values()):
         line.flags.add(Flag.REPORTED_MISMATCH)
-    pages, sending = result(steps) if line.channel == "fax" else (None, None)
-    if line.channel == "fax":
+    pages, sending = result(steps) if line.like == "fax" else (None, None)
+    if line.like == "fax":
         resources = senders(steps, line.bots) | resources
     return MediaItem(
         item_id,
         line.channel,
-        *identity(own, item_id, line.channel),
+        *identity(own, item_id, line.like),
         line.start,
         *done,
         figures.queue_wait_ms,
@@ -98,7 +98,7 @@ def _item(
         any(span.conference for span in spans),
         sending or end_reason(line, steps),
         pages,
-        *(messages(own) if line.channel not in ("call", "fax") else (0, 0, None)),
+        *(messages(own) if line.like not in ("call", "fax") else (0, 0, None)),
         tuple(sorted(line.flags)) if line.flags else (),
         _segments(spans),
         resources,

@@ -21,12 +21,14 @@ def play(line: Timeline, item_id: str, facts: list[Fact]) -> None:
     """Applies ordered facts to an empty timeline."""
     _know_beforehand(line, facts)
     n, count = _first(line, item_id, facts), len(facts)
+    # silence tells something only of a source that tells messages: most vendors' feeds never do
+    idles = line.like == "chat" and any(fact.verb == "message" for fact in facts)
     while n < count:
         time = facts[n].time
         after = n + 1
         while after < count and facts[after].time == time:
             after += 1
-        if line.channel == "chat" and n:
+        if idles and n:
             line.go_idle(facts[n - 1], time)
         if after - n == 1 or time == facts[0].time:  # nothing was open before the first instant
             for fact in facts[n:after]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from touchpoint.stitching.facts import Fact
+from touchpoint.stitching.limits import Profile
 from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.media.model import ResourceFigures
 from touchpoint.stitching.media.span import OPEN, Span
@@ -15,7 +16,7 @@ ATTEMPTS = ("dialing", "connected", "failed")
 """Outbound, whatever the item says of its direction: what they dialed is the party's own number."""
 
 
-def identity(facts: list[Fact], item_id: str, channel: str) -> tuple[str | None, str | None, str | None, str | None]:
+def identity(facts: list[Fact], item_id: str, like: Profile) -> tuple[str | None, str | None, str | None, str | None]:
     """Direction, dialed, campaign and thread: the first that any of its own events names."""
     direction = dialed = campaign = thread = None
     for fact in facts:
@@ -26,7 +27,7 @@ def identity(facts: list[Fact], item_id: str, channel: str) -> tuple[str | None,
         if fact.verb not in ATTEMPTS:
             dialed = dialed or data.get("dialed")
         campaign = campaign or data.get("campaign")
-        thread = thread or (_thread(fact) if channel == "email" else None)
+        thread = thread or (_thread(fact) if like == "email" else None)
     return direction, dialed, campaign, thread or _vendors_thread(facts)
 
 

@@ -42,6 +42,7 @@ class Timeline:
         "ender",
         "flags",
         "last_queue",
+        "like",
         "limits",
         "monitors",
         "outside",
@@ -59,6 +60,7 @@ class Timeline:
 
     def __init__(self, channel: str, start: Micros, limits: Limits, flags: set[Flag]) -> None:
         self.channel, self.start, self.limits, self.flags = channel, start, limits, flags
+        self.like = limits.channel(channel).like
         self.spans: list[Span] = []
         # what is open
         self.customer: Span | None = None
@@ -116,7 +118,7 @@ class Timeline:
 
     def open_customer(self, type_: str, fact: Fact, row: Row) -> Span | None:
         """Opens a segment on the customer track and closes the open one; while an agent is connected, only a queue."""
-        if self.connected and not (type_ == "queue" or (type_ == "transmission" and self.channel == "fax")):
+        if self.connected and not (type_ == "queue" or (type_ == "transmission" and self.like == "fax")):
             self.flags.add(Flag.ILLEGAL_ORDER)
             return None
         self.close_customer(fact, row.number, row.why("customer track", fact))
