@@ -54,12 +54,12 @@ def test_a_record_alone_gives_the_whole_timeline_aggregate() -> None:
     assert {each["provenance"] for each in item["segments"] if each["type"] == "with_agent"} == {"aggregate"}
 
 
-def test_a_record_that_is_sent_again_says_its_last_word_and_adds_nothing() -> None:
-    said = events(NAME, fixture(RECORDS))
-    ids = [each["id"] for each in said if each["subject"] == ANSWERED]
-    assert len(set(ids)) == len(ids) == 2
-    once = items([each for each in said if each["id"] != ids[1]])[ANSWERED]
-    assert kinds(items(said)[ANSWERED]) == kinds(once)
+def test_a_record_that_is_sent_again_with_nothing_new_is_the_same_event() -> None:
+    said = [each for each in events(NAME, fixture(RECORDS)) if each["subject"] == ANSWERED]
+    assert len(said) == 2
+    assert len({each["id"] for each in said}) == 1
+    (other,) = events(NAME, [record(DisconnectReason="AGENT_DISCONNECT")])
+    assert other["id"] != said[0]["id"]
 
 
 def test_records_end_to_end_without_a_line_between_are_each_read() -> None:
@@ -110,8 +110,10 @@ def test_a_record_fills_in_what_contact_events_never_tell() -> None:
 
 
 def test_a_contact_that_goes_on_as_another_does_not_end_the_item() -> None:
-    (said,) = events(NAME, [record(NextContactId="next")])
+    (said,) = events(NAME, [record(NextContactId="next", DisconnectReason="AGENT_DISCONNECT")])
     assert "ended_at" not in said["data"]["reported"]
+    (said,) = events(NAME, [record(NextContactId="callback", DisconnectReason="CUSTOMER_DISCONNECT")])
+    assert "ended_at" in said["data"]["reported"], "the customer is gone: what follows is a callback"
     (said,) = events(NAME, [record()])
     assert said["data"]["reported"]["ended_at"] == "2022-01-05T17:28:12.000000Z"
 
@@ -209,3 +211,45 @@ def test_what_is_not_understood_is_a_dead_letter_if_it_is_of_a_contact(line: byt
 
 def test_updates_of_attributes_are_known_and_say_nothing() -> None:
     assert events(NAME, [told("CONTACT_DATA_UPDATED"), told("COMPLETED")]) == []
+
+
+CALLBACK = {"contactId": "c-2", "initialContactId": "c-1", "previousContactId": "c-1", "initiationMethod": "CALLBACK"}
+
+
+def test_a_callback_is_an_outbound_item_of_its_own_and_its_transfer_stays_with_it() -> None:
+    moved = {"contactId": "c-3", "initialContactId": "c-1", "previousContactId": "c-2", "initiationMethod": "TRANSFER"}
+    said = events(NAME, [told("INITIATED", **CALLBACK), told("INITIATED", **moved), told("QUEUED", **moved)])
+    assert [(each["type"], each["subject"]) for each in said] == [
+        ("call.offered", "c-2"), ("call.dequeued", "c-1"), ("call.transferred", "c-2"), ("call.queued", "c-2"),
+    ]  # fmt: skip
+    assert said[0]["data"]["direction"] == "outbound"
+    assert said[0]["data"]["related"] == {"previous": "c-1"}
+    assert said[1]["data"] == {"reason": "callback"}
+
+
+def test_records_alone_tell_of_a_callback_what_contact_events_do() -> None:
+    caller = {"endpoint": "+441632960801"}
+    first = record(
+        ContactId="c-1", Agent=None, NextContactId="c-2", DisconnectReason="CUSTOMER_DISCONNECT",
+        Queue={"ARN": "x/q", "EnqueueTimestamp": "2022-01-05T17:20:00Z", "DequeueTimestamp": "2022-01-05T17:28:12Z"},
+        CustomerEndpoint={"Address": caller["endpoint"]},
+    )  # fmt: skip
+    second = record(
+        ContactId="c-2", InitialContactId="c-1", PreviousContactId="c-1", InitiationMethod="CALLBACK",
+        InitiationTimestamp="2022-01-05T17:28:00Z", CustomerEndpoint={"Address": caller["endpoint"]},
+    )  # fmt: skip
+    found = items(events(NAME, [first, second]))
+    assert found["c-1"]["abandoned"] is None
+    assert [each["end_reason"] for each in found["c-1"]["segments"] if each["type"] == "queue"] == ["callback"]
+    assert (found["c-2"]["direction"], found["c-2"]["talk_ms"]) == ("outbound", 239_000)
+
+
+def test_who_dials_and_hangs_up_before_an_answer_ends_the_call() -> None:
+    dialed = {"initiationMethod": "OUTBOUND", "agentInfo": None}
+    said = events(NAME, [told("DISCONNECTED", disconnectReason="AGENT_DISCONNECT", **dialed)])
+    assert said_of(said, "by") == [("disconnected", "agent")]
+
+
+def test_a_mail_that_an_agent_writes_anew_is_sent() -> None:
+    said = events(NAME, [told("DISCONNECTED", initiationMethod="OUTBOUND", channel="EMAIL")])
+    assert said_of(said, "kind") == [("sent", "new")]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vendor_feed import CAPTURES, FIXTURES, LIMITS, events, facts, fixture, translated
 
-from touchpoint.dialects import DIALECTS, Feed, Memory, Unknown
+from touchpoint.dialects import DIALECTS, Event, Feed, Memory, Unknown
 from touchpoint.stitching.facts import SECOND
 from touchpoint.stitching.limits import FULL
 from touchpoint.stitching.media import fold
@@ -54,7 +54,10 @@ def test_every_event_of_a_capture_is_accepted_and_marked_and_has_an_id_of_its_ow
     said = events(name, fixture(file))
     assert len(facts(said)) == len(said) > 2
     assert {each["dialect"] for each in said} == {name}
-    assert len({(each["source"], each["id"]) for each in said}) == len(said)
+    named: dict[tuple[str, str], Event] = {}
+    for each in said:
+        first = named.setdefault((each["source"], each["id"]), each)
+        assert first.get("data") == each.get("data"), "what has one id says one thing"
     assert events(name, fixture(file)) == said  # nothing in it but the records
 
 

@@ -7,7 +7,10 @@ The mapping: docs/capture/amazon-connect.md.
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
+
+import orjson
 
 from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, agent, event, instant, micros
 from touchpoint.dialects.reading import json_records, lowered
@@ -17,7 +20,10 @@ from touchpoint.stitching.limits import Capabilities
 Json = dict[str, Any]
 
 _CHANNELS = {"voice": "call", "chat": "chat", "email": "email"}
-_OUTBOUND = frozenset({"OUTBOUND", "EXTERNAL_OUTBOUND", "CALLBACK", "AGENT_REPLY"})
+_BY_US = frozenset({"OUTBOUND", "EXTERNAL_OUTBOUND"})
+_OUTBOUND = _BY_US | {"CALLBACK", "AGENT_REPLY"}
+_MOVES = frozenset({"TRANSFER", "QUEUE_TRANSFER"})
+_LEFT = frozenset({"AGENT_DISCONNECT", "THIRD_PARTY_DISCONNECT"})
 _IN_FLOW = frozenset({"INBOUND", "API", "WEBRTC_API"})
 _BY = {"CUSTOMER_DISCONNECT": "customer", "AGENT_DISCONNECT": "agent"}
 _NOTHING = frozenset("CONTACT_DATA_UPDATED AMD_DISABLED COMPLETED PAUSED RESUMED WEBRTC_API".split())
@@ -52,9 +58,9 @@ class _Contact:
     def __init__(self, told: Json, feed: Feed, time: str) -> None:
         self.told, self.memory, self.sent = told, feed.memory, time
         self.id = str(told["contactid"])
-        self.root = str(told.get("initialcontactid") or self.id)
         self.previous = told.get("previouscontactid")
         self.method = str(told.get("initiationmethod", "")).upper()
+        self.root = self._root()
         self.name = str(told.get("eventtype", "")).upper()
         self.channel = _CHANNELS.get(str(told.get("channel", "")).lower())
         who = told.get("agentinfo") or told.get("agent") or {}
@@ -63,6 +69,23 @@ class _Contact:
         self.queue = _last(waited.get("queuearn") or waited.get("arn"))
         self.who, self.waited = who, waited
         self.events: list[Event] = []
+
+    def _root(self) -> str:
+        """The first contact of the chain. A callback begins a chain of its own, whatever its initialContactId says."""
+        root = str(self.told.get("initialcontactid") or self.id)
+        if self.method == "CALLBACK":
+            root = self.id
+        elif self.previous:
+            root = self.memory.get(("root", str(self.previous)), root)
+        if root != str(self.told.get("initialcontactid") or self.id):
+            self.memory.put(("root", self.id), root)
+        return root
+
+    @property
+    def called_back(self) -> str | None:
+        """The item whose caller asked for this callback."""
+        first = self.told.get("initialcontactid") or self.previous
+        return str(first) if self.method == "CALLBACK" and first and first != self.id else None
 
     @property
     def is_apart(self) -> bool:
@@ -77,9 +100,9 @@ class _Contact:
         """A time of the contact, to the millisecond; that of the envelope, whole seconds, where it is absent."""
         return micros(str(told.get(name) or self.sent))
 
-    def say(self, verb: str, at: Micros, *, subject: str | None = None, of: str = "", **data: Any) -> None:
+    def say(self, verb: str, at: Micros, *, subject: str | None = None, id_: str | None = None, **data: Any) -> None:
         """Ids are of the contact and its event, not of the envelope: a second delivery is the same event."""
-        id_ = f"{self.id}/{of or self.name}/{verb}/{at // 1_000}"
+        id_ = id_ or f"{self.id}/{self.name or 'CTR'}/{verb}/{at // 1_000}"
         source = self.told.get("instancearn")
         self.events.append(event(f"{self.channel}.{verb}", at, subject or self.root, id_, data, source=source))
 
@@ -87,7 +110,11 @@ class _Contact:
         party = {"address": (self.told.get("customerendpoint") or {}).get("address")}
         dialed = (self.told.get("systemendpoint") or {}).get("address") if self.direction == "inbound" else None
         campaign = (self.told.get("campaign") or {}).get("campaignid")
-        return {"direction": self.direction, "party": party, "dialed": dialed, "campaign": campaign}
+        previous = self.called_back or (None if self.previous else self.told.get("relatedcontactid"))
+        return {
+            "direction": self.direction, "party": party, "dialed": dialed, "campaign": campaign,
+            "related": {"previous": previous},
+        }  # fmt: skip
 
 
 def _last(arn: Any) -> str | None:
@@ -99,12 +126,21 @@ def _initiated(contact: _Contact) -> None:
     at = contact.at(contact.told, "initiationtimestamp")
     if contact.method == "AGENT_REPLY":
         contact.say("draft_started", at, subject=_answered_mail(contact), resource=contact.agent, kind="reply")
-    elif contact.method in ("TRANSFER", "QUEUE_TRANSFER") and contact.previous:
+    elif contact.method in _MOVES and contact.previous:
         contact.memory.put(("moved", contact.previous), True)
         if contact.method == "TRANSFER":
             contact.say("transferred", at, kind="blind", to={"queue": contact.queue})
+    elif contact.method == "CALLBACK":
+        contact.say("offered", at, **contact.contact())
+        _leave_for_callback(contact, at)
     elif not contact.previous and contact.method != "MONITOR":
         contact.say("offered", at, **contact.contact())
+
+
+def _leave_for_callback(contact: _Contact, at: Micros) -> None:
+    """The caller no longer waits: they are called back (Connect, metric definitions: not counted as abandoned)."""
+    if contact.called_back is not None:
+        contact.say("dequeued", at, subject=contact.called_back, reason="callback")
 
 
 def _answered_mail(contact: _Contact) -> str:
@@ -113,7 +149,7 @@ def _answered_mail(contact: _Contact) -> str:
 
 def _in_system(contact: _Contact) -> None:
     at = contact.at(contact.told, "connectedtosystemtimestamp")
-    if contact.method in ("OUTBOUND", "EXTERNAL_OUTBOUND") and contact.channel == "call":
+    if contact.method in _BY_US and contact.channel == "call":
         contact.say("connected", at)
     elif contact.method in _IN_FLOW and contact.channel in ("call", "chat"):
         contact.say("ivr_entered", at)
@@ -141,15 +177,26 @@ def _disconnected(contact: _Contact) -> None:
     if contact.method == "AGENT_REPLY":
         contact.say("sent", at, subject=_answered_mail(contact), resource=contact.agent, kind="reply")
         return
+    if contact.channel == "email" and contact.method in _BY_US:
+        contact.say("sent", at, resource=contact.agent, kind="new")
+        return
     if contact.agent is not None:
         contact.say("released", at, resource=contact.agent, reason=reason)
-    elif reason in ("AGENT_DISCONNECT", "THIRD_PARTY_DISCONNECT"):
-        return
-    moved = contact.memory.get(("moved", contact.id), False)
-    # an agent leaves, or the contact goes on as another: the customer may still be there
-    if reason == "CUSTOMER_DISCONNECT" or not (moved or reason in ("AGENT_DISCONNECT", "THIRD_PARTY_DISCONNECT")):
-        by = "network" if reason.startswith("TELECOM") else _BY.get(reason, "system")
-        contact.say("disconnected", at, by=by, reason=reason)
+    if not _goes_on(contact, reason):
+        contact.say("disconnected", at, by=_who(reason), reason=reason)
+
+
+def _goes_on(contact: _Contact, reason: str) -> bool:
+    """Whether the customer may still be there: an agent or a third party left, or the contact continues as another."""
+    if reason == "CUSTOMER_DISCONNECT":
+        return False
+    if reason in _LEFT:  # who dialed and gave up before an answer ends the call
+        return contact.agent is not None or bool(contact.previous) or contact.method not in _BY_US
+    return bool(contact.told.get("nextcontactid") or contact.memory.get(("moved", contact.id), False))
+
+
+def _who(reason: str) -> str:
+    return "network" if reason.startswith("TELECOM") else _BY.get(reason, "system")
 
 
 def _summary(contact: _Contact) -> list[Event] | Unknown:
@@ -157,10 +204,29 @@ def _summary(contact: _Contact) -> list[Event] | Unknown:
         return []
     if contact.channel is None:
         return Unknown(f"channel {str(contact.told.get('channel'))[:40]!r} is not known")
+    told = contact.told
+    reason = told.get("disconnectreason")
+    data = {
+        "resource": contact.agent, "queue": contact.queue, "reason": reason, "reported": _reported(contact),
+        "by": _who(str(reason)) if reason and not told.get("nextcontactid") else None, **contact.contact(),
+    }  # fmt: skip
+    if contact.method in _MOVES:
+        del data["direction"]  # it is that of the first contact
+    # named by what it says: a record that is sent again with nothing new for us is the same event
+    digest = sha256(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+    contact.say("summary", micros(str(told["lastupdatetimestamp"])), id_=f"{contact.id}/CTR/summary/{digest}", **data)
+    if contact.method == "CALLBACK" and told.get("initiationtimestamp"):
+        _leave_for_callback(contact, micros(str(told["initiationtimestamp"])))
+    return contact.events
+
+
+def _reported(contact: _Contact) -> Json:
     told, who = contact.told, contact.who
-    reported: Json = {
-        "started_at": _stamp(told.get("initiationtimestamp")) if not contact.previous else None,
-        "ended_at": _stamp(told.get("disconnecttimestamp")) if not told.get("nextcontactid") else None,
+    began, ended = _stamp(told.get("initiationtimestamp")), _stamp(told.get("disconnecttimestamp"))
+    return {
+        "started_at": began if not contact.previous or contact.method == "CALLBACK" else None,
+        "transferred_at": began if contact.method == "TRANSFER" and contact.previous else None,
+        "ended_at": ended if not told.get("nextcontactid") or _asked_for_callback(contact) else None,
         "queued_at": _stamp(contact.waited.get("enqueuetimestamp")),
         "dequeued_at": _stamp(contact.waited.get("dequeuetimestamp")),
         "answered_at": _stamp(who.get("connectedtoagenttimestamp")),
@@ -170,12 +236,11 @@ def _summary(contact: _Contact) -> list[Event] | Unknown:
         "acw_ended_at": _stamp(who.get("aftercontactworkendtimestamp")),
         "acw_ms": _ms(who.get("aftercontactworkduration")),
     }
-    updated = micros(str(told["lastupdatetimestamp"]))
-    contact.say(
-        "summary", updated, of="CTR", resource=contact.agent, queue=contact.queue,
-        reason=told.get("disconnectreason"), reported=reported, **contact.contact(),
-    )  # fmt: skip
-    return contact.events
+
+
+def _asked_for_callback(contact: _Contact) -> bool:
+    """The customer hung up although another contact follows: it is a callback, which is an item of its own."""
+    return contact.told.get("disconnectreason") == "CUSTOMER_DISCONNECT"
 
 
 def _stamp(text: Any) -> str | None:
@@ -196,7 +261,7 @@ _RULES: dict[str, Callable[[_Contact], None]] = {
 
 DIALECT = Dialect(
     name="amazon-connect",
-    capabilities=Capabilities(ring=False, ordered=False, resolution=1_000),
+    capabilities=Capabilities(ring=False, messages=False, ordered=False, resolution=1_000),
     read=json_records,
     rules=rules,
 )

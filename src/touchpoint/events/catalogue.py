@@ -63,7 +63,9 @@ VERBS: Mapping[str, Rule] = {
     "wrapup_started": Rule("all", d.WrapUp, "after-contact work begins"),
     "wrapup_ended": Rule("all", d.WrapUp, "after-contact work is done"),
     "alias": Rule("all", d.Alias, "this media item id is the same thing as `to`"),
-    "summary": Rule("all", Data, "after-the-fact record: fills what is missing, never overwrites what was observed"),
+    "summary": Rule(
+        "all", d.Summary, "after-the-fact record: fills what is missing, overwrites nothing that was observed"
+    ),
 }
 
 

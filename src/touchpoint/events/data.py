@@ -109,6 +109,10 @@ class Disconnected(Data):
     by: Literal["customer", "agent", "system", "network"] | None = None
 
 
+class Summary(Disconnected):
+    """`by`: who disconnected, where the record tells."""
+
+
 class WrapUp(Data):
     duration_ms: DurationMs | None = None
     outcome: Text | None = None

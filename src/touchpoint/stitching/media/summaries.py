@@ -1,7 +1,11 @@
 """What a summary tells of and nobody observed, as events (stitching.md 2, row 23): read out of `reported`.
 
 Known claims: `ended_at`; `queued_at` and `dequeued_at`; `answered_at`, `connected_ms` or `talk_ms` and `hold_ms`;
-`acw_started_at`, `acw_ended_at` or `acw_ms`. `started_at` is read by `prepass.start_of`, hold totals by `reports`.
+`transferred_at`; `acw_started_at`, `acw_ended_at` or `acw_ms`. `started_at` is read by `prepass.start_of`, hold totals
+by `reports`. `by` says who disconnected.
+
+An item may have several summaries, one for each part (Amazon Connect writes a contact record for each contact of a
+chain): each tells of its own queue and its own agent.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from typing import Any
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.media.derived import CONNECTS, agent_of, derive
 from touchpoint.stitching.media.flags import Flag
+from touchpoint.stitching.media.timeline import NEAR
 
 _ENDS = frozenset({"ended", "disconnected"})
 _AFTERWARDS = frozenset({"summary", "wrapup_started", "wrapup_ended"})
@@ -26,6 +31,9 @@ class _Seen:
         self.verbs: set[str] = set()
         self.by_agent: dict[str, set[str]] = {}
         self.connected: dict[str, Micros] = {}  # since when, by agent
+        self.queued: list[tuple[str, Micros]] = []  # source and time
+        self.transfers: list[Micros] = []
+        self.releases: list[tuple[Micros, dict[str, Any]]] = []  # time and resource
         self.last: Micros | None = None  # event that is neither a summary nor of a wrap-up
         self.ended: Micros | None = None
         for fact in facts:
@@ -38,6 +46,12 @@ class _Seen:
             self.by_agent.setdefault(agent, set()).add(fact.verb)
             if fact.verb in CONNECTS:
                 self.connected[agent] = min(fact.time, self.connected.get(agent, fact.time))
+        if fact.verb == "queued":
+            self.queued.append((fact.source, fact.time))
+        elif fact.verb == "transferred":
+            self.transfers.append(fact.time)
+        elif fact.verb == "released" and agent is not None:
+            self.releases.append((fact.time, fact.data["resource"]))
         if fact.verb in _ENDS and (self.ended is None or fact.time < self.ended):
             self.ended = fact.time
         if fact.verb not in _AFTERWARDS and (self.last is None or fact.time > self.last):
@@ -53,6 +67,9 @@ def stand_ins(facts: list[Fact], derived: list[Fact], flags: set[Flag]) -> Itera
             for fact in found:
                 seen.add(fact)
             yield from found
+    for summary in facts:
+        if summary.verb == "summary":
+            yield from _transfer(summary, seen)
 
 
 def _of_one(summary: Fact, seen: _Seen, flags: set[Flag]) -> Iterator[Fact]:
@@ -61,9 +78,9 @@ def _of_one(summary: Fact, seen: _Seen, flags: set[Flag]) -> Iterator[Fact]:
     if ended is None and "ended_at" in told:
         ended = told["ended_at"]
         if seen.last is None or seen.last <= ended:
-            yield derive(summary, "ended", ended, _AGGREGATE, reason=summary.data.get("reason"))
-    if "queued" not in seen.verbs:
-        yield from _queue(summary, told, flags)
+            by, reason = summary.data.get("by"), summary.data.get("reason")
+            yield derive(summary, "ended" if by is None else "disconnected", ended, _AGGREGATE, reason=reason, by=by)
+    yield from _queue(summary, told, seen, flags)
     agent = agent_of(summary)
     if agent is None:
         return
@@ -76,14 +93,43 @@ def _of_one(summary: Fact, seen: _Seen, flags: set[Flag]) -> Iterator[Fact]:
         yield from _wrapup(summary, told, ended, flags)
 
 
-def _queue(summary: Fact, told: dict[str, Any], flags: set[Flag]) -> Iterator[Fact]:
-    if "queued_at" not in told:
+def _queue(summary: Fact, told: dict[str, Any], seen: _Seen, flags: set[Flag]) -> Iterator[Fact]:
+    if "queued_at" not in told or _was_seen_queued(summary, told["queued_at"], seen):
         return
-    queue, answered = summary.data.get("queue"), "answered" if "resource" in summary.data else None
+    queue = summary.data.get("queue")
     yield derive(summary, "queued", told["queued_at"], _AGGREGATE, queue=queue)
     if "dequeued_at" in told:
         left = _not_before(told["queued_at"], told["dequeued_at"], flags)
-        yield derive(summary, "dequeued", left, _AGGREGATE, queue=queue, reason=answered)
+        reason = _left_because(summary, told, left)
+        yield derive(summary, "dequeued", left, _AGGREGATE, queue=queue, reason=reason)
+
+
+def _was_seen_queued(summary: Fact, at: Micros, seen: _Seen) -> bool:
+    """Whether this queue was observed: about then by the clock of the same source, at any time by another's."""
+    return any(source != summary.source or abs(time - at) <= NEAR for source, time in seen.queued)
+
+
+def _left_because(summary: Fact, told: dict[str, Any], left: Micros) -> str | None:
+    """Why the customer left the queue: an agent answered, or they hung up at that moment."""
+    if "resource" in summary.data:
+        return "answered"
+    gone = summary.data.get("by") == "customer" and "ended_at" in told and told["ended_at"] - left <= NEAR
+    return "abandoned" if gone else None
+
+
+def _transfer(summary: Fact, seen: _Seen) -> Iterator[Fact]:
+    """The transfer that began this part: when the agent who started it let go of the customer, if that is known."""
+    at = summary.data.get("reported", {}).get("transferred_at")
+    if at is None or any(abs(time - at) <= NEAR for time in seen.transfers):
+        return
+    until = summary.data["reported"].get("answered_at", at)
+    over, resource = min((each for each in seen.releases if at <= each[0] <= until), default=(at, None), key=_time)
+    seen.transfers.append(at)
+    yield derive(summary, "transferred", over, _AGGREGATE, resource=resource, kind="blind")
+
+
+def _time(release: tuple[Micros, dict[str, Any]]) -> Micros:
+    return release[0]
 
 
 def _connection(summary: Fact, told: dict[str, Any], ended: Micros | None) -> Iterator[Fact]:
