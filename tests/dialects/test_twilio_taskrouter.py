@@ -187,3 +187,78 @@ def test_what_is_not_understood_is_a_dead_letter_if_it_names_a_task(line: bytes,
 def test_it_declares_that_twilio_reports_no_hold_and_no_order() -> None:
     can = DIALECTS[NAME].capabilities
     assert (can.hold, can.wrapup, can.ordered) == (False, True, False)
+
+
+def resource(name: str, second: int, **data: Any) -> dict[str, Any]:
+    """A record of the Events resource of the REST API."""
+    data = {"task_sid": "t", "task_channel_unique_name": "voice", "task_attributes": VOICE, **data}
+    return {
+        "account_sid": "AC1", "workspace_sid": "WS1", "sid": f"EV{name}{second}", "event_type": name,
+        "event_date_ms": 1735689600000 + second * 1000, "event_date": "2025-01-01T00:00:00Z", "event_data": data,
+    }  # fmt: skip
+
+
+def test_the_events_resource_is_read_in_every_spelling_and_in_pages() -> None:
+    one, two = resource("task.created", 0), resource("task-queue.entered", 5, task_queue_name="Sales")
+    expected = events(NAME, [orjson.dumps(one), b"\n", orjson.dumps(two)])
+    assert [(each["type"], each["time"][17:19]) for each in expected] == [("call.offered", "00"), ("call.queued", "05")]
+    assert events(NAME, [orjson.dumps({"meta": {"page": 0}, "events": [one, two]})]) == expected
+    camel = [{_camel(name): value for name, value in each.items()} for each in (one, two)]
+    for each in camel:
+        each["eventData"] = {_camel(name): value for name, value in each["eventData"].items()}
+    assert events(NAME, [orjson.dumps(camel)]) == expected
+    as_text = [each | {"event_data": orjson.dumps(each["event_data"]).decode()} for each in (one, two)]
+    assert events(NAME, [orjson.dumps(as_text)]) == expected
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+@pytest.mark.parametrize(
+    ("reason", "conversations", "abandoned"),
+    [
+        ("hangup", {}, "in_queue"),
+        (None, {}, "in_queue"),
+        ("Task TTL Exceeded", {}, None),
+        ("Opted to request callback", {}, None),
+        ("supervisor", {}, None),
+        ("hangup", {"abandoned": "Follow-Up"}, None),
+        ("hangup", {"abandoned": "No"}, None),
+        ("left a message", {"abandoned": "Yes"}, "in_queue"),
+    ],
+)
+def test_a_canceled_task_was_abandoned_as_flex_insights_counts_it(
+    reason: str | None, conversations: dict[str, str], abandoned: str | None
+) -> None:
+    attributes = orjson.dumps({"from": "+14155550123", "conversations": conversations}).decode()
+    lines = [told("task.created"), told("task-queue.entered", 1)]
+    lines.append(told("task.canceled", 40, task_canceled_reason=reason, task_attributes=attributes))
+    assert items(events(NAME, lines))["t"]["abandoned"] == abandoned
+
+
+def test_tasks_of_one_conversation_name_it_alike() -> None:
+    follow = orjson.dumps({"from": "+14155550123", "conversations": {"conversation_id": "WTfirst"}}).decode()
+    (first,) = events(NAME, [told("task.created", task_sid="WTfirst")])
+    (second,) = events(NAME, [told("task.created", 60, task_sid="WTsecond", task_attributes=follow)])
+    assert first["correlationid"] == second["correlationid"] == "WTfirst"
+    assert second["data"]["related"] == {"previous": "WTfirst"}
+
+
+@pytest.mark.parametrize("withheld", ["Anonymous", "anonymous", "+266696687", "Restricted", ""])
+def test_a_withheld_number_hides_no_other_address(withheld: str) -> None:
+    attributes = orjson.dumps({"from": withheld, "customerAddress": "whatsapp:+14155550123"}).decode()
+    (said,) = events(NAME, [told("task.created", task_attributes=attributes)])
+    assert said["data"]["party"]["address"] == "whatsapp:+14155550123"
+
+
+def test_a_chat_of_two_days_is_with_its_agent_for_two_days() -> None:
+    chat: dict[str, Any] = {"task_channel_unique_name": "whatsapp", "worker_sid": "WK1"}
+    day = 24 * 60 * 60
+    lines = [
+        told("task.created", **chat), told("reservation.accepted", 12, **chat),
+        told("reservation.wrapup", 12 + 2 * day, **chat), told("task.completed", 42 + 2 * day, **chat),
+    ]  # fmt: skip
+    item = items(events(NAME, lines))["t"]
+    assert (item["talk_ms"], item["flags"]) == (2 * day * 1000, ["wrapup_unfinished"])

@@ -11,6 +11,9 @@ import orjson
 
 from touchpoint.dialects.dialect import Unknown
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""In front of UTF-8 as Windows programs write it: no part of the first record."""
+
 
 def json_records(stream: Iterable[bytes]) -> Iterator[Any]:
     """The objects of a stream of lines.
@@ -20,9 +23,10 @@ def json_records(stream: Iterable[bytes]) -> Iterator[Any]:
     A line that cannot be read is an `Unknown`; so is what is no object.
     """
     lines = iter(stream)
-    first = next((line for line in lines if line.strip()), None)
+    first = next((line for line in lines if line.removeprefix(BYTE_ORDER_MARK).strip()), None)
     if first is None:
         return
+    first = first.removeprefix(BYTE_ORDER_MARK)
     if first.strip() in (b"[", b"{") or (first.lstrip()[:1] in (b"[", b"{") and not _is_whole(first)):
         yield from _text(b"".join([first, *lines]))
         return
@@ -69,7 +73,7 @@ def packets(stream: Iterable[bytes], decode: Callable[[str], str] = str) -> Iter
     """Blocks of `Name: value` lines with an empty line between, as AMI and FreeSWITCH send them; values by `decode`."""
     found: dict[str, str] = {}
     for raw in stream:
-        line = raw.decode("utf-8", "replace").strip("\r\n")
+        line = raw.removeprefix(BYTE_ORDER_MARK).decode("utf-8", "replace").strip("\r\n")
         name, colon, value = line.partition(":")
         if colon and name.strip():
             found.setdefault(name.strip(), decode(value.strip()))
@@ -83,7 +87,8 @@ def packets(stream: Iterable[bytes], decode: Callable[[str], str] = str) -> Iter
 def packets_or_json(stream: Iterable[bytes], decode: Callable[[str], str] = str) -> Iterator[Any]:
     """Packets, or JSON objects of the same names where the first line begins like one."""
     lines = iter(stream)
-    first = next((line for line in lines if line.strip()), b"")
+    first = next((line for line in lines if line.removeprefix(BYTE_ORDER_MARK).strip()), b"")
+    first = first.removeprefix(BYTE_ORDER_MARK)
     again = chain([first], lines)
     yield from json_records(again) if first.lstrip()[:1] in (b"{", b"[") else packets(again, decode)
 

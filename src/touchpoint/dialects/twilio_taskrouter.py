@@ -1,6 +1,6 @@
-"""Twilio TaskRouter: Event Streams (CloudEvents) and event callbacks (webhooks).
+"""Twilio TaskRouter: Event Streams (CloudEvents), event callbacks (webhooks) and the Events resource (the REST API).
 
-Both carry the event's own Sid and the same fields, spelled `task_sid` in one and `TaskSid` in the other.
+All carry the event's own Sid and the same fields, spelled `task_sid`, `TaskSid` or `taskSid`.
 The mapping: docs/capture/twilio-taskrouter.md.
 """
 
@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, agent, event, micros, seconds
-from touchpoint.dialects.reading import json_records
+from touchpoint.dialects.dialect import MAX_ID, Dialect, Event, Feed, Unknown, agent, event, micros, seconds
+from touchpoint.dialects.reading import BYTE_ORDER_MARK, json_records
 from touchpoint.stitching.facts import SECOND, Micros
 from touchpoint.stitching.limits import Capabilities
 
@@ -29,17 +29,24 @@ _ALERTS = {
     "reservation.rescinded": "rescinded",
     "reservation.failed": "failed",
 }
+_NO_NUMBER = frozenset(
+    "anonymous restricted blocked unknown unavailable +266696687 +7378742833 +2562533 +8656696 +86282452253".split()
+)
+"""What Twilio gives for a caller without a number: a word, or that word dialed on a keypad."""
+
 _OF_NO_TASK = ("worker.", "activity.", "workspace.", "workflow.", "task-queue.created", "task-queue.deleted")
 _SAYS_NOTHING = frozenset({"task.updated", "task-queue.expired", "task.transfer-attempt-failed"})
 
 
 def read(stream: Iterable[bytes]) -> Iterator[Any]:
-    """JSON, or the bodies of webhooks as they are posted, one a line."""
+    """JSON, pages of the Events resource, or the bodies of webhooks as they are posted, one a line."""
     lines = iter(stream)
     first = next((line for line in lines if line.strip()), b"")
     again = (line for part in ([first], lines) for line in part)
-    if first.lstrip()[:1] in (b"{", b"[", b""):
-        yield from json_records(again)
+    if first.removeprefix(BYTE_ORDER_MARK).lstrip()[:1] in (b"{", b"[", b""):
+        for record in json_records(again):
+            page = record.get("events") if isinstance(record, dict) else None
+            yield from page if isinstance(page, list) else [record]
         return
     for line in again:
         fields = dict(parse_qsl(line.decode("utf-8", "replace").strip()))
@@ -50,12 +57,9 @@ def read(stream: Iterable[bytes]) -> Iterator[Any]:
 
 
 def rules(record: Json, feed: Feed) -> list[Event] | Unknown:  # noqa: ARG001 - nothing need be known beside the record
-    payload = record.get("data", {}).get("payload") if "specversion" in record else record
-    if isinstance(payload, str):
-        payload = orjson.loads(payload)
-    fields = {name.replace("_", "").lower(): value for name, value in payload.items() if value not in (None, "")}
-    name = str(record.get("type", "")).removeprefix("com.twilio.taskrouter.") if payload is not record else ""
-    name = name or str(fields.get("eventtype", ""))
+    fields = _fields(record)
+    name = str(record.get("type", "")) if "specversion" in record else str(fields.get("eventtype", ""))
+    name = name.removeprefix("com.twilio.taskrouter.") or str(fields.get("eventtype", ""))
     if name.startswith(_OF_NO_TASK) or name in _SAYS_NOTHING:
         return []
     rule = _RULES.get(name)
@@ -66,6 +70,25 @@ def rules(record: Json, feed: Feed) -> list[Event] | Unknown:  # noqa: ARG001 - 
         return Unknown(f"task channel {str(fields.get('taskchanneluniquename'))[:40]!r} is not known")
     rule(said)
     return said.events
+
+
+def _fields(record: Json) -> Json:
+    """The fields of the event whatever carries it, by their names in lower case without underscores."""
+    if "specversion" in record:
+        return _named_alike(record.get("data", {}).get("payload"))
+    fields = _named_alike(record)
+    if "eventdata" in fields:  # the Events resource has what happened in an object of its own
+        fields = _named_alike(fields["eventdata"]) | fields
+        for theirs, ours in (("eventdatems", "timestampms"), ("eventdate", "timestamp")):
+            if theirs in fields:
+                fields[ours] = fields[theirs]
+    return fields
+
+
+def _named_alike(payload: Any) -> Json:
+    if isinstance(payload, str):
+        payload = orjson.loads(payload)
+    return {name.replace("_", "").lower(): value for name, value in payload.items() if value not in (None, "")}
 
 
 class _Said:
@@ -86,7 +109,22 @@ class _Said:
     def say(self, verb: str, time: Micros | None = None, **data: Any) -> None:
         at = self.time if time is None else time
         id_ = f"{self.sid}/{verb}"
-        self.events.append(event(f"{self.channel}.{verb}", at, self.task, id_, data, source=self.source))
+        made = event(f"{self.channel}.{verb}", at, self.task, id_, data, source=self.source)
+        self.events.append(made | {"correlationid": self.conversation})
+
+    @property
+    def told_of_conversation(self) -> Json:
+        """What the application says in `conversations`, the attributes that Flex Insights reads."""
+        found = self.attributes.get("conversations")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def conversation(self) -> str:
+        """Tasks of one conversation name it alike; without a name the task is a conversation of its own."""
+        told = self.attributes
+        named = self.told_of_conversation.get("conversation_id")
+        found = named or told.get("flexInteractionSid") or told.get("conversationSid") or self.task
+        return str(found)[:MAX_ID]
 
     @property
     def warm(self) -> bool:
@@ -119,16 +157,24 @@ def _channel(fields: Json, attributes: Json) -> str | None:
 def _created(said: _Said) -> None:
     """A task's creation may be told after it entered its queue; its own date, in the same second, is before."""
     told, outbound = said.attributes, said.attributes.get("direction") == "outbound"
-    ours, theirs = (
-        told.get("to") or told.get("called"),
-        told.get("from") or told.get("caller") or told.get("customerAddress"),
-    )
+    ours, theirs = told.get("to") or told.get("called"), _customer(told)
     if outbound:
         ours, theirs = None, told.get("outbound_to") or ours
     began = _instant(said.fields["taskdatecreated"]) if "taskdatecreated" in said.fields else said.time
     at = began if 0 <= said.time - began < 2 * SECOND else said.time
     party = {"address": theirs, "name": told.get("customerName") or told.get("name")}
-    said.say("offered", at, direction="outbound" if outbound else "inbound", party=party, dialed=ours)
+    named = said.told_of_conversation.get("conversation_id")
+    previous = named if str(named).startswith("WT") and named != said.task else None
+    said.say(
+        "offered", at, direction="outbound" if outbound else "inbound", party=party, dialed=ours,
+        related={"previous": previous},
+    )  # fmt: skip
+
+
+def _customer(told: Json) -> Any:
+    """The first address that the attributes give and that is one: a withheld number hides no other."""
+    given = (told.get(name) for name in ("from", "caller", "customerAddress"))
+    return next((each for each in given if each and str(each).lower() not in _NO_NUMBER), None)
 
 
 def _entered(said: _Said) -> None:
@@ -166,9 +212,7 @@ def _wrapping(said: _Said) -> None:
 
 
 def _wrapped(said: _Said) -> None:
-    outcome = said.attributes.get("conversations")
-    code = outcome.get("outcome") if isinstance(outcome, dict) else None
-    said.say("wrapup_ended", resource=_worker(said), outcome=code)
+    said.say("wrapup_ended", resource=_worker(said), outcome=said.told_of_conversation.get("outcome"))
 
 
 def _worker(said: _Said) -> Json:
@@ -182,9 +226,16 @@ def _task_wrapup(said: _Said) -> None:
 
 
 def _canceled(said: _Said) -> None:
-    reason = said.fields.get("taskcanceledreason") or said.fields.get("reason")
-    by = "system" if "ttl" in str(reason).lower() else "customer"
-    said.say("disconnected", by=by, reason=reason)
+    """Twilio cancels a task with `hangup` when the caller hangs up; any other reason is the application's own.
+
+    `conversations.abandoned` overrides it, as in Flex Insights: whoever chose a callback or voicemail is `Follow-Up`.
+    """
+    reason = str(said.fields.get("taskcanceledreason") or said.fields.get("reason") or "")
+    given_up = str(said.told_of_conversation.get("abandoned") or "").lower()
+    customer = given_up == "yes" if given_up else reason.lower() in ("", "hangup")
+    if "callback" in reason.lower().replace(" ", "").replace("-", ""):
+        said.say("dequeued", reason="callback")
+    said.say("disconnected", by="customer" if customer else "system", reason=reason)
 
 
 def _ended(said: _Said) -> None:
@@ -240,7 +291,7 @@ _RULES: dict[str, Callable[[_Said], None]] = {
 
 DIALECT = Dialect(
     name="twilio-taskrouter",
-    capabilities=Capabilities(hold=False, ordered=False, replayable=False, resolution=1_000),
+    capabilities=Capabilities(hold=False, messages=False, ordered=False, replayable=False, resolution=1_000),
     read=read,
     rules=rules,
 )
