@@ -18,14 +18,14 @@ from capture_process import CaptureProcess
 from pbx_servers import PASSWORD, AmiServer, EventSocketServer, PbxServer
 from vendor_feed import events, fixture
 
-from touchpoint.capture import connected
 from touchpoint.capture.ami import Ami
-from touchpoint.capture.connected import Address, Connected, Conversation
+from touchpoint.capture.connected import DEADLINES, Address, Connected, Deadlines, Talk
 from touchpoint.capture.event_socket import EventSocket
+from touchpoint.capture.reconnecting import Reconnecting, trusting
 from touchpoint.capture.source import SourceError
 from touchpoint.dialects.reading import packets_or_json
 
-Made = tuple[type[PbxServer], Callable[[str], Conversation]]
+Made = tuple[type[PbxServer], Callable[[str], Talk]]
 BOTH = pytest.mark.parametrize(
     "made", [(AmiServer, lambda secret: Ami("touchpoint", secret)), (EventSocketServer, EventSocket)]
 )
@@ -34,12 +34,15 @@ BOTH = pytest.mark.parametrize(
 class Listener:
     """A source that is read in the background; `records` is what it gave."""
 
-    def __init__(self, server: PbxServer, talk: Conversation, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, server: PbxServer, talk: Talk, tls: ssl.SSLContext | None = None, deadlines: Deadlines = DEADLINES
+    ) -> None:
         self.records: list[bytes] = []
         self.there: list[bool] = []
         self.stopping = asyncio.Event()
         self.idle = 0
-        self._source = Connected(Address("127.0.0.1", server.port, tls), talk, self.there.append)
+        address = Address("127.0.0.1", server.port, tls)
+        self._source = Reconnecting(Connected(address, talk, deadlines), self.there.append)
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
@@ -57,9 +60,9 @@ class Listener:
 
 @asynccontextmanager
 async def listening(
-    server: PbxServer, talk: Conversation, tls: ssl.SSLContext | None = None
+    server: PbxServer, talk: Talk, tls: ssl.SSLContext | None = None, deadlines: Deadlines = DEADLINES
 ) -> AsyncIterator[Listener]:
-    listener = Listener(server, talk, tls)
+    listener = Listener(server, talk, tls, deadlines)
     async with asyncio.TaskGroup() as group:
         group.create_task(listener.run())
         try:
@@ -82,14 +85,14 @@ async def test_records_come_as_they_were_sent_and_in_their_order(made: Made) -> 
 async def test_what_was_read_is_given_even_after_the_word_to_stop(made: Made) -> None:
     async with made[0]() as server:
         stopping = asyncio.Event()
-        source = Connected(Address("127.0.0.1", server.port), made[1](PASSWORD))
+        source = Reconnecting(Connected(Address("127.0.0.1", server.port), made[1](PASSWORD)))
         chunks = source.chunks(None, stopping)
         first = asyncio.create_task(anext(chunks))
         await server.listener()
         await server.send(b"Event: first\r\n\r\n")
         assert (await first).records == [b"Event: first\r\n\r\n"]
         await server.send(*[b"Event: E\r\n\r\n"] * 10)
-        await until(lambda: source._waiting.qsize() == 10)
+        await until(lambda: source._records == 10)
         stopping.set()
         assert sum([len(chunk.records) async for chunk in chunks]) == 10
 
@@ -125,10 +128,9 @@ async def test_after_a_cut_it_comes_back_and_says_what_cannot_be_told_again(
 
 @BOTH
 async def test_a_server_that_says_nothing_is_asked_and_one_that_does_not_answer_is_left(
-    made: Made, monkeypatch: pytest.MonkeyPatch
+    made: Made,
 ) -> None:
-    monkeypatch.setattr(connected, "PING_EVERY", 0.2)
-    async with made[0]() as server, listening(server, made[1](PASSWORD)) as listener:
+    async with made[0]() as server, listening(server, made[1](PASSWORD), deadlines=Deadlines(silence=0.2)) as listener:
         await server.until(lambda: sum("Ping" in said or "api" in said for said in server.said) >= 3)
         assert server.logged_in == 1
         await listener.until(lambda: listener.idle > 0)
@@ -151,23 +153,20 @@ async def test_tls_is_spoken_and_the_certificate_checked(made: Made, tmp_path: P
     authority.issue_cert("127.0.0.1").configure_cert(theirs)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     async with made[0](theirs) as server:
-        async with listening(server, made[1](PASSWORD), connected.trusting(tmp_path / "ca.pem")) as listener:
+        async with listening(server, made[1](PASSWORD), trusting(tmp_path / "ca.pem")) as listener:
             await server.listener()
             await server.send(b"Event: E\r\n\r\n")
             await listener.until(lambda: len(listener.records) == 1)
         with pytest.raises(ExceptionGroup) as failure:
-            async with listening(server, made[1](PASSWORD), connected.trusting(None)) as listener:
+            async with listening(server, made[1](PASSWORD), trusting(None)) as listener:
                 await listener.until(lambda: False)
     assert failure.group_contains(SourceError, match="certificate of 127.0.0.1.* is not accepted")
 
 
 @BOTH
-async def test_another_kind_of_server_is_said_to_be_none(
-    made: Made, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connected, "CONNECT_SECONDS", 1.0)
+async def test_another_kind_of_server_is_said_to_be_none(made: Made, caplog: pytest.LogCaptureFixture) -> None:
     other = EventSocketServer() if made[0] is AmiServer else AmiServer()
-    async with other, listening(other, made[1](PASSWORD)):
+    async with other, listening(other, made[1](PASSWORD), deadlines=Deadlines(connect=1.0)):
         await until(lambda: "this is no" in caplog.text or "does not answer" in caplog.text)
 
 

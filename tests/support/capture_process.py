@@ -47,6 +47,11 @@ class CaptureProcess:
         """SIGTERM, and its exit status."""
         return self._end(signal.SIGTERM)
 
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal, and do not wait."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     async def ended(self) -> int:
         """Wait until it ends by itself; its exit status."""
         assert self._process is not None

@@ -6,8 +6,8 @@ import asyncio
 import hashlib
 from typing import Literal
 
-from touchpoint.capture.connected import LostError
-from touchpoint.capture.source import SourceError
+from touchpoint.capture.reconnecting import plain
+from touchpoint.capture.source import LostError, SourceError
 
 END = b"\r\n\r\n"
 
@@ -15,7 +15,7 @@ END = b"\r\n\r\n"
 class Ami:
     """`md5`: the secret itself is never sent (RFC 1321, action Challenge)."""
 
-    lost = "what Asterisk sent meanwhile is not told again: take those calls from its queue_log (docs/capture)"
+    missed = "what Asterisk sent meanwhile is not told again: take those calls from its queue_log (docs/capture)"
 
     def __init__(self, user: str, secret: str, auth: Literal["md5", "plain"] = "md5") -> None:
         """Raises SourceError for what would be two lines."""
@@ -24,15 +24,17 @@ class Ami:
         self._user, self._secret, self._auth = user, secret, auth
 
     async def log_in(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        greeting = await reader.readline()
+        greeting = await reader.readuntil(b"\n")
         if not greeting.startswith(b"Asterisk Call Manager/"):
             raise LostError(f"this is no manager interface of Asterisk: it begins with {greeting[:40]!r}")
         how = {"AuthType": "MD5", "Key": await self._key(reader, writer)} if self._auth == "md5" else None
         said = {"Username": self._user, **(how or {"Secret": self._secret}), "Events": "on"}
         answer = await self._ask(reader, writer, "Login", said)
-        if answer.get("Response") != "Success":
-            why = answer.get("Message", "no reason given")
+        if answer.get("Response") == "Error":
+            why = plain(answer.get("Message", "no reason given"))
             raise SourceError(f"Asterisk refuses the login of {self._user!r} ({why}): see manager.conf")
+        if answer.get("Response") != "Success":
+            raise LostError("what it answers to a login is not understood")
 
     async def record(self, reader: asyncio.StreamReader) -> bytes | None:
         packet = await reader.readuntil(END)
@@ -43,8 +45,11 @@ class Ami:
 
     async def _key(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
         answer = await self._ask(reader, writer, "Challenge", {"AuthType": "MD5"})
+        if answer.get("Response") == "Error":
+            why = plain(answer.get("Message", "no reason given"))
+            raise SourceError(f"Asterisk knows no MD5 login ({why}): use --auth plain, over TLS")
         if "Challenge" not in answer:
-            raise SourceError(f"Asterisk knows no MD5 login ({answer.get('Message')}): use --auth plain, over TLS")
+            raise LostError("what it answers to a challenge is not understood")
         return hashlib.md5((answer["Challenge"] + self._secret).encode(), usedforsecurity=False).hexdigest()
 
     async def _ask(

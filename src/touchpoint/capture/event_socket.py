@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from touchpoint.capture.connected import LONGEST, LostError
-from touchpoint.capture.source import SourceError
+from touchpoint.capture.connected import LONGEST
+from touchpoint.capture.reconnecting import plain
+from touchpoint.capture.source import LostError, SourceError
 
+MOST_FRAMES = 100  # before the answer to a command
 EVENTS = (
     "CHANNEL_CREATE CHANNEL_BRIDGE CHANNEL_HOLD CHANNEL_UNHOLD CHANNEL_HANGUP_COMPLETE "
     "CUSTOM callcenter::info spandsp::rxfaxresult spandsp::txfaxresult"
@@ -16,7 +18,7 @@ EVENTS = (
 class EventSocket:
     """`event json`, and nothing that the dialect does not read."""
 
-    lost = "what FreeSWITCH sent meanwhile is not told again (docs/capture/freeswitch.md)"
+    missed = "what FreeSWITCH sent meanwhile is not told again (docs/capture/freeswitch.md)"
 
     def __init__(self, password: str) -> None:
         """Raises SourceError for what would be two lines."""
@@ -31,11 +33,15 @@ class EventSocket:
         if asked.get("content-type") != "auth/request":
             raise LostError("this is no event socket of FreeSWITCH: it does not ask for a password")
         writer.write(f"auth {self._password}\n\n".encode())
-        if not (await _answer(reader)).startswith("+OK"):
+        if (said := await _answer(reader)).startswith("-ERR"):
             raise SourceError("FreeSWITCH refuses the password: see event_socket.conf.xml")
+        if not said.startswith("+OK"):
+            raise LostError("what it answers to the password is not understood")
         writer.write(f"event json {EVENTS}\n\n".encode())
-        if not (said := await _answer(reader)).startswith("+OK"):
-            raise SourceError(f"FreeSWITCH does not send its events: {said[:100]}")
+        if (said := await _answer(reader)).startswith("-ERR"):
+            raise SourceError(f"FreeSWITCH does not send its events: {plain(said)}")
+        if not said.startswith("+OK"):
+            raise LostError("what it answers to the command for events is not understood")
 
     async def record(self, reader: asyncio.StreamReader) -> bytes | None:
         headers, body = await _frame(reader)
@@ -49,10 +55,11 @@ class EventSocket:
 
 async def _answer(reader: asyncio.StreamReader) -> str:
     """What is said to a command."""
-    while True:
+    for _ in range(MOST_FRAMES):
         headers, _ = await _frame(reader)
         if headers.get("content-type") == "command/reply":
             return headers.get("reply-text", "")
+    raise LostError("it does not answer a command")
 
 
 async def _frame(reader: asyncio.StreamReader) -> tuple[dict[str, str], bytes]:
@@ -62,6 +69,6 @@ async def _frame(reader: asyncio.StreamReader) -> tuple[dict[str, str], bytes]:
         name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in text.split("\n"))
     }
     length = headers.get("content-length", "0")
-    if not length.isdigit() or int(length) > LONGEST:
-        raise LostError(f"a frame of {length[:20]} bytes")
+    if not (length.isascii() and length.isdigit() and len(length) < 10 and int(length) <= LONGEST):
+        raise LostError(f"it announces a frame of {plain(length, 20)} bytes")
     return headers, await reader.readexactly(int(length))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from touchpoint.capture.connected import untrusted
+from touchpoint.capture.reconnecting import untrusted
 from touchpoint.capture.source import Chunk, Position, SourceError, pause
 from touchpoint.dialects.mailbox import HEADERS
 

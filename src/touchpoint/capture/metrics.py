@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
+
+from touchpoint.endpoint import Answer, Endpoint
 
 
 class Metric(NamedTuple):
@@ -70,7 +71,6 @@ class Metrics:
         if well:
             self.count("connections")
 
-    def serve(self, host: str, port: int) -> Callable[[], object]:
-        """Show them at `/metrics`; gives what ends that. Raises OSError if the port is taken."""
-        server, _ = start_http_server(port, host, self.registry)
-        return server.shutdown
+    def endpoint(self) -> Endpoint:
+        """What shows them at `/metrics`."""
+        return Endpoint({"/metrics": lambda: Answer(generate_latest(self.registry), content_type=CONTENT_TYPE_LATEST)})

@@ -52,18 +52,19 @@ async def run(
     """
     file = StateFile(way.state, kind.name) if way.state else None
     metrics = Metrics(kind.name)
-    stop_metrics = metrics.serve(settings.metrics_host, way.metrics_port) if way.metrics_port else None
+    page = metrics.endpoint()
     decoder = Decoder(settings.stitching_limits().channels, settings.default_region)
     translator = Translator(DIALECTS[kind.dialect], feed, decoder)
     sink: Sink = KafkaSink(settings, kind.dialect, kind.channels) if way.kafka else Printed()
     try:
+        if way.metrics_port:
+            await page.start(settings.metrics_host, way.metrics_port)
         capture = Capture(source(metrics.connected), translator, sink, metrics, file, way.heartbeat)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, capture.stopping.set)
         await _within_grace(capture, settings.grace_seconds)
     finally:
-        if stop_metrics is not None:
-            stop_metrics()
+        await page.stop()
         if file is not None:
             file.close()
     log.info("ended; all that was acknowledged is remembered")

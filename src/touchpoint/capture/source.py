@@ -25,6 +25,10 @@ class SourceError(Exception):
     """The source cannot be captured as things are. The message names the thing, its value and the way out."""
 
 
+class LostError(Exception):
+    """A connection is of no more use. The message says why, without anything that could be about a person."""
+
+
 class Source(Protocol):
     """A live feed. `chunks` begins behind `position`, and ends soon after `stopping` is set, with what it has read.
 

@@ -19,7 +19,7 @@ from touchpoint.cli.translate import Own, Tenant, Zone, own_of, zone_of
 from touchpoint.cli.translate import Source as Name
 
 if TYPE_CHECKING:
-    from touchpoint.capture.connected import Conversation
+    from touchpoint.capture.connected import Talk
     from touchpoint.capture.source import Source
 
     Making = Callable[[Callable[[bool], None]], Source]
@@ -222,8 +222,8 @@ def mailbox(
         touchpoint capture mailbox imap.example.com --user service@example.com --folder INBOX --folder Sent
         --own @example.com --state /var/lib/touchpoint/service.json
     """
-    from touchpoint.capture.connected import trusting
     from touchpoint.capture.mailbox import Login, Mailbox
+    from touchpoint.capture.reconnecting import trusting
 
     where = host_and_port(host, 143 if starttls or no_tls else 993)
     own = own or ([user] if "@" in user else None)
@@ -259,9 +259,14 @@ def host_and_port(text: str, usual: int) -> tuple[str, int]:
     return found[1] or found[3], int(found[2] or found[4] or usual)
 
 
-def connected(host: str, usual: int, tls: bool, ca: Path | None, talk: Callable[[], Conversation]) -> Making:
+def connected(host: str, usual: int, tls: bool, ca: Path | None, talk: Callable[[], Talk]) -> Making:
     """How to make a source that listens to a connection."""
-    from touchpoint.capture.connected import Address, Connected, trusting
+    from touchpoint.capture.connected import Address, Connected
+    from touchpoint.capture.reconnecting import Reconnecting, trusting
 
     where = host_and_port(host, usual)
-    return lambda told: Connected(Address(*where, trusting(ca) if tls or ca else None), talk(), told)
+
+    def make(told: Callable[[bool], None]) -> Source:
+        return Reconnecting(Connected(Address(*where, trusting(ca) if tls or ca else None), talk()), told)
+
+    return make

@@ -1,12 +1,12 @@
-"""The worker's small web page: metrics, liveness, readiness."""
+"""The worker's pages: metrics, liveness, readiness."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from touchpoint.endpoint import Answer, Endpoint
 from touchpoint.stream.metrics import Metrics
 
 
@@ -14,32 +14,21 @@ class HealthPage:
     """``/metrics``, ``/livez`` and ``/readyz`` on one port."""
 
     def __init__(self, metrics: Metrics, alive: Callable[[], bool], ready: Callable[[], bool]) -> None:
-        self._metrics = metrics
-        self._alive = alive
-        self._ready = ready
-        self._runner: web.AppRunner | None = None
+        self._endpoint = Endpoint(
+            {
+                "/metrics": lambda: Answer(generate_latest(metrics.registry), content_type=CONTENT_TYPE_LATEST),
+                "/livez": lambda: _said(alive()),
+                "/readyz": lambda: _said(ready()),
+            }
+        )
 
     async def start(self, host: str, port: int) -> None:
         """Serve. Raises ``OSError`` that names the settings if the port is taken."""
-        app = web.Application()
-        app.router.add_get("/metrics", self._show_metrics)
-        app.router.add_get("/livez", lambda _request: self._say(self._alive()))
-        app.router.add_get("/readyz", lambda _request: self._say(self._ready()))
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, host, port).start()
-        except OSError as error:
-            way = "choose another TOUCHPOINT_METRICS_PORT or TOUCHPOINT_METRICS_HOST, or port 0 for none"
-            raise OSError(error.errno, f"metrics cannot be served at {host}:{port}: {error.strerror}; {way}") from None
+        await self._endpoint.start(host, port)
 
     async def stop(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._endpoint.stop()
 
-    async def _show_metrics(self, _request: web.Request) -> web.Response:
-        body = generate_latest(self._metrics.registry)
-        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    async def _say(self, well: bool) -> web.Response:
-        return web.Response(text="ok\n" if well else "no\n", status=200 if well else 503)
+def _said(well: bool) -> Answer:
+    return Answer(b"ok\n" if well else b"no\n", 200 if well else 503)

@@ -1,0 +1,87 @@
+"""Servers that keep to no protocol, each a script: what is sent, when nothing is, and when the connection ends."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Self
+
+from kafka_broker import free_port
+
+
+class Step(Enum):
+    """`HEAR`: wait until the client says something. `HOLD`: say nothing until it leaves. `RESET`: a TCP reset."""
+
+    HEAR = auto()
+    HOLD = auto()
+    RESET = auto()
+
+
+@dataclass(frozen=True)
+class Endless:
+    """The same again and again until the client leaves; `pause`: seconds between two."""
+
+    what: bytes
+    pause: float = 0.0
+
+
+Script = Sequence[bytes | Step | Endless]
+"""At its end the connection is closed."""
+
+
+class ScriptedServer:
+    """Follows the script with every client that connects."""
+
+    def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
+        self.port = free_port()
+        self.connections = 0  # ever
+        self.sent = 0  # bytes, of the longest connection
+        self._script, self._tls = script, tls
+        self._changed = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self._tls)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def visited(self, times: int) -> None:
+        """Wait until so many connections were made, all in all."""
+        async with asyncio.timeout(30):
+            while self.connections < times:
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._changed.set()
+        sent = 0
+        try:
+            for step in self._script:
+                if isinstance(step, Endless):
+                    while True:
+                        writer.write(step.what)
+                        await writer.drain()
+                        sent += len(step.what)
+                        self.sent = max(self.sent, sent)
+                        await asyncio.sleep(step.pause)
+                elif isinstance(step, bytes):
+                    writer.write(step)
+                    await writer.drain()
+                elif step is Step.HEAR:
+                    if not await reader.read(65536):
+                        return
+                elif step is Step.HOLD:
+                    while await reader.read(65536):
+                        pass
+                else:
+                    writer.transport.abort()
+        except (OSError, EOFError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
