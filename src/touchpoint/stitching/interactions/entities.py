@@ -12,6 +12,8 @@ from touchpoint.stitching.interactions.model import Activity, PartyKey
 from touchpoint.stitching.interactions.parents import followed
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.media import fold
+from touchpoint.stitching.media.claims import is_believed
+from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.media.model import MediaItem
 
 REQUESTS = frozenset({"wrapped_up", "close_requested"})
@@ -39,6 +41,7 @@ class Entity(msgspec.Struct, frozen=True, eq=False, gc=False):
     parent: str | None  # the media item whose party is its own, for want of one
     controls: tuple[Fact, ...] = ()
     request: Micros | None = None  # the first close_requested or wrapped_up
+    first_event: Micros = 0  # the earliest time of its facts, whatever instants they tell
 
     @property
     def order(self) -> tuple[Micros, bool, str]:
@@ -76,6 +79,7 @@ def item_entity(
         parent_of(item_id, own),
         tuple(controls),
         min(requests, default=None),
+        min(fact.time for fact in facts),
     )
 
 
@@ -121,8 +125,8 @@ def fold_activity(activity_id: str, facts: Collection[Fact], limits: Limits) -> 
     inner = sorted(facts, key=lambda f: (f.time, f.source, f.id))
     for fact in inner:
         merged |= fact.data
-    started = min([f.time for f in inner] + [f.data["started"] for f in inner if "started" in f.data])
-    ended = max([f.time for f in inner] + [f.data["ended"] for f in inner if "ended" in f.data])
+    started = min([f.time for f in inner] + [f.data["started"] for f in inner if _counts("started", f, limits)])
+    ended = max([f.time for f in inner] + [f.data["ended"] for f in inner if _counts("ended", f, limits)])
     is_open = inner[-1].verb == "started" or all(f.verb == "started" for f in inner)
     return Activity(
         activity_id,
@@ -136,7 +140,16 @@ def fold_activity(activity_id: str, facts: Collection[Fact], limits: Limits) -> 
         merged.get("result"),  # type: ignore[arg-type]
         merged.get("reason"),  # type: ignore[arg-type]
         tuple((o["type"], o["id"], o.get("action")) for o in merged.get("objects") or ()),  # type: ignore[attr-defined]
+        (Flag.INSTANT_IGNORED,) if any(_is_ignored(f, limits) for f in inner) else (),
     )
+
+
+def _is_ignored(fact: Fact, limits: Limits) -> bool:
+    return any(name in fact.data and not _counts(name, fact, limits) for name in ("started", "ended"))
+
+
+def _counts(name: str, fact: Fact, limits: Limits) -> bool:
+    return name in fact.data and is_believed(fact.data[name], fact.time, fact.time, limits)
 
 
 def activity_entity(activity_id: str, facts: Collection[Fact], limits: Limits) -> Entity:
@@ -160,6 +173,7 @@ def activity_entity(activity_id: str, facts: Collection[Fact], limits: Limits) -
         frozenset({f"activity:{activity_id}"}),
         frozenset({activity.media_item}) if activity.media_item else NOTHING,
         activity.media_item,
+        first_event=min(fact.time for fact in facts),
     )
 
 

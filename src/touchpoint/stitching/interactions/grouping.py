@@ -128,7 +128,7 @@ def _closing(component: Component, held: Micros, limits: Limits) -> tuple[Micros
         instant, why = max(full, complete), "limit"
     else:
         instant, why = max(complete, *(entity.reach for entity in component.entities)), "quiet"
-    limit = min(entity.started_at for entity in component.entities) + limits.interaction_age
+    limit = min(entity.first_event for entity in component.entities) + limits.interaction_age
     return (limit, "limit") if limit < instant else (instant, why)
 
 

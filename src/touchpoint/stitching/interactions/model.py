@@ -60,6 +60,7 @@ class Activity(msgspec.Struct, frozen=True):
     result: str | None
     reason: str | None
     objects: tuple[tuple[str, str, str | None], ...]  # type, id, action
+    flags: tuple[str, ...] = ()
 
 
 def reference(item: str, named: str) -> str:

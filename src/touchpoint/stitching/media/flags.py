@@ -9,6 +9,7 @@ class Flag(StrEnum):
     AFTER_END = "after_end"
     CLOCK_SKEW = "clock_skew"
     ILLEGAL_ORDER = "illegal_order"
+    INSTANT_IGNORED = "instant_ignored"
     MISSING_ANSWER = "missing_answer"
     MISSING_START = "missing_start"
     REPORTED_MISMATCH = "reported_mismatch"
@@ -25,6 +26,8 @@ MEANINGS: dict[Flag, str] = {
     Flag.AFTER_END: "an event after the item's end would have opened a segment; it opened none",
     Flag.CLOCK_SKEW: "the source's clocks contradict each other: a span would have been negative and counts as 0",
     Flag.ILLEGAL_ORDER: "an event that the state of the item did not allow; it was ignored",
+    Flag.INSTANT_IGNORED: "an event told an instant that is later than itself, or earlier by more than an "
+    "interaction's age; it does not count",
     Flag.MISSING_ANSWER: "an agent transferred or released the item without ever having answered it",
     Flag.MISSING_START: "the first known event is not one with which an item begins",
     Flag.REPORTED_MISMATCH: "the source's own summary differs from what was observed by more than 2 seconds",

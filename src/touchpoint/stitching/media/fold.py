@@ -8,6 +8,7 @@ from operator import attrgetter
 from touchpoint.stitching.facts import UNREADABLE, Fact, Micros
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.media.abandonment import decide_without_disconnect
+from touchpoint.stitching.media.claims import believed
 from touchpoint.stitching.media.completion import conclude, is_dropped, window
 from touchpoint.stitching.media.derived import agent_of
 from touchpoint.stitching.media.durations import measure
@@ -47,7 +48,10 @@ def fold(
         facts = within_limit(facts, limits)
     own = ordered([f for f in facts if f.subject == item_id or f.verb in _OF_ALIASES] or facts)
     reports = [f for f in own if "reported" in f.data]
-    steps = complete(own, flags)
+    if reports:
+        own = list(believed(own, limits, flags))
+        reports = [f for f in own if "reported" in f.data]
+    steps = complete(own, limits, flags)
     start = start_of(steps)
     if steps[0].verb not in STARTS:
         flags.add(Flag.MISSING_START)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.limits import Limits
+from touchpoint.stitching.media.claims import derived_in_time
 from touchpoint.stitching.media.derived import CONNECTS, agent_of, derive
 from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.media.order import ordered
@@ -26,7 +28,7 @@ def start_of(facts: list[Fact]) -> Micros:
     return min(next((told["started_at"] for told in claims if "started_at" in told), first.time), first.time)
 
 
-def complete(facts: list[Fact], flags: set[Flag]) -> list[Fact]:
+def complete(facts: list[Fact], limits: Limits, flags: set[Flag]) -> list[Fact]:
     """The ordered facts with those that are missing, ordered again."""
     verbs = {fact.verb for fact in facts}
     missing: list[Fact] = []
@@ -38,7 +40,9 @@ def complete(facts: list[Fact], flags: set[Flag]) -> list[Fact]:
             missing += list(stand_ins(facts, missing, flags))
     if "wrapup_ended" in verbs:
         missing += _wrapup_starts(facts)
-    return ordered(facts + missing) if missing else facts
+    if not missing:
+        return facts
+    return ordered(facts + derived_in_time(missing, facts, limits, flags))
 
 
 def _answers(facts: list[Fact]) -> Iterator[Fact]:
