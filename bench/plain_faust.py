@@ -231,7 +231,7 @@ async def collect(key: PartyKey, new: PartyFacts, partition: int) -> None:
     name = name_of(key)
     value = parties.get(name)
     known = read_party(value) if value is not None else Party(key, PartyFacts())
-    facts = merged(known.facts, new)
+    facts = merged(known.facts, (new, ()))
     other = elsewhere(key, facts.identity)
     if other is not None:
         facts.controls, facts.activities = dict(facts.controls), dict(facts.activities)

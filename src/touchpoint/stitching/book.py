@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from touchpoint.stitching.facts import Fact, FactKey, Micros, lean
-from touchpoint.stitching.interactions import aliases
 from touchpoint.stitching.interactions.advance import Advance, advance, located_each
+from touchpoint.stitching.interactions.aliases import Roots, alias_of
 from touchpoint.stitching.interactions.entities import reference_times
 from touchpoint.stitching.interactions.model import PartyFacts, reference
 from touchpoint.stitching.limits import Limits, Silences
@@ -77,17 +77,23 @@ class Book:
                     party.parents[reference(item, named)] = parent
 
     def _silences(self) -> Silences:
-        spans = {}
-        for source, beats in self._heartbeats.items():
-            events = (f.time for facts in self._items.values() for f in facts.values() if f.source == source)
-            spans[source] = silences(signs_of_life(beats, events, self._limits), self._limits)
-        return spans
+        if not self._heartbeats:
+            return {}
+        events: dict[str, list[Micros]] = {source: [] for source in self._heartbeats}
+        for facts in self._items.values():
+            for fact in facts.values():
+                if fact.source in events:
+                    events[fact.source].append(fact.time)
+        return {
+            source: silences(signs_of_life(beats, events[source], self._limits), self._limits)
+            for source, beats in self._heartbeats.items()
+        }
 
     def _parties(self) -> Parties:
-        maps = self._aliases()
+        roots = {tenant: Roots(aliases.get) for tenant, aliases in self._aliases().items()}
 
         def root_of(tenant: str, item: str) -> str:
-            return aliases.root(item, maps[tenant]) if tenant in maps else item
+            return roots[tenant].of(item) if tenant in roots else item
 
         items, controls = _rooted(self._items, root_of), _rooted(self._controls, root_of)
         activities = {key: list(facts.values()) for key, facts in self._activities.items()}
@@ -97,9 +103,10 @@ class Book:
     def _aliases(self) -> dict[str, dict[str, str]]:
         """Which items are others', by tenant."""
         maps: dict[str, dict[str, str]] = {}
-        for (tenant, _), facts in self._items.items():
-            if any(fact.verb == "alias" for fact in facts.values()):
-                maps.setdefault(tenant, {}).update(aliases.alias_map(list(facts.values()), self._limits))
+        for (tenant, item), facts in self._items.items():
+            other = alias_of(item, facts.values(), self._limits)
+            if other is not None:
+                maps.setdefault(tenant, {})[item] = other
         return maps
 
 

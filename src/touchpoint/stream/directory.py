@@ -8,6 +8,7 @@ Whoever sends things on sends along what is known of identity, so that nobody wh
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import islice
 
 import msgspec
 
@@ -92,7 +93,7 @@ class Directory(msgspec.Struct, array_like=True):
         closed = {name for each in facts.closed for name in each.names}
         for each in touches:
             self._follow(each, key, facts, closed, to)
-        before = self.moved
+        before = set(self.moved)
         if whose is not None and whose.may_differ:
             for name, its in _named(facts):
                 if name in self.moved:
@@ -100,7 +101,7 @@ class Directory(msgspec.Struct, array_like=True):
                 elif name not in closed:
                     self._move(whose.of(name, its, self.moved), name, its)
         if key.kind == "id":
-            for name in self.moved.keys() - before.keys():
+            for name in self.moved.keys() - before:
                 to(self.moved[name].party).rekey[name] = self.moved[name].party  # should it have come from there
         return self._divide(facts, closed, to) if self.moved else facts
 
@@ -162,7 +163,10 @@ class Directory(msgspec.Struct, array_like=True):
         """Once something went to a party, the rest of it goes there too."""
         if party is not None:
             way = Way(party, min((fact.time for fact in its), default=start))
-            self.moved = {**dict(list(self.moved.items())[1 - MOST_MOVED :]), name: way}
+            if name not in self.moved:
+                for oldest in list(islice(self.moved, max(0, len(self.moved) + 1 - MOST_MOVED))):
+                    del self.moved[oldest]
+            self.moved[name] = way
             self._move_along(name, its)
 
     def _move_along(self, name: str, its: Collection[Fact]) -> None:

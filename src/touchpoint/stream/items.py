@@ -6,12 +6,12 @@ or stays if it was closed there meanwhile. So a late identification never makes 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from touchpoint.stitching.facts import HOUR, UNREADABLE, Fact, Micros
-from touchpoint.stitching.interactions import aliases
+from touchpoint.stitching.interactions.aliases import Roots, alias_of
 from touchpoint.stitching.interactions.entities import parent_of, reference_times
 from touchpoint.stitching.interactions.identity import claim
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, union
@@ -142,7 +142,7 @@ class Item:
         own = [fact for fact in state.facts if fact.subject == self._item and fact.verb != UNREADABLE]
         if not own:
             return  # only its aliases or others have spoken of it so far, or nothing could be read
-        home = aliases.root(self._item, aliases.alias_map(state.facts, self._limits))
+        home = self._root(new)
         root = home if home != self._item and self._hop < MOST_HOPS else None
         if state.root is None:
             self._set_out([fact for fact in new if fact.subject == self._item], root)
@@ -151,6 +151,17 @@ class Item:
         state.root = root
         if root is None:
             state.party = claimed_key(self._tenant, claim(own, self._limits)) or state.party
+
+    def _root(self, new: list[Fact]) -> str:
+        """What this is an alias of, or itself; looked up anew only where new facts may decide it otherwise."""
+        state, limits = self.state, self._limits
+        told = [fact.time for fact in state.facts if fact.verb == "alias"]
+        if not told:
+            return self._item
+        last = max(told)
+        if all(fact.verb != "alias" and fact.time >= last for fact in new):
+            return state.root or self._item
+        return Roots(lambda item: alias_of(item, state.facts, limits)).of(self._item)
 
     def _set_out(self, own: list[Fact], root: str | None) -> None:
         """The first way, fact by fact as they came.
@@ -185,9 +196,9 @@ class Item:
             return
         new = {(fact.source, fact.id) for fact in facts}
         before = [fact for fact in self.state.facts if (fact.source, fact.id) not in new]
-        said, asked = implied(before, self._limits), reference_times(before)
+        said, asked = _first_said(implied(before, self._limits)), reference_times(before)
         for known in says:
-            if not any(_says_first(one, known) for one in said):
+            if said.get(_content(known), known.time + 1) > known.time:
                 yield Touch(PartyKey(self._tenant, "address", known.subject), 0, PartyFacts(identity=[known]))
         for named, time in names.items():
             if named != self._item and not asked.get(named, time + 1) <= time:
@@ -199,6 +210,7 @@ class Item:
     def _board(self, messages: list[Link]) -> dict[str, list[Fact]]:
         """Take passengers' facts; those that are new, for each that anything is new of."""
         boarding: dict[str, list[Fact]] = {}
+        brought: dict[str, list[Fact]] = {}
         for message in messages:
             name = message.passenger or ""
             if message.gone:
@@ -207,13 +219,18 @@ class Item:
                 alias.own, alias.route = GONE, alias.route or message.route
                 continue
             passenger = self.state.passengers.setdefault(name, Passenger())
-            known = {(fact.source, fact.id): fact for fact in passenger.facts}
-            passenger.facts = union(passenger.facts, message.facts)
+            brought.setdefault(name, []).extend(message.facts)
             passenger.route = passenger.route or message.route
-            new = [fact for fact in passenger.facts if known.get((fact.source, fact.id)) != fact]
-            if new or (message.party is not None and message.party != passenger.own):
-                boarding.setdefault(name, []).extend(new)
+            if message.party is not None and message.party != passenger.own:
+                boarding.setdefault(name, [])
             passenger.own = message.party or passenger.own
+        for name, facts in brought.items():
+            passenger = self.state.passengers[name]
+            known = {(fact.source, fact.id): fact for fact in passenger.facts}
+            passenger.facts = union(passenger.facts, facts)
+            new = [fact for fact in passenger.facts if known.get((fact.source, fact.id)) != fact]
+            if new:
+                boarding.setdefault(name, []).extend(new)
         return boarding
 
     def _seat(self, boarding: dict[str, list[Fact]]) -> Iterator[Link | Touch]:
@@ -279,8 +296,17 @@ GONE = PartyKey("", "gone", "")
 """The party of what turned out to be an alias."""
 
 
-def _says_first(one: Fact, other: Fact) -> bool:
-    return one.subject == other.subject and one.data == other.data and one.time <= other.time
+def _content(said: Fact) -> tuple[str, ...]:
+    """What an identification says of which address; its data has texts only."""
+    return (said.subject, *(text for name in sorted(said.data) for text in (name, said.data[name])))
+
+
+def _first_said(said: Iterable[Fact]) -> dict[tuple[str, ...], Micros]:
+    """When each was first said."""
+    first: dict[tuple[str, ...], Micros] = {}
+    for one in said:
+        first[_content(one)] = min(one.time, first.get(_content(one), one.time))
+    return first
 
 
 def _rekey(name: str, route: PartyKey, party: PartyKey | None) -> dict[str, PartyKey]:

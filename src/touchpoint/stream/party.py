@@ -122,9 +122,9 @@ class PartyStage:
     def _take(self, key: bytes, touches: list[Touch], oldest: Micros, out: list[Forward]) -> None:
         raw = self._state.get(key)
         state = _decode(unstamped(raw)) if raw is not None else PartyState(touches[0].key, PartyFacts(), Directory())
-        facts = state.facts
-        for each in touches:
-            facts = merged(facts, not_forgotten(each.facts, oldest, state.facts, state.directory.moved), each.gone)
+        moved = state.directory.moved
+        arrivals = [(not_forgotten(each.facts, oldest, state.facts, moved), each.gone) for each in touches]
+        facts = merged(state.facts, *arrivals)
         if any(each.facts.identity for each in touches):
             facts.identity = telling(facts.identity)[-MOST_TOLD:]
         leaving = self._part(key, state, facts, touches)
@@ -148,7 +148,7 @@ class PartyStage:
         if news or directory.moved or directory.into or (facts.identity and state.key.kind == "address"):
             brought, facts.closed = facts.closed, self._tombstones.of(key)
             if brought:
-                facts.closed = merged(facts, PartyFacts(closed=brought)).closed
+                facts.closed = merged(facts, (PartyFacts(closed=brought), ())).closed
             state.facts, leaving = directory.part(state.key, facts, touches, known, self._limits)
             self._tombstones.keep(key, state.facts.closed)
             state.facts.closed = []

@@ -48,13 +48,13 @@ class Questions:
         leaving = [ask for ask in waiting if ask.item in items]
         if leaving:
             self._state.pop(ASKS + key)
-            self.take(key, [ask for ask in waiting if ask not in leaving])
+            self.take(key, [ask for ask in waiting if ask.item not in items])
         return leaving
 
     def _keep(self, key: bytes, asks: list[Ask]) -> None:
         raw = self._state.get(key)
         waiting = _decode(unstamped(raw)) if raw is not None else []
-        waiting += [ask for ask in asks if ask not in waiting]
+        waiting = list(dict.fromkeys([*waiting, *asks]))
         due = min(ask.time for ask in waiting)
         self._timers.put(key, due, _encode(waiting[-MOST_WAITING:]))
 

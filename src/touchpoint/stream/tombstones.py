@@ -30,7 +30,7 @@ def not_forgotten(new: PartyFacts, oldest: Micros, known: PartyFacts, moved: Col
         return new
     here = {*known.items, *known.controls, *known.activities, *moved, *(n.removeprefix("activity:") for n in moved)}
     old = {home for home, its in homes if home not in here and all(fact.time < oldest for fact in its)}
-    return merged(PartyFacts(), new, old)
+    return merged(PartyFacts(), (new, old))
 
 
 class Tombstones:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import NamedTuple
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
+from typing import Any, NamedTuple
 
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.limits import Limits
@@ -66,49 +68,130 @@ def _order(fact: Fact) -> tuple[Micros, str, str, str, str]:
     return (fact.time, fact.source, fact.id, fact.subject, repr(fact.data))
 
 
-class Identity:
-    """The identifications and merges of some party.* facts."""
+class _Latest(NamedTuple):
+    """The last account and name told of one party; the order of each decides between parties that are merged."""
 
-    def __init__(self, facts: Iterable[Fact]) -> None:
+    at: tuple[Micros, int]
+    account: str | None
+    account_at: tuple[Micros, int]
+    name: str | None
+    name_at: tuple[Micros, int]
+
+
+class Identity:
+    """The identifications and merges of some party.* facts.
+
+    Facts are added in order of time, and the last additions can be taken back, so that a walk need not start anew
+    with each. A question costs the logarithm of what was told.
+    """
+
+    def __init__(self, facts: Iterable[Fact] = ()) -> None:
         self._known: dict[str, list[Known]] = {}
-        self._into: dict[str, str] = {}
+        self._places: dict[str, int] = {}  # of addresses, in the order in which they were first told
+        self._union: dict[str, str] = {}  # a forest of merged parties: the larger set takes the smaller
+        self._sizes: dict[str, int] = {}
+        self._labels: dict[str, str] = {}  # by set: the party that stands for it
+        self._latest: dict[str, _Latest] = {}  # by set
+        self._undo: list[Callable[[], object]] = []
+        self.add(facts)
+
+    def add(self, facts: Iterable[Fact]) -> None:
+        """Take facts none of which is earlier than what was told before."""
         for fact in sorted(facts, key=_order):
             if fact.verb == "identified":
-                data = fact.data
-                known = Known(fact.time, data["id"], data.get("account"), data.get("name"))
-                self._known.setdefault(fact.subject, []).append(known)
+                self._identify(fact)
             elif fact.verb == "merged":
                 self._merge(fact.data["from"], fact.data["into"])
 
+    def mark(self) -> int:
+        """A point to roll back to."""
+        return len(self._undo)
+
+    def roll_back(self, mark: int) -> None:
+        """Forget what was added since."""
+        while len(self._undo) > mark:
+            self._undo.pop()()
+
+    def _set(self, mapping: dict[str, Any], key: str, value: object) -> None:
+        """Assign, so that it can be undone."""
+        if key in mapping:
+            self._undo.append(partial(mapping.__setitem__, key, mapping[key]))
+        else:
+            self._undo.append(partial(mapping.pop, key))
+        mapping[key] = value
+
+    def _identify(self, fact: Fact) -> None:
+        data = fact.data
+        known = Known(fact.time, data["id"], data.get("account"), data.get("name"))
+        if fact.subject not in self._known:
+            self._set(self._places, fact.subject, len(self._places))
+            self._set(self._known, fact.subject, [])
+        told = self._known[fact.subject]
+        told.append(known)
+        self._undo.append(told.pop)
+        at = (fact.time, self._places[fact.subject])
+        party = self._find(known.id)
+        new = _Latest(at, known.account, at, known.name, at)
+        self._set(self._latest, party, _later(self._latest.get(party), new))
+
     def _merge(self, source: str, into: str) -> None:
         """A party merged into one that leads back to it adds nothing: the cycle is already one party."""
-        if self.root(into) != self.root(source):
-            self._into[self.root(source)] = self.root(into)
+        one, other = self._find(source), self._find(into)
+        if one == other:
+            return
+        label = self._labels.get(other, other)
+        sizes = self._sizes.get(one, 1), self._sizes.get(other, 1)
+        small, large = (one, other) if sizes[0] <= sizes[1] else (other, one)
+        latest = _later(self._latest.get(small), self._latest.get(large))
+        self._set(self._union, small, large)
+        self._set(self._sizes, large, sum(sizes))
+        self._set(self._labels, large, label)
+        if latest is not None:
+            self._set(self._latest, large, latest)
+
+    def _find(self, party_id: str) -> str:
+        union = self._union
+        while party_id in union:
+            party_id = union[party_id]
+        return party_id
 
     def root(self, party_id: str) -> str:
         """The party that `party_id` was merged into, and so on."""
-        while party_id in self._into:
-            party_id = self._into[party_id]
-        return party_id
+        if party_id not in self._union and party_id not in self._labels:
+            return party_id
+        found = self._find(party_id)
+        return self._labels.get(found, found)
+
+    def knows(self, address: str) -> bool:
+        """Whether anything was told of an address."""
+        return address in self._known
 
     def party_of(self, address: str, start: Micros) -> str | None:
         """Whom an address stood for at `start`, else the first that it was identified as later."""
-        at_start = later = None
-        for known in self._known.get(address, ()):
-            if known.time <= start:
-                at_start = known.id
-            elif later is None:
-                later = known.id
-        return at_start or later
+        told = self._known.get(address)
+        if not told:
+            return None
+        return told[max(0, bisect_right(told, start, key=_time) - 1)].id
 
     def latest(self, party_id: str) -> Known | None:
         """The last account and name told of a party or of those merged into it."""
-        account = name = None
-        last: Known | None = None
-        every = (known for knowns in self._known.values() for known in knowns if self.root(known.id) == party_id)
-        for known in sorted(every, key=lambda k: k.time):
-            account, name, last = known.account or account, known.name or name, known
-        return None if last is None else Known(last.time, party_id, account, name)
+        found = self._find(party_id)
+        if self._labels.get(found, found) != party_id or (last := self._latest.get(found)) is None:
+            return None
+        return Known(last.at[0], party_id, last.account, last.name)
+
+
+def _later(one: _Latest | None, other: _Latest | None) -> Any:
+    """The last of each that was told; of the same instant the other's."""
+    if one is None or other is None:
+        return one or other
+    account = other if other.account and (not one.account or other.account_at >= one.account_at) else one
+    name = other if other.name and (not one.name or other.name_at >= one.name_at) else one
+    return _Latest(max(one.at, other.at), account.account, account.account_at, name.name, name.name_at)
+
+
+def _time(known: Known) -> Micros:
+    return known.time
 
 
 def telling(facts: Iterable[Fact]) -> list[Fact]:

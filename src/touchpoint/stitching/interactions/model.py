@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from hashlib import blake2b
 
 import msgspec
@@ -84,21 +84,45 @@ def union(known: Iterable[Fact], new: Iterable[Fact]) -> list[Fact]:
     return list(merged.values())
 
 
-def merged(known: PartyFacts, new: PartyFacts, gone: Collection[str] = ()) -> PartyFacts:
-    """The union of two sets of a party's facts, without the media items that are gone elsewhere and what went along."""
-    closed = {each.interaction_id: each for each in sorted((*known.closed, *new.closed), key=lambda c: c.amended)}
+def merged(known: PartyFacts, *arrivals: tuple[PartyFacts, Collection[str]]) -> PartyFacts:
+    """The union of sets of a party's facts, taken one after the other: each with the media items that are gone
+    elsewhere by then, and what went along with them. Each home is merged once, however many arrivals it is in.
+    """
+    closed = {each.interaction_id: each for each in sorted(_closed(known, arrivals), key=lambda c: c.amended)}
+    identity = [fact for new, _ in arrivals for fact in new.identity]
+    parents = dict(known.parents)
+    for new, _ in arrivals:
+        parents.update(new.parents)
     return PartyFacts(
-        items=_homes(known.items, new.items, gone),
-        controls=_homes(known.controls, new.controls, gone),
-        activities=_homes(known.activities, new.activities, {name.removeprefix("activity:") for name in gone}),
-        identity=union(known.identity, new.identity) if new.identity else known.identity,
+        items=_homes(known.items, [(new.items, gone) for new, gone in arrivals]),
+        controls=_homes(known.controls, [(new.controls, gone) for new, gone in arrivals]),
+        activities=_homes(
+            known.activities, [(new.activities, [n.removeprefix("activity:") for n in gone]) for new, gone in arrivals]
+        ),
+        identity=union(known.identity, identity) if identity else known.identity,
         closed=sorted(closed.values(), key=lambda c: (c.instant, c.interaction_id)),
-        parents=known.parents | new.parents,
+        parents=parents,
     )
 
 
-def _homes(known: dict[str, list[Fact]], new: dict[str, list[Fact]], gone: Collection[str]) -> dict[str, list[Fact]]:
-    both = dict(known)
-    for home, facts in new.items():
-        both[home] = union(both.get(home, ()), facts)
-    return {home: facts for home, facts in both.items() if home not in gone}
+def _closed(known: PartyFacts, arrivals: Iterable[tuple[PartyFacts, Collection[str]]]) -> Iterator[Closed]:
+    yield from known.closed
+    for new, _ in arrivals:
+        yield from new.closed
+
+
+def _homes(
+    known: dict[str, list[Fact]], arrivals: Iterable[tuple[dict[str, list[Fact]], Collection[str]]]
+) -> dict[str, list[Fact]]:
+    homes = dict(known)
+    brought: dict[str, list[Fact]] = {}
+    for new, gone in arrivals:
+        for home, facts in new.items():
+            homes.setdefault(home, [])
+            brought.setdefault(home, []).extend(facts)
+        for home in gone:
+            homes.pop(home, None)
+            brought.pop(home, None)
+    for home, facts in brought.items():
+        homes[home] = union(homes[home], facts)
+    return homes
