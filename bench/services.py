@@ -12,9 +12,10 @@ from types import TracebackType
 from typing import Any, Self
 
 import asyncpg
-from kafka_broker import VERSION, KafkaBroker, KafkaMissingError
+from kafka_broker import KafkaBroker
 
 from touchpoint.embedded.broker import EmbeddedBroker
+from touchpoint.embedded.kafka import VERSION, KafkaMissingError
 from touchpoint.embedded.postgres import EmbeddedPostgres
 from touchpoint.history.migrate import migrate
 from touchpoint.settings import PREFIX, Settings

@@ -13,8 +13,9 @@ from pathlib import Path
 import orjson
 import pytest
 from capture_process import CaptureProcess, ids
-from kafka_broker import free_port
 from vendor_feed import fixture
+
+from touchpoint.embedded.broker import free_port
 
 PLAIN = {name: value for name, value in os.environ.items() if not name.startswith("TOUCHPOINT_")} | {"NO_COLOR": "1"}
 

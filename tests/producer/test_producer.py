@@ -16,9 +16,10 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaConnectionError
-from kafka_broker import KafkaBroker, free_port
+from kafka_broker import KafkaBroker
 from kafka_fixture import kafka
 
+from touchpoint.embedded.broker import free_port
 from touchpoint.events import Accepted, Decoder
 from touchpoint.events.data import Offered, ToAgent
 from touchpoint.events.fields import Party, Resource

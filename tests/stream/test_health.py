@@ -7,14 +7,9 @@ import socket
 import aiohttp
 import pytest
 
+from touchpoint.embedded.broker import free_port
 from touchpoint.stream.health import HealthPage
 from touchpoint.stream.metrics import Metrics
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def test_probes_get_200_or_503_and_prometheus_its_metrics() -> None:

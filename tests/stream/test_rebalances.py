@@ -6,8 +6,9 @@ import asyncio
 import urllib.request
 
 import pytest
-from kafka_broker import free_port
 from stream_lab import Lab, WorkerProcess
+
+from touchpoint.embedded.broker import free_port
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 

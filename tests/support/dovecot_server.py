@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from kafka_broker import free_port
+from touchpoint.embedded.broker import free_port
 
 DOVECOT = "/usr/sbin/dovecot"
 PASSWORD = "secret-of-tests"

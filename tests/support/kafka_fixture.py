@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kafka_broker import KafkaBroker, KafkaMissingError, must_have_kafka
+from kafka_broker import KafkaBroker, must_have_kafka
+
+from touchpoint.embedded.kafka import KafkaMissingError
 
 
 @pytest.fixture(scope="session")

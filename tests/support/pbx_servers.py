@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Callable
 from typing import Self
 
-from kafka_broker import free_port
+from touchpoint.embedded.broker import free_port
 
 PASSWORD = "secret of tests"
 CHALLENGE = "840415273"

@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from certificates import Authority
-from kafka_broker import KafkaBroker, free_port
+from kafka_broker import KafkaBroker
+
+from touchpoint.embedded.broker import free_port
+from touchpoint.embedded.kafka import java
 
 USER, PASSWORD = "worker", "s3cret-of-the-worker"
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
@@ -45,15 +48,15 @@ class SecureBroker(KafkaBroker):
         asked = [part for operation in operations for part in ("--operation", operation)]
         pattern = ["--resource-pattern-type", "prefixed"]
         tool = ["kafka.admin.AclCommand", "--bootstrap-server", self.bootstrap, "--add", "--allow-principal"]
-        command = self._java(*tool, f"User:{USER}", *asked, *pattern, *resources, heap="128m")
+        command = java(self.directory, "128m", *tool, f"User:{USER}", *asked, *pattern, *resources)
         subprocess.run(command, check=True, capture_output=True)
 
     def _format_options(self) -> list[str]:
         user = f"[name={USER},password={PASSWORD}]"
         return [part for name in MECHANISMS[1:] for part in ("--add-scram", f"{name}={user}")]
 
-    def _properties(self) -> str:
-        usual = dict(line.split("=", 1) for line in super()._properties().splitlines())
+    def _properties(self) -> dict[str, str]:
+        usual = super()._properties()
         values = usual | {
             "listeners": _more(usual["listeners"], {name: f"{name}://{self.at(name)}" for name in PROTOCOLS}),
             "advertised.listeners": _more(
@@ -76,7 +79,7 @@ class SecureBroker(KafkaBroker):
             values[f"listener.name.{name}.plain.sasl.jaas.config"] = f'{_PLAIN} required user_{USER}="{PASSWORD}";'
             for mechanism in MECHANISMS[1:]:
                 values[f"listener.name.{name}.{mechanism.lower()}.sasl.jaas.config"] = f"{_SCRAM} required;"
-        return "".join(f"{name}={value}\n" for name, value in values.items())
+        return values
 
 
 def _more(usual: str, added: Mapping[str, str]) -> str:

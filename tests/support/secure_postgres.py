@@ -9,13 +9,14 @@ from pathlib import Path
 
 import asyncpg
 from certificates import Authority
-from kafka_broker import ROOT, fetched, free_port
 
+from touchpoint.embedded.broker import free_port
+from touchpoint.embedded.kafka import cache, fetched
 from touchpoint.embedded.postgres import EmbeddedPostgres, _give
 
 USER, PASSWORD = "worker", "s3cret-of-the-database"
 POM = Path(__file__).with_name("postgres-pom.xml")
-PACKAGE = ROOT / ".cache" / "postgres-17.5.0"
+PACKAGE = cache() / "postgres-17.5.0"
 _RULES = """
 local all postgres trust
 host all all 127.0.0.1/32 scram-sha-256

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from types import FrameType
 from typing import Annotated
 
@@ -19,6 +20,8 @@ from touchpoint.cli.comparison import compare
 from touchpoint.cli.demo_report import Screen, Stored
 from touchpoint.cli.demo_services import Services
 from touchpoint.cli.errors import CliError
+from touchpoint.embedded.broker import EmbeddedBroker
+from touchpoint.embedded.kafka import ApacheKafka
 from touchpoint.events import Accepted, Decoder
 from touchpoint.history.reader import content_hashes, one_record, queue_report
 from touchpoint.settings import FIXED_PARTY_SECRET
@@ -34,21 +37,38 @@ STALLED_AFTER = 40.0  # seconds without anything closed
 SHOWN = 14  # interactions in the table
 PROGRESS = "SELECT (SELECT count(*) FROM touchpoint.media_item), (SELECT count(*) FROM touchpoint.interaction_index)"
 
+
+class Broker(StrEnum):
+    """What the demo runs on."""
+
+    EMBEDDED = "embedded"
+    KAFKA = "kafka"
+
+
+BROKERS: dict[Broker, type[EmbeddedBroker | ApacheKafka]] = {Broker.EMBEDDED: EmbeddedBroker, Broker.KAFKA: ApacheKafka}
+Kind = Annotated[
+    Broker, typer.Option("--broker", help="`kafka`: Apache Kafka from Maven Central, which needs Java 17 and Maven.")
+]
 Seed = Annotated[int, typer.Option(help="Another seed is another hour.")]
 Volume = Annotated[float, typer.Option(min=20, max=100_000, help="Contacts in the hour.")]
 Keep = Annotated[bool, typer.Option("--keep", help="Leave all running at the end, and say how to connect and end it.")]
 
 
-def demo(seed: Seed = 1, volume: Volume = 300.0, keep: Keep = False) -> None:
+def demo(seed: Seed = 1, volume: Volume = 300.0, broker: Kind = Broker.EMBEDDED, keep: Keep = False) -> None:
     """See an hour of calls, emails, faxes and chats become interactions.
 
-    Starts an embedded Kafka-compatible broker, an embedded PostgreSQL and a worker; plays a simulated hour through
-    them; checks the stored interactions against the same events folded offline, hash by hash; shows some of them.
-    Ends cleanly and leaves nothing running.
+    Starts a broker, an embedded PostgreSQL and a worker; plays a simulated hour through them; checks the stored
+    interactions against the same events folded offline, hash by hash; shows some of them. Ends cleanly and leaves
+    nothing running.
+
+    The broker is a Kafka-compatible one from a Python wheel of a single author; with `--broker kafka` it is Apache
+    Kafka. Neither the wheel nor that of PostgreSQL is part of a production installation.
 
     Examples:
 
         touchpoint demo
+
+        touchpoint demo --broker kafka
 
         touchpoint demo --seed 7 --keep
     """
@@ -56,8 +76,8 @@ def demo(seed: Seed = 1, volume: Volume = 300.0, keep: Keep = False) -> None:
     with ending_on_terminate():
         events = list(simulate(seed, START, 1.0, volume))
         expected = offline(events)
-        with Services(keep=keep) as services:
-            screen.starting("PostgreSQL, a broker and a worker")
+        with Services(BROKERS[broker](keep=keep), keep=keep) as services:
+            screen.starting(f"PostgreSQL, {services.broker.name}, and a worker")
             services.start()
             stored = asyncio.run(play(services, screen, events, expected))
             verdict(screen, stored, expected)

@@ -18,6 +18,7 @@ from typing import Any, Self
 from touchpoint.cli.errors import CliError
 from touchpoint.embedded.broker import EmbeddedBroker, EmbeddedBrokerError, free_port
 from touchpoint.embedded.held import Held
+from touchpoint.embedded.kafka import ApacheKafka
 from touchpoint.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresError
 from touchpoint.history.migrate import migrate
 from touchpoint.settings import PREFIX, load_settings
@@ -31,8 +32,9 @@ class Services:
 
     topic_prefix = "touchpoint."
 
-    def __init__(self, *, keep: bool) -> None:
-        self.broker = EmbeddedBroker(keep=keep)
+    def __init__(self, broker: EmbeddedBroker | ApacheKafka, *, keep: bool) -> None:
+        """`broker` is one that was not started yet, and with `keep` one that is kept."""
+        self.broker = broker
         self.postgres = EmbeddedPostgres(keep=keep)
         self.directory = Path(tempfile.mkdtemp(prefix="touchpoint-demo-"))
         self.worker: Held | None = None
@@ -61,7 +63,7 @@ class Services:
             "partitions": 4,
             "replication": 1,
             "min_insync": 1,
-            "idempotence": False,
+            "idempotence": self.broker.idempotence,
             "session_timeout": 6,
             "metrics_port": port,
         }

