@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from kafka_broker import free_port
 
+from touchpoint.embedded.broker import free_port
 from touchpoint.endpoint import Answer, Bounds, Endpoint
 
 BOUNDS = Bounds(connections=8, header=1024, ask=0.2, answer=0.2)

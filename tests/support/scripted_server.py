@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Self
 
-from kafka_broker import free_port
+from touchpoint.embedded.broker import free_port
 
 
 class Step(Enum):
