@@ -217,3 +217,103 @@ def test_a_supervisor_in_the_details_is_joined_in_their_mode(segment: str, mode:
 def test_a_conversation_that_is_a_page_of_a_query_or_stands_alone_is_the_same() -> None:
     page = orjson.loads(b"".join(fixture(BACKFILL)))
     assert events(NAME, [orjson.dumps(page)]) == events(NAME, [orjson.dumps(page["conversations"][0])])
+
+
+# --- several sessions of one side: callbacks, campaigns, users who call themselves ------------------------------------
+
+T = "2026-01-05T09:"
+
+
+def segment(kind: str, start: str, end: str | None, **told: Any) -> dict[str, Any]:
+    return {"segmentType": kind, "segmentStart": f"{T}{start}Z", "segmentEnd": end and f"{T}{end}Z", **told}
+
+
+def participant(purpose: str, *segments: dict[str, Any], user: str | None = None, **session: Any) -> dict[str, Any]:
+    told = {"mediaType": "voice", "sessionId": f"{purpose}{user}{len(session)}", **session, "segments": list(segments)}
+    return {"participantId": f"{purpose}{user}", "purpose": purpose, "userId": user, "sessions": [told]}
+
+
+def details(*participants: dict[str, Any], name: str = "c", **told: Any) -> bytes:
+    return orjson.dumps({"conversations": [{"conversationId": name, **told, "participants": list(participants)}]})
+
+
+def test_the_end_of_a_session_is_not_the_end_of_a_conversation_that_calls_back() -> None:
+    """The caller hangs up in the queue after they chose a callback, and is called back a quarter of an hour later."""
+
+    def at(topic: str, when: float, session: str, media: str = "VOICE", **body: Any) -> bytes:
+        told = {"eventTime": 1767603600000 + int(when * 1000), "sessionId": session, "mediaType": media, **body}
+        return notification(topic, **told)
+
+    number = {"ani": "tel:+441632960922", "dnis": "tel:+441632960000"}
+    lines = [
+        at("customer.start", 0, "s0", **number),
+        at("acd.start", 5, "s1", queueId="q1"),
+        at("customer.start", 66, "s4", "CALLBACK", callbackNumbers=["+441632960922"]),
+        at("acd.end", 66, "s1", queueId="q1", disconnectType="TRANSFER"),
+        at("acd.start", 66, "s3", "CALLBACK", queueId="q1"),
+        at("customer.end", 70, "s0", disconnectType="ENDPOINT"),
+        at("user.start", 960, "s6", "CALLBACK", userId="u1", queueId="q1"),
+        at("acd.end", 970, "s3", "CALLBACK", queueId="q1", disconnectType="TRANSFER"),
+        at("user.start", 980, "s7", userId="u1", direction="OUTBOUND"),
+        at("customer.start", 980, "s5", direction="OUTBOUND", ani=number["dnis"], dnis=number["ani"]),
+        at("customer.end", 1290, "s5", direction="OUTBOUND", disconnectType="ENDPOINT"),
+        at("user.end", 1290, "s7", userId="u1", disconnectType="PEER", interactingDurationMs=300_000),
+        at("customer.end", 1300, "s4", "CALLBACK", disconnectType="PEER"),
+        at("user.end", 1300, "s6", "CALLBACK", userId="u1", disconnectType="CLIENT", interactingDurationMs=330_000),
+    ]
+    item = items(events(NAME, lines))["c"]
+    assert (item["abandoned"], item["direction"], item["talk_ms"]) == (None, "inbound", 330_000)
+    assert [(each["queue"], each["end_reason"]) for each in item["segments"] if each["type"] == "queue"] == [
+        ("q1", "callback"), ("q1", "answered"),
+    ]  # fmt: skip
+    assert item["flags"] == []
+
+
+def test_a_callback_has_the_number_that_is_called_and_a_campaign_is_outbound() -> None:
+    session: dict[str, Any] = {"mediaType": "callback", "callbackNumbers": ["+442079460001"], "outboundCampaignId": "camp"}
+    customer = participant("customer", segment("interact", "00:00.000", "05:00.000"), **session)
+    (said, *_) = events(NAME, [details(customer)])
+    assert said["data"] == {
+        "direction": "outbound", "party": {"address": "+442079460001"}, "campaign": "camp",
+    }  # fmt: skip
+    (said, *_) = events(NAME, [details(customer, originatingDirection="inbound")])
+    assert said["data"]["direction"] == "inbound"
+
+
+def test_a_wrap_up_that_begins_before_the_talk_ends_cuts_none_of_it() -> None:
+    agent = participant(
+        "agent", segment("interact", "00:02.002", "00:12.000"), segment("wrapup", "00:11.930", "00:21.930"), user="u"
+    )
+    item = items(events(NAME, [details(agent)]))["c"]
+    assert (item["talk_ms"], item["acw_ms"]) == (9_998, 10_000)
+    assert "routing" not in {each["type"] for each in item["segments"]}
+
+
+def test_a_user_who_calls_the_own_hotline_is_the_caller() -> None:
+    lines = [
+        details(
+            participant("user", segment("interact", "00:00.000", "00:40.000"), user="boss", direction="outbound"),
+            participant("ivr", segment("interact", "00:00.000", "00:08.000")),
+            participant("acd", segment("interact", "00:08.000", "00:20.000", queueId="q")),
+            participant("agent", segment("interact", "00:20.000", "00:40.000"), user="u"),
+        )
+    ]
+    item = items(events(NAME, lines))["c"]
+    assert [(kind, length) for kind, _, length, _ in kinds(item)] == [
+        ("ivr", 8_000), ("queue", 12_000), ("with_agent", 20_000),
+    ]  # fmt: skip
+    assert (item["direction"], item["conferenced"], list(item["agents"])) == ("internal", False, ["u"])
+
+
+def test_a_malformed_conversation_loses_itself_and_not_its_page() -> None:
+    good = orjson.loads(details(participant("customer", segment("interact", "00:00.000", "00:40.000"))))
+    bad = orjson.loads(details(participant("customer", segment("interact", "0:99", "00:40.000")), name="bad"))
+    page = orjson.dumps({"conversations": [*bad["conversations"], *good["conversations"]], "totalHits": 2})
+    said = translated(NAME, [page])
+    assert [isinstance(each, Unknown) for each in said] == [True, False, False]
+
+
+def test_the_platform_api_is_named_for_what_it_is() -> None:
+    (unknown,) = translated(NAME, [b'{"id": "x", "participants": [{"purpose": "customer", "calls": []}]}'])
+    assert isinstance(unknown, Unknown)
+    assert "details/query" in unknown.reason
