@@ -45,7 +45,6 @@ def test_the_call_reads_as_it_went() -> None:
         ("alerting", "1002@default", 4_000, "answered"),
         ("with_agent", "1002@default", 90_100, "agent_released"),
         ("hold", "1002@default", 12_500, "retrieved"),
-        ("routing", None, 50, "customer_disconnected"),
     ]
     assert (item["flags"], item["acw_ms"], item["end_reason"]) == ([], None, "NORMAL_CLEARING")
 

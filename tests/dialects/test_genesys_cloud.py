@@ -270,7 +270,11 @@ def test_the_end_of_a_session_is_not_the_end_of_a_conversation_that_calls_back()
 
 
 def test_a_callback_has_the_number_that_is_called_and_a_campaign_is_outbound() -> None:
-    session: dict[str, Any] = {"mediaType": "callback", "callbackNumbers": ["+442079460001"], "outboundCampaignId": "camp"}
+    session: dict[str, Any] = {
+        "mediaType": "callback",
+        "callbackNumbers": ["+442079460001"],
+        "outboundCampaignId": "camp",
+    }
     customer = participant("customer", segment("interact", "00:00.000", "05:00.000"), **session)
     (said, *_) = events(NAME, [details(customer)])
     assert said["data"] == {

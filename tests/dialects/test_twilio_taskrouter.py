@@ -39,7 +39,6 @@ def test_the_task_reads_as_it_went_to_the_millisecond_whatever_the_order_of_arri
         ("alerting", "WK0000000000000000000000000000001", 15_007, "no_answer"),
         ("alerting", "WK0000000000000000000000000000002", 3_507, "answered"),
         ("with_agent", "WK0000000000000000000000000000002", 120_500, "agent_released"),
-        ("routing", None, 4, "customer_disconnected"),
         ("wrap_up", "WK0000000000000000000000000000002", 27_604, "wrapup_ended"),
     ]
     assert item["flags"] == []

@@ -188,12 +188,12 @@ def _user(session: _Session, sessions: list[_Session]) -> list[Event]:
 def _wrapup(session: _Session, segment: _Segment) -> None:
     """Genesys may begin it some milliseconds before the talk ends: it begins there, as long as Genesys says."""
     said, begin = session.said, max([segment.start, *session.talk_ends])
-    said.say("wrapup_started", begin, of="acw", resource=said.agent)
-    if segment.end is not None:
-        length, code = segment.end - segment.start, segment.told.get("wrapUpCode")
-        said.say(
-            "wrapup_ended", begin + length, of="acw", resource=said.agent, duration_ms=length // 1_000, outcome=code
-        )
+    length = None if segment.end is None else segment.end - segment.start
+    stated = None if length is None else length // 1_000
+    said.say("wrapup_started", begin, of="acw", resource=said.agent, duration_ms=stated)
+    if length is not None:
+        code = segment.told.get("wrapUpCode")
+        said.say("wrapup_ended", begin + length, of="acw", resource=said.agent, duration_ms=stated, outcome=code)
 
 
 def _talks(sessions: list[_Session]) -> Iterator[Event]:

@@ -189,7 +189,7 @@ def _acw(said: Said, _known: _Conversation) -> None:
     length = said.body.get("wrapupDurationMs")
     outcome = said.body.get("wrapupCode")
     if length is not None:
-        said.say("wrapup_started", said.time - int(length) * 1_000, resource=said.agent)
+        said.say("wrapup_started", said.time - int(length) * 1_000, resource=said.agent, duration_ms=length)
     said.say("wrapup_ended", resource=said.agent, duration_ms=length, outcome=outcome)
 
 

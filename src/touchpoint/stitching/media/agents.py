@@ -148,7 +148,9 @@ def wrapup_started(line: Timeline, fact: Fact, row: Row) -> None:
         line.close(monitor, fact.time, row.why("monitor", fact), fact, row.number)
     _leave(line, agent, fact, row)
     if agent not in line.wrapups:
-        line.wrapups[agent] = line.add("wrap_up", fact, row.number, agent)
+        span = line.wrapups[agent] = line.add("wrap_up", fact, row.number, agent)
+        if "duration_ms" in fact.data:
+            span.stated_end = fact.time + fact.data["duration_ms"] * 1000
 
 
 def wrapup_ended(line: Timeline, fact: Fact, row: Row) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from touchpoint.stitching.facts import Fact, Micros
@@ -13,6 +14,8 @@ from touchpoint.stitching.media.timeline import Timeline
 AFTERWARDS = frozenset({"wrapup_started", "wrapup_ended", "summary"})
 QUIET = "quiet"  # end reason of routing that nothing followed
 TIMED_OUT = "timed_out"
+TEARDOWN: Micros = 250_000
+"""Systems tell the end of a call some milliseconds after the agent's hang-up: nobody waited in between."""
 
 
 class Completion(NamedTuple):
@@ -77,12 +80,12 @@ def _quiet_end(line: Timeline, facts: list[Fact]) -> Micros | None:
     routing = line.is_open("routing")
     if line.customer is not None and not routing:
         return None
-    if routing and not any(span.type == "with_agent" for span in line.spans):
-        return None  # "every agent ended" needs an agent: who had none yet is still being routed
     ends = [s.end for s in line.spans if s.end != OPEN and s.type not in ("routing", "wrap_up")]
     if line.like == "email":
         sent = [f.time for f in facts if f.verb == "sent" and f.data.get("kind", "reply") in ("reply", "new")]
         return max(ends + sent) if sent else None
+    if routing and not any(span.type == "with_agent" for span in line.spans):
+        return None  # "every agent ended" needs an agent: who had none yet is still being routed
     return max(ends, default=None)
 
 
@@ -98,9 +101,12 @@ def _drop_late_wrapups(line: Timeline) -> None:
 
 
 def _close_wrapups(line: Timeline) -> Micros:
-    """An open wrap-up gets its start as its end, but may delay completion."""
+    """An open wrap-up lasts as long as its start states, else it gets its start as its end; it delays completion."""
     settled = line.start
     for agent, span in line.wrapups.items():
+        if span.stated_end is not None:
+            line.close(span, span.stated_end, "stated", None, None)
+            continue
         settled = max(settled, span.start + line.limits.wrapup_at_most)
         line.close(span, span.start, "unfinished", None, None)
         line.flags.add(Flag.WRAPUP_UNFINISHED)
@@ -120,9 +126,16 @@ def later(start: Micros, span: Micros, silent: tuple[tuple[Micros, Micros], ...]
     return due
 
 
-def is_dropped(span: Span, end: Micros) -> bool:
-    """Routing of zero length, and routing after the end, is no segment."""
-    return span.type == "routing" and (span.end == span.start or span.start >= end)
+def is_dropped(span: Span, end: Micros, releases: Collection[Micros]) -> bool:
+    """Routing of zero length, routing after the end, and what a system takes to tell the end after its agent's hang-up.
+
+    `releases`: when an agent's connection ended.
+    """
+    if span.type != "routing":
+        return False
+    if span.end == span.start or span.start >= end:
+        return True
+    return span.end == end and end - span.start < TEARDOWN and span.start in releases
 
 
 def window(facts: list[Fact], limits: Limits) -> Micros:

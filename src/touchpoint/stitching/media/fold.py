@@ -115,7 +115,8 @@ def _closed(line: Timeline, own: list[Fact], reports: list[Fact], end: Micros) -
         overlaps(line)
     if reports:
         add_hold_totals(line, reports)
-    spans = [span for span in line.spans if not is_dropped(span, end)]
+    releases = {span.end for span in line.spans if span.type == "with_agent"}
+    spans = [span for span in line.spans if not is_dropped(span, end, releases)]
     spans.sort(key=_start)
     holes = gaps(spans, line.start, end, own)
     if holes:

@@ -13,7 +13,8 @@ from touchpoint.stitching.media.claims import derived_in_time
 from touchpoint.stitching.media.derived import CONNECTS, agent_of, derive
 from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.media.order import ordered
-from touchpoint.stitching.media.summaries import stand_ins
+from touchpoint.stitching.media.summaries import ENDS, stand_ins
+from touchpoint.stitching.media.timeline import NEAR
 
 STARTS = frozenset({"offered", "dialing", "connected", "sent", "draft_started", "transmission_started"})
 _PARTS = frozenset({"released", "transferred", "left", "parked", "wrapup_started"})
@@ -39,7 +40,7 @@ def complete(facts: list[Fact], limits: Limits, flags: set[Flag]) -> list[Fact]:
         if "summary" in verbs:
             missing += list(stand_ins(facts, missing, flags))
     if "wrapup_ended" in verbs:
-        missing += _wrapup_starts(facts)
+        missing += _wrapup_starts(facts, flags)
     if not missing:
         return facts
     return ordered(facts + derived_in_time(missing, facts, limits, flags))
@@ -71,11 +72,16 @@ def _answers(facts: list[Fact]) -> Iterator[Fact]:
         parted[agent] = fact.time
 
 
-def _wrapup_starts(facts: list[Fact]) -> Iterator[Fact]:
-    """`wrapup_ended` with a duration and no start."""
+def _wrapup_starts(facts: list[Fact], flags: set[Flag]) -> Iterator[Fact]:
+    """`wrapup_ended` with a duration and no start: never before what was observed of the agent's connection ended."""
     start = start_of(facts)
     open_: set[str] = set()
+    here: set[str] = set()
+    parted: dict[str, Micros] = {}
     for fact in facts:
+        if fact.verb in ENDS:
+            parted |= dict.fromkeys(here, fact.time)
+            here.clear()
         agent = agent_of(fact)
         if agent is None:
             continue
@@ -83,8 +89,15 @@ def _wrapup_starts(facts: list[Fact]) -> Iterator[Fact]:
             open_.add(agent)
         elif fact.verb in CONNECTS:
             open_.discard(agent)
+            here.add(agent)
+        elif fact.verb in _PARTS:
+            here.discard(agent)
+            parted[agent] = fact.time
         elif fact.verb == "wrapup_ended":
             if agent not in open_ and "duration_ms" in fact.data:
-                at = max(fact.time - fact.data["duration_ms"] * 1000, start)
+                claimed = fact.time - fact.data["duration_ms"] * 1000
+                at = max(claimed, start, min(parted.get(agent, start), fact.time))
+                if at - max(claimed, start) > NEAR:
+                    flags.add(Flag.REPORTED_MISMATCH)
                 yield derive(fact, "wrapup_started", at, "derived", resource=fact.data["resource"])
             open_.discard(agent)

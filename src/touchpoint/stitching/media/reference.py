@@ -21,12 +21,13 @@ GIVEN = {
 """What the contract lets an event give as its reason, by verb."""
 
 GENERAL: tuple[tuple[str, tuple[str, ...], str], ...] = (
-    ("awaiting_customer", ("with_agent", *INSIDE), "a chat: no event for 5 min, the customer not the last to write"),
+    ("awaiting_customer", ("with_agent", *INSIDE), "a chat: no message for 5 min, the customer not the last to write"),
     ("quiet", ("routing",), "completion (b): every agent ended, nothing but routing open and no event for 30 s"),
     ("transmitted", EVERYTHING, "a fax that was transmitted, with nothing newer"),
     ("timed_out", EVERYTHING, "completion (c): the item's age since its last event"),
     ("reported", ("hold",), "a hold known only as a total"),
     ("unfinished", ("wrap_up",), "a wrap-up that never ended: its start is its end"),
+    ("stated", ("wrap_up",), "a wrap-up whose end was not told, but its length at its start"),
 )  # fmt: skip
 
 

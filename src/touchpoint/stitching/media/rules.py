@@ -103,9 +103,11 @@ RULES: tuple[Row, ...] = (
         "not wrap_up; the item ends at the first of 19 and 20; later events but wrap-up and summary open nothing: "
         "flag after_end if they would have", endings.ended),
     Row(21, "wrapup_started", "", None, {**RELEASES, "inferred hold": "agent_released"}, "wrap_up(A)",
-        "with routing if no agent remains; up to 2 min after the end, later: flag after_end", agents.wrapup_started),
+        "with routing if no agent remains; up to 2 min after the end, later: flag after_end; "
+        "a duration ends it if nothing else does", agents.wrapup_started),
     Row(22, "wrapup_ended", "", None, {"wrap_up": "wrapup_ended"}, "-",
-        "if none was open and a duration is given: a start at time - duration, derived, never before the item's start",
+        "if none was open and a duration is given: a start at time - duration, derived, never before the item's start "
+        "or the end of the agent's connection",
         agents.wrapup_ended),
     Row(23, "summary", "", None, {"hold": "reported"}, "missing segments, aggregate",
         "never overwrites what was observed; a difference over 2 s: flag reported_mismatch", agents.nothing),

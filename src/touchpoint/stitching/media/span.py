@@ -30,6 +30,7 @@ class Span:
         "queue",
         "reason",
         "start",
+        "stated_end",
         "track",
         "transferred_from",
         "type",
@@ -63,4 +64,5 @@ class Span:
         self.partner: str | None = None  # of a consult: the agent at the other end
         self.hold: Span | None = None  # of a with_agent: its open hold
         self.drafting: Span | None = None  # of a with_agent: its open drafting
+        self.stated_end: Micros | None = None  # of a wrap_up whose start says how long it lasts
         self.had_hold = False  # of a with_agent: a hold was observed or inferred in it

@@ -18,7 +18,7 @@ from touchpoint.stitching.media.derived import CONNECTS, agent_of, derive
 from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.media.timeline import NEAR
 
-_ENDS = frozenset({"ended", "disconnected"})
+ENDS = frozenset({"ended", "disconnected"})
 _AFTERWARDS = frozenset({"summary", "wrapup_started", "wrapup_ended"})
 _PARTS = frozenset({"released", "transferred", "left", "parked", "wrapup_started", "sent", "draft_discarded"})
 _AGGREGATE = "aggregate"
@@ -31,6 +31,7 @@ class _Seen:
         self.verbs: set[str] = set()
         self.by_agent: dict[str, set[str]] = {}
         self.connected: dict[str, Micros] = {}  # since when, by agent
+        self.connections: list[tuple[str, Micros]] = []  # agent and time
         self.queued: list[tuple[str, Micros]] = []  # source and time
         self.transfers: list[Micros] = []
         self.releases: list[tuple[Micros, dict[str, Any]]] = []  # time and resource
@@ -45,6 +46,7 @@ class _Seen:
         if agent is not None:
             self.by_agent.setdefault(agent, set()).add(fact.verb)
             if fact.verb in CONNECTS:
+                self.connections.append((agent, fact.time))
                 self.connected[agent] = min(fact.time, self.connected.get(agent, fact.time))
         if fact.verb == "queued":
             self.queued.append((fact.source, fact.time))
@@ -52,10 +54,18 @@ class _Seen:
             self.transfers.append(fact.time)
         elif fact.verb == "released" and agent is not None:
             self.releases.append((fact.time, fact.data["resource"]))
-        if fact.verb in _ENDS and (self.ended is None or fact.time < self.ended):
+        if fact.verb in ENDS and (self.ended is None or fact.time < self.ended):
             self.ended = fact.time
         if fact.verb not in _AFTERWARDS and (self.last is None or fact.time > self.last):
             self.last = fact.time
+
+    def released_after(self, agent: str, at: Micros) -> Micros:
+        """When the agent's connection of that instant ended; the instant itself if there is none."""
+        came = max((time for who, time in self.connections if who == agent and time <= at), default=None)
+        gone = sorted(time for time, who in self.releases if who["id"] == agent)
+        if came is None or any(came <= time <= at for time in gone):
+            return at
+        return next((time for time in gone if time > at), at)
 
 
 def stand_ins(facts: list[Fact], derived: list[Fact], flags: set[Flag]) -> Iterator[Fact]:
@@ -90,7 +100,7 @@ def _of_one(summary: Fact, seen: _Seen, flags: set[Flag]) -> Iterator[Fact]:
     elif ended is None and own.isdisjoint(_PARTS):
         yield from _release(summary, told, seen.connected[agent])
     if own.isdisjoint({"wrapup_started", "wrapup_ended"}):
-        yield from _wrapup(summary, told, ended, flags)
+        yield from _wrapup(summary, told, ended, seen, flags)
 
 
 def _queue(summary: Fact, told: dict[str, Any], seen: _Seen, flags: set[Flag]) -> Iterator[Fact]:
@@ -157,15 +167,18 @@ def _connected_ms(told: dict[str, Any]) -> int | None:
     return int(told["talk_ms"]) + int(told.get("hold_ms", 0)) if "talk_ms" in told else None
 
 
-def _wrapup(summary: Fact, told: dict[str, Any], ended: Micros | None, flags: set[Flag]) -> Iterator[Fact]:
-    began, over = told.get("acw_started_at", ended), told.get("acw_ended_at")
-    if began is not None and over is None and "acw_ms" in told:
-        over = began + told["acw_ms"] * 1000
-    if began is None or over is None:
+def _wrapup(summary: Fact, told: dict[str, Any], ended: Micros | None, seen: _Seen, flags: set[Flag]) -> Iterator[Fact]:
+    """After-contact work, as long as the record says: it cuts nothing of what was observed of the connection."""
+    claimed, over = told.get("acw_started_at", ended), told.get("acw_ended_at")
+    if claimed is not None and over is None and "acw_ms" in told:
+        over = claimed + told["acw_ms"] * 1000
+    if claimed is None or over is None:
         return
     resource = summary.data["resource"]
+    began = seen.released_after(resource["id"], claimed)
     yield derive(summary, "wrapup_started", began, _AGGREGATE, resource=resource)
-    yield derive(summary, "wrapup_ended", _not_before(began, over, flags), _AGGREGATE, resource=resource)
+    ends = _not_before(claimed, over, flags) + began - claimed
+    yield derive(summary, "wrapup_ended", ends, _AGGREGATE, resource=resource)
 
 
 def _not_before(start: Micros, end: Micros, flags: set[Flag]) -> Micros:
