@@ -59,5 +59,5 @@ def test_what_is_truncated_fits_whatever_is_too_large_in_it(value: bytes | None,
     cut = truncated(letter, limit)
     assert Outbound("dead-letters", 0, cut.key, cut.value, cut.headers).size <= limit
     assert dict(cut.headers)[CAUSE] == b"no"
-    assert int(dict(cut.headers)[TRUNCATED]) == len(value or b"")
+    assert dict(cut.headers)[TRUNCATED] == str(len(value or b"")).encode()
     assert code_of(cut) == "type"

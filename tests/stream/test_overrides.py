@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 from importlib.metadata import version
 
 import faust
 import pytest
+from aiokafka.consumer import fetcher
 from faust.tables.manager import TableManager as FaustTableManager
 from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 
 from touchpoint.stream.app import App
+from touchpoint.stream.fetching import fetched
 from touchpoint.stream.recovery import ChangelogRecovery, TableManager
 from touchpoint.stream.tables import Table
 from touchpoint.stream.transport import BatchSchema, Consumer, Producer
@@ -42,6 +45,17 @@ OVERRIDES = [
     (App, faust.App, "_create_directories", "(self)"),
 ]  # fmt: skip
 
+REPLACED = {
+    "MemoryRecords": (fetched.FetchedBytes, ["has_next", "size_in_bytes"]),
+    "PartitionRecords": (fetched.PartitionRecords, ["__init__", "__iter__", "__next__"]),
+    "FetchResult": (fetched.FetchResult, ["getall"]),
+}
+ORIGINALS = {
+    "PartitionRecords": "(tp, records, aborted_transactions, fetch_offset, key_deserializer, value_deserializer, "
+    "check_crcs, isolation_level)",
+    "FetchResult": "(tp, *, assignment, partition_records, backoff)",
+}
+
 USED = {
     driver.Consumer: (
         "_set_active_tps _get_active_partitions _is_changelog_tp _getmany _commit stop_flow wait_first on_buffer_full"
@@ -67,6 +81,39 @@ def test_an_overridden_method_has_the_signature_it_was_written_against(
     assert name in vars(ours), f"{ours.__name__}.{name} is gone: take it out of this list"
     assert _shape(getattr(base, name)) == signature
     assert _shape(getattr(ours, name)) == signature
+
+
+@pytest.mark.trap(17)
+def test_what_is_replaced_of_aiokafkas_fetcher_is_used_as_it_was_written_against() -> None:
+    source = inspect.getsource(fetcher.Fetcher)
+    assert source.count("MemoryRecords(part_data[-1])") == 1
+    assert source.count("PartitionRecords(") == 1
+    assert source.count("FetchResult(") == 1
+    assert source.count("type(res_or_error) is FetchResult") == 2, "a subclass would not be taken for one"
+    for name, (ours, methods) in REPLACED.items():
+        assert getattr(fetcher, name) is ours
+        assert all(method in vars(ours) for method in methods)
+    assert _shape(fetched.PartitionRecords.__init__).replace("self, ", "") == ORIGINALS["PartitionRecords"]
+    assert _shape(fetched.FetchResult.__init__).replace("self, ", "") == ORIGINALS["FetchResult"]
+    assert set(vars(original("FetchResult"))) >= {"check_assignment", "_update_position", "getone", "has_more"}
+
+
+def original(name: str) -> type:
+    """A class of aiokafka's fetcher as it was before ours took its place."""
+    spec = importlib.util.find_spec("aiokafka.consumer.fetcher")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found = getattr(module, name)
+    assert isinstance(found, type)
+    return found
+
+
+@pytest.mark.parametrize("name", ORIGINALS)
+@pytest.mark.trap(17)
+def test_aiokafkas_own_classes_have_the_signatures_that_ours_have(name: str) -> None:
+    assert _shape(vars(original(name))["__init__"]).replace("self, ", "") == ORIGINALS[name]
 
 
 @pytest.mark.parametrize(("base", "name"), [(base, name) for base, names in USED.items() for name in names.split()])

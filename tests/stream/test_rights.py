@@ -66,7 +66,7 @@ class Sent:
 
     @property
     def letters(self) -> list[dict[str, str]]:
-        every = [dict(letter.headers) for letter in self.cluster.dead]
+        every = [{name: value or b"" for name, value in letter.headers} for letter in self.cluster.dead]
         return [{"code": headers[CODE].decode(), "cause": headers[CAUSE].decode()} for headers in every]
 
     def closed(self) -> list[Event]:

@@ -77,7 +77,7 @@ class Cluster:
         key: bytes | None,
         value: bytes | None,
         partition: int | None = None,
-        headers: Iterable[tuple[str, bytes]] = (),
+        headers: Iterable[tuple[str, bytes | None]] = (),
     ) -> None:
         place = self._place(topic, key, partition)
         partition = place[1]

@@ -53,7 +53,7 @@ def in_full(letter: Letter, at_most: int) -> RenderableType:
         ("dead letter", str(letter.place)),
         ("buried", f"{_when(letter)} UTC by touchpoint {letter.version}"),
         ("key", "none" if letter.key is None else printable(letter.key)),
-        *((f"header {name}", printable(value)) for name, value in letter.headers),
+        *((f"header {name}", "null" if value is None else printable(value)) for name, value in letter.headers),
     ]
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style=MUTED, no_wrap=True)
@@ -124,7 +124,7 @@ def as_json(letter: Letter) -> dict[str, Any]:
         "cause": letter.cause,
         "code": letter.code,
         "version": letter.version,
-        "buried": datetime.fromtimestamp(letter.timestamp / 1000, UTC).isoformat().replace("+00:00", "Z"),
+        "buried": None if (buried := _buried(letter)) is None else buried.isoformat().replace("+00:00", "Z"),
         **_member("key", letter.key),
         "headers": [{"name": name, **_member("value", value)} for name, value in letter.headers],
         **_member("value", letter.value),
@@ -140,7 +140,16 @@ def _member(name: str, value: bytes | None) -> dict[str, str | None]:
 
 
 def _when(letter: Letter) -> str:
-    return f"{datetime.fromtimestamp(letter.timestamp / 1000, UTC):%Y-%m-%d %H:%M:%S}"
+    buried = _buried(letter)
+    return "unknown" if buried is None else f"{buried:%Y-%m-%d %H:%M:%S}"
+
+
+def _buried(letter: Letter) -> datetime | None:
+    """None for a timestamp that is no date: whoever produces may write any 64 bits."""
+    try:
+        return datetime.fromtimestamp(letter.timestamp / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 def _key(letter: Letter) -> Text:

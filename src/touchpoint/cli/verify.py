@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from touchpoint.events import Verdict
     from touchpoint.settings import Settings
+    from touchpoint.stream.fetching import Damaged
 
 Json = dict[str, Any]
 
@@ -136,8 +137,9 @@ async def _consumed(settings: Settings) -> tuple[list[Fact], int]:
 
     facts: list[Fact] = []
     refused, watched, verdicts = 0, sys.stderr.isatty(), _reader(settings)
+    damaged: list[Damaged] = []
     topics = [topic for topic in media_topics(settings) if topic != "links"]
-    async for record in records(settings, [*topics, *feed_topics(settings)]):
+    async for record in records(settings, [*topics, *feed_topics(settings)], on_damaged=damaged.append):
         for verdict in verdicts(record):
             if isinstance(verdict, Accepted):
                 facts.append(verdict.fact)
@@ -148,7 +150,7 @@ async def _consumed(settings: Settings) -> tuple[list[Fact], int]:
                 facts += [verdict.about] if verdict.about is not None else []
     if watched:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-    return facts, refused
+    return facts, refused + len(damaged)
 
 
 def _reader(settings: Settings) -> Callable[[ConsumerRecord], list[Verdict]]:

@@ -18,7 +18,7 @@ MAX_RECORD = 256 * 1024  # bytes, with its headers
 MAX_DEPTH = 32
 INT64 = 2**63
 
-Headers = Sequence[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes | None]]
 
 
 def read(value: bytes, headers: Headers) -> dict[str, Any]:

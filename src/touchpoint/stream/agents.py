@@ -17,9 +17,10 @@ from typing import Any
 import msgspec
 from faust.types import TP
 
+from touchpoint.stream.fetching import Damaged
 from touchpoint.stream.metrics import Metrics
 from touchpoint.stream.outbox import AbandonedError
-from touchpoint.stream.stage import Record
+from touchpoint.stream.stage import Damage, Record
 from touchpoint.stream.transport import Batch, Consumer
 from touchpoint.stream.work import Work
 
@@ -199,7 +200,7 @@ class Runtime:
     def _be_ready(self, ready: bool) -> None:
         self.ready = ready
         self.metrics.set("ready", float(ready))
-        for gauge in ("lag_records", "watermark_delay_seconds", "state_keys"):
+        for gauge in ("lag_records", "open_transaction_records", "watermark_delay_seconds", "state_keys"):
             self.metrics.forget(gauge)
 
     def caught_up(self, topic: str, partition: int) -> bool:
@@ -210,4 +211,11 @@ class Runtime:
         """The batch as stages see it."""
         topic = self._short[batch.tp.topic]
         partition = batch.tp.partition
-        return [Record(topic, partition, r.offset, r.key, r.value, r.headers, r.timestamp) for r in batch.records]
+        for each in batch.damaged:
+            self.metrics.count("damaged_records", 1, topic, each.reason)
+        return [
+            Record(topic, partition, r.offset, r.key, r.value, r.headers, r.timestamp)
+            if type(r) is not Damaged
+            else Record(topic, partition, r.first, None, r.value, (), -1, Damage(r.reason, r.cause, r.offset))
+            for r in batch.records
+        ]

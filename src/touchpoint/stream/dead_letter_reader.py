@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord
 from touchpoint.connection import client_options
 from touchpoint.events.burial import CAPTURED
 from touchpoint.settings import Settings
-from touchpoint.stream.dead_letters import CAUSE, CODE, ORIGIN, TOPIC, TRUNCATED, VERSION
+from touchpoint.stream.dead_letters import CAUSE, CODE, DAMAGED, ORIGIN, TOPIC, TRUNCATED, VERSION
 from touchpoint.stream.stage import Headers
 from touchpoint.stream.topic_reader import one_record, records
 from touchpoint.stream.topics import DEAD_LETTER_BYTES, full_name, short_name
@@ -54,6 +54,8 @@ class Letter(msgspec.Struct, frozen=True):
             return f"it was captured: `touchpoint translate --dialect {self.captured}` makes events of its bytes"
         if self.origin is None:
             return "it has no origin: what was understood of it was held back, and its media item never came"
+        if self.code == DAMAGED:
+            return "it could not be parsed: its bytes are no record's value but a part of Kafka's log"
         if self.whole_bytes is not None:
             return f"it was cut: {self.whole_bytes} bytes were too many even for a dead letter"
         return None
@@ -88,7 +90,7 @@ def place(text: str) -> Place:
 
 def letter(record: ConsumerRecord, topic_prefix: str) -> Letter:
     """What a record of the dead-letters topic says. Headers of others than us are no error."""
-    ours = {name: value.decode("utf-8", "replace") for name, value in record.headers if name.startswith(OURS)}
+    ours = {n: (value or b"").decode("utf-8", "replace") for n, value in record.headers if n.startswith(OURS)}
     try:
         origin = place(ours.get(ORIGIN, ""))
     except ValueError:
@@ -103,9 +105,13 @@ def letter(record: ConsumerRecord, topic_prefix: str) -> Letter:
         record.key,
         record.value,
         tuple((name, value) for name, value in record.headers if not name.startswith(OURS)),
-        int(ours[TRUNCATED]) if ours.get(TRUNCATED, "").isdigit() else None,
+        _length(ours.get(TRUNCATED, "")),
         ours.get(CAPTURED),
     )
+
+
+def _length(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 async def letters(settings: Settings, wanted: Wanted) -> AsyncIterator[Letter]:

@@ -62,5 +62,5 @@ class FloodGate:
 
 def topic_of(letter: Forward) -> str:
     """Where a dead letter came from, without prefix; empty for one of no record."""
-    origin = next((value for name, value in reversed(letter.headers) if name == dead_letters.ORIGIN), b"")
-    return origin.partition(b"/")[0].decode()
+    origin = next((value for name, value in reversed(letter.headers) if name == dead_letters.ORIGIN), None)
+    return (origin or b"").partition(b"/")[0].decode()

@@ -56,6 +56,22 @@ METRICS: tuple[Metric, ...] = (
         ("topic", "partition"),
     ),
     Metric(
+        "touchpoint_open_transaction_records", "gauge", "records",
+        "Records of a partition from the first transaction on that its producer has neither committed nor aborted: "
+        "nobody is given them, and time stands still here meanwhile. Above 0 for minutes: a producer hangs, or holds "
+        "the partition back (docs/operations.md, What to watch).",
+        ("topic", "partition"),
+    ),
+    Metric(
+        "touchpoint_damaged_records", "counter", "records",
+        "What could not be parsed, each a dead letter of code `damaged`: a record, or the rest of a batch. By reason: "
+        "record (its structure), headers (more than 1,000), offset (it does not follow the one before), count (a "
+        "batch declares more or fewer records than it has), codec (not known), compression (its data cannot be "
+        "decompressed), size (more than 64 MiB unpacked), format (not known), checksum and framing (three fetches "
+        "gave the same). Look at the producer; for checksum and framing at the broker and its disk.",
+        ("topic", "reason"),
+    ),
+    Metric(
         "touchpoint_watermark_delay_seconds", "gauge", "seconds",
         "How far the event time that closes interactions is behind the clock. Growing while events arrive: a source "
         "is silent or a producer's clock is wrong.",

@@ -51,7 +51,7 @@ class Outbound(msgspec.Struct, frozen=True, gc=False):
     @property
     def size(self) -> int:
         """What it will weigh at the broker, rather more than less."""
-        headers = sum(len(name) + len(value) + 8 for name, value in self.headers)
+        headers = sum(len(name.encode()) + len(value or b"") + 8 for name, value in self.headers)
         return RECORD_OVERHEAD + len(self.key or b"") + len(self.value or b"") + headers
 
 

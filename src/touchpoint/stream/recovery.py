@@ -46,7 +46,7 @@ async def read_changelogs(reader: AIOKafkaConsumer, states: Mapping[TP, Partitio
         for tp, records in (await reader.getmany(timeout_ms=200)).items():
             state = states[TP(tp.topic, tp.partition)]
             for record in records:
-                if record.key is not None:
+                if record.key is not None:  # nor is it what could not be parsed: the key keeps the value before
                     state.restore(record.key, record.value, *term_and_form(record.headers))
             state.recovered(records[-1].offset + 1)
             read += len(records)

@@ -14,7 +14,9 @@ import msgspec
 
 from touchpoint.stitching.facts import Micros
 
-Headers = Sequence[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes | None]]
+"""Names and values, which may be null. Names that are no UTF-8: see ``readable`` in ``fetching/record_batch.py``."""
+
 State = MutableMapping[bytes, bytes]
 """One partition of a table. An assignment is a change, mutating a value is not (bytes cannot be)."""
 
@@ -34,6 +36,14 @@ def in_order(keys: Collection[bytes]) -> list[list[bytes]]:
     return [part for part in (first, rest, last) if part]
 
 
+class Damage(msgspec.Struct, frozen=True, gc=False):
+    """Why a record, or what stands for several, could not be parsed."""
+
+    reason: str  # of ``fetching.Reason``
+    cause: str
+    last: int  # the last offset concerned; the record's is the first
+
+
 class Record(msgspec.Struct, frozen=True, gc=False):
     """One record as it came from Kafka; nothing decoded, so nothing can have failed before the stage."""
 
@@ -43,7 +53,8 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes | None
     headers: Headers
-    timestamp: int  # milliseconds, the broker's or the producer's: never event time
+    timestamp: int  # milliseconds, any 64 bits, -1 for none; the broker's or the producer's: never event time
+    damage: Damage | None = None  # set: ``value`` is no value but bytes of the log, and no stage is given the record
 
 
 class Forward(msgspec.Struct, frozen=True, gc=False):

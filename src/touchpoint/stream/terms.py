@@ -41,13 +41,14 @@ class OtherFormError(Exception):
     """State in a form that this version does not read; the message names the form and the way out."""
 
 
-def term_and_form(headers: Iterable[tuple[str, bytes]]) -> tuple[bytes, int]:
+def term_and_form(headers: Iterable[tuple[str, bytes | None]]) -> tuple[bytes, int]:
     """The term a changelog record was written in, and the form of its value.
 
     A record without the header, or with a damaged one, has no term and the oldest form. Raises OtherFormError for a
     form that this version does not read.
     """
-    for name, value in headers:
+    for name, content in headers:
+        value = content or b""
         if name == HEADER and len(value) == _WIDTHS.size:
             return value, FORM
         if name.startswith(_TERM) and name != HEADER:

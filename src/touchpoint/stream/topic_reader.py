@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import heapq
 import time
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
 from touchpoint.connection import client_options
 from touchpoint.settings import Settings
+from touchpoint.stream.fetching import Damaged
 from touchpoint.stream.topics import TopicsError, admin_client, full_name, partition_counts
 
 FETCH_BYTES = 1024 * 1024  # of each partition: oldest first means that all of them are read at once
@@ -22,11 +23,13 @@ Bounds = dict[TopicPartition, tuple[int, int]]
 
 
 async def records(
-    settings: Settings, topics: Collection[str], since: int | None = None
-) -> AsyncIterator[ConsumerRecord]:
+    settings: Settings, topics: Collection[str], since: int | None = None,
+    on_damaged: Callable[[Damaged], None] = lambda _: None,
+) -> AsyncIterator[ConsumerRecord]:  # fmt: skip
     """Every record that the topics (without prefix) have now, oldest first.
 
     ``since``: only those from that timestamp on, in milliseconds. Within a partition the order is that of the offsets.
+    ``on_damaged``: called with what cannot be parsed, in place of a record.
     Raises ``TopicsError`` if a topic is missing, ``KafkaError`` if no broker answers or stops to answer.
     """
     places = await _places(settings, topics)
@@ -36,7 +39,10 @@ async def records(
         consumer.assign(places)
         bounds = await _bounds(consumer, places, since)
         async for record in _merged(consumer, bounds):
-            yield record
+            if isinstance(record, Damaged):
+                on_damaged(record)
+            else:
+                yield record
     finally:
         await consumer.stop()
 
@@ -54,7 +60,7 @@ async def one_record(settings: Settings, topic: str, partition: int, offset: int
         if not first <= offset < end:
             return None
         async for record in _of(consumer, place, (offset, end)):
-            return record if record.offset == offset else None
+            return record if record.offset == offset and not isinstance(record, Damaged) else None
         return None
     finally:
         await consumer.stop()

@@ -23,10 +23,11 @@ DAY_MS = 86_400_000
 LOOKS, LOOK_SECONDS = 5, 1.0
 MIB = 1024 * 1024
 
-# What a record of each kind may weigh. Inputs take more than the contract's 256 KiB, so that what is too large arrives
-# and becomes a dead letter; dead letters take more than inputs, because they carry them unchanged.
+# What a batch of each kind may have, as it is stored. Inputs take more than the contract's 256 KiB, so that what is too
+# large arrives and becomes a dead letter, but not much more: compressed, a few MiB may be gigabytes. Dead letters take
+# more than any input, a vendor's too, because they carry it unchanged.
 # What a party may have open (stage.py) is up to five times as much in an interaction's JSON: measured with short calls.
-INPUT_BYTES, INTERNAL_BYTES, DEAD_LETTER_BYTES, STATE_BYTES = 12 * MIB, 32 * MIB, 16 * MIB, 32 * MIB
+INPUT_BYTES, INTERNAL_BYTES, DEAD_LETTER_BYTES, STATE_BYTES = MIB, 32 * MIB, 16 * MIB, 32 * MIB
 
 
 class TopicSpec(msgspec.Struct, frozen=True):

@@ -132,7 +132,8 @@ class StageWork:
         for some in self._parts(records):
             now = now_micros()
             self._state.begin()
-            forwards = await self._apply(some, now)
+            readable, damaged = dead_letters.readable(some)
+            forwards = [*damaged, *await self._apply(readable, now)]
             self._gate.check(some, forwards)
             await self._settle(forwards)
 
@@ -266,9 +267,10 @@ class WriterWork:
         self._stopping = stopping
 
     async def process(self, records: Sequence[Sequence[Record]]) -> None:
-        flat = [record for batch in records for record in batch]
-        rejected = await self._write(flat)
-        await self._delivery.forward(rejected)
+        readable, damaged = dead_letters.readable(records)
+        flat = [record for batch in readable for record in batch]
+        rejected = await self._write(flat) if flat else ()
+        await self._delivery.forward([*damaged, *rejected])
         self._delivery.metrics.count("history_rows", len(flat) - len(rejected))
 
     async def tick(self, caught_up: Collection[str]) -> None:

@@ -221,9 +221,11 @@ class StreamWorker:
         while True:
             await asyncio.sleep(1.0)
             if self.ready:
-                for tp, lag in list(self._consumer().lag.items()):
-                    if tp.topic in short:
-                        self.metrics.set("lag_records", lag, short[tp.topic], str(tp.partition))
+                consumer = self._consumer()
+                for gauge, of in (("lag_records", consumer.lag), ("open_transaction_records", consumer.held)):
+                    for tp, count in list(of.items()):
+                        if tp.topic in short:
+                            self.metrics.set(gauge, count, short[tp.topic], str(tp.partition))
 
     async def _watch_dead_letters(self) -> None:
         totals, limit = self.metrics.totals, self.settings.dead_letter_ratio

@@ -8,6 +8,7 @@ from typing import Any
 import faust
 from faust.types import TP
 
+from touchpoint.stream.fetching import HEADER_COST, Damaged
 from touchpoint.stream.transport.offsets import Entry
 
 
@@ -18,11 +19,17 @@ class Batch:
 
     def __init__(self, tp: TP, records: list[Any], entry: Entry, epoch: int, generation: int) -> None:
         self.tp = tp
-        self.records = records  # aiokafka.ConsumerRecord, untouched
+        self.records = records  # aiokafka.ConsumerRecord, or Damaged
         self.entry = entry
         self.epoch = epoch  # of the consumer's positions: a seek or a revocation begins a new one
         self.generation = generation  # of the consumer group
-        self.size = sum(len(r.value or b"") + len(r.key or b"") for r in records)
+        self.size = sum(len(r.value or b"") + len(r.key or b"") for r in records)  # bytes in memory, about
+        self.size += sum(HEADER_COST + len(name) + len(value or b"") for r in records for name, value in r.headers)
+
+    @property
+    def damaged(self) -> list[Damaged]:
+        """Those that could not be parsed."""
+        return [record for record in self.records if type(record) is Damaged]
 
 
 class BatchSchema(faust.Schema[Any, Any]):

@@ -58,6 +58,7 @@ class Consumer(driver.Consumer):
         self.tracker = OffsetTracker()
         self.epoch = 0
         self.lag: dict[TP, int] = {}
+        self.held: dict[TP, int] = {}  # records from the first open transaction on
         self._delivered_to: dict[TP, int] = {}
         self._heard_at: dict[TP, float] = {}  # of each partition's end, by the wall clock
         self._fetch_lock = asyncio.Lock()  # held while fetching and delivering, and while seeking
@@ -124,6 +125,7 @@ class Consumer(driver.Consumer):
             self._delivered_to.pop(tp, None)
             self._heard_at.pop(tp, None)
             self.lag.pop(tp, None)
+            self.held.pop(tp, None)
         await super().on_partitions_revoked(revoked)
 
     async def drain_and_commit(self, seconds: float) -> None:
@@ -201,6 +203,8 @@ class Consumer(driver.Consumer):
                 self._heard_at[tp] = state.timestamp / 1000.0
             if state.highwater is not None:
                 self.lag[tp] = max(0, state.highwater - state._position)
+                stable = state.highwater if state.lso is None else state.lso
+                self.held[tp] = max(0, state.highwater - stable)
 
     # --- delivery
 
