@@ -91,7 +91,7 @@ class Told(msgspec.Struct, array_like=True):
     of: int = 0
 
 
-def read(topic: str, value: bytes, headers: tuple[tuple[str, bytes], ...]) -> Link | Touch | Told:
+def read(topic: str, value: bytes, headers: tuple[tuple[str, bytes | None], ...]) -> Link | Touch | Told:
     """A record of ``links`` or ``touches``. Raises msgspec.DecodeError on what 0.1.0 would bury."""
     if any(name == "kind" for name, _ in headers):
         return msgspec.msgpack.decode(value, type=Told)
