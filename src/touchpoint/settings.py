@@ -119,6 +119,8 @@ class Settings(BaseSettings):
     """of a minute's records: with more dead letters than that the worker warns"""
     dead_letter_limit: Annotated[float, Field(gt=0, le=1)] = 0.5
     """of the last 1,000 records of a topic's partition: with more dead letters than that the worker stops; 1: never"""
+    sources: Texts = ()
+    """the events' sources that have a metric of their own, with commas between; the others are counted together"""
     metrics_host: str = "127.0.0.1"
     """where metrics and health are served; 0.0.0.0 for all interfaces"""
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 9464
@@ -243,6 +245,12 @@ class Settings(BaseSettings):
     def insecure_party_secret(self) -> bool:
         """True while nobody has set a secret: anyone could then compute a party's key from its number."""
         return self.party_secret.get_secret_value() == FIXED_PARTY_SECRET
+
+    @property
+    def named_sources(self) -> frozenset[str]:
+        """The sources that the configuration names."""
+        declared = (topic.source or f"/{topic.dialect}" for topic in self.dialect_topics.values())
+        return frozenset((*self.sources, *declared))
 
     def stitching_limits(self) -> Limits:
         """The limits of the stitching core."""

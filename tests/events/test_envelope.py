@@ -106,7 +106,7 @@ def test_a_null_value_is_a_tombstone_and_skipped() -> None:
         ([("ce_id", b"a\x00b")], "value", "the header 'ce_id' holds the character NUL"),
         ([("ce_id", b"1"), ("ce_data", b"{}")], "mode", "ce_data is not read"),
         ([("ce_x", b"a" * 4097)], "too_large", "the header 'ce_x' has more than 4096 bytes"),
-        ([("x", b"a" * 262_144)], "too_large", "the record has 262147 bytes; at most 262144 (256 KiB)"),
+        ([("x", b"a" * 262_144)], "too_large", "the record has 262,147 bytes; at most 262,144 (256 KiB)"),
         ([("ce_id", b"1")], "missing", "this is not a CloudEvent: it has no specversion, source, type, time"),
     ],
 )
@@ -205,7 +205,7 @@ def test_a_record_of_256_kib_is_accepted_and_one_byte_more_is_not() -> None:
     assert len(as_record(event)) == 262_144
     assert accepted(event).ext["data"]["rows"][63] == ["x" * 4_000]
     event["id"] += "2"
-    assert refused(event) == DeadLetter("the record has 262145 bytes; at most 262144 (256 KiB)", "too_large")
+    assert refused(event) == DeadLetter("the record has 262,145 bytes; at most 262,144 (256 KiB)", "too_large")
 
 
 def test_an_id_of_200_characters_is_accepted_and_one_more_is_not() -> None:
@@ -257,13 +257,13 @@ def test_lists_and_nesting_are_limited() -> None:
         ({"duration_ms": True}, "data.duration_ms must be a whole number, not a boolean"),
         ({"duration_ms": 1.0}, "data.duration_ms must be a whole number, not a decimal number"),
         ({"duration_ms": -1}, "data.duration_ms must be at least 0"),
-        ({"duration_ms": 2**62}, "data.duration_ms must be at most 316224000000"),
+        ({"duration_ms": 2**62}, "data.duration_ms must be at most 316,224,000,000"),
         ({"reported": {"hold_ms": "3"}}, "data.reported.hold_ms must be a whole number, not text"),
         (
             {"reported": {"ring_ms": True}},
             "data.reported.ring_ms must be a whole number of milliseconds, not a boolean",
         ),
-        ({"reported": {"ring_ms": -5}}, "data.reported.ring_ms must be 0 to 316224000000 milliseconds"),
+        ({"reported": {"ring_ms": -5}}, "data.reported.ring_ms must be 0 to 316,224,000,000 milliseconds"),
         ({"reported": {"left_at": 5}}, "data.reported.left_at is not an instant: int"),
         ({"reported": {"started_at": "2026-01-05T09:00:00"}}, "data.reported.started_at has no offset"),
         ([], "data must be an object, not a list"),

@@ -69,7 +69,7 @@ RECORD = as_record(GOOD)
         (RECORD.replace(b'"e1"', b"1"), "value", "id must be text, not a number"),
         (RECORD.replace(b'"e1"', b'""'), "value", "id is empty"),
         (RECORD.replace(b'"2026-01-05T09:00:00Z"', b"1767603600"), "value", "time must be text, not a number"),
-        (b"x" * (10 << 20), "too_large", "the record has 10485760 bytes; at most 262144 (256 KiB)"),
+        (b"x" * (10 << 20), "too_large", "the record has 10,485,760 bytes; at most 262,144 (256 KiB)"),
     ],
 )
 def test_garbage_is_a_dead_letter_that_says_why(record: bytes, code: str, cause: str) -> None:
@@ -208,7 +208,7 @@ def test_an_object_of_too_many_fields_is_refused_whether_known_or_not() -> None:
 def test_a_key_of_many_bytes_is_refused_whatever_they_are() -> None:
     for key in (b"k" * 5_000, b"\xff" * 5_000):
         assert DECODER.decode(RECORD, (), key) == DeadLetter(
-            "the record's key has 5000 bytes; at most 4096", "too_large"
+            "the record's key has 5,000 bytes; at most 4096", "too_large"
         )
 
 

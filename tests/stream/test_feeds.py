@@ -21,7 +21,7 @@ from touchpoint.stitching.facts import SECOND, Fact
 from touchpoint.stream.dead_letters import CAUSE, CODE, ORIGIN
 from touchpoint.stream.feeds import FeedStage
 from touchpoint.stream.flood import WINDOW, FloodError, FloodGate
-from touchpoint.stream.metrics import MOST_SOURCES, OTHERS, Metrics
+from touchpoint.stream.metrics import OTHERS, Metrics
 from touchpoint.stream.stage import Forward, Record, State
 from touchpoint.stream.touches import LINKS, Link, read
 
@@ -102,7 +102,7 @@ def facts_in(forwards: Iterable[Forward]) -> list[Fact]:
         (row(0, "TELEPORTED"), "dialect", "event 'TELEPORTED' is not known"),
         (b"cut o", "dialect", "a line of less than five fields: cut off while it was written?"),
         (row(0, "ENTERQUEUE", "c" * 201), "dialect", "a field is missing or of another form: ValueError"),
-        (b"\xff" * 300_000, "too_large", "the record has 300006 bytes; at most 262144 (256 KiB)"),
+        (b"\xff" * 300_000, "too_large", "the record has 300,006 bytes; at most 262,144 (256 KiB)"),
         (row(100_000_000, "ABANDON"), "time", "time is more than a day in the future"),
         (
             row(0, "ENTERQUEUE", "c1", "NONE", "", "1" * 5000),
@@ -239,24 +239,25 @@ def test_a_heartbeat_is_the_sources_and_not_the_vendors_record() -> None:
     forwards = stage.apply([record(0, orjson.dumps(beat(0, "/pbx/london")))], NOW)
     assert {each.topic for each in forwards} == {"touches"}, "a sign of life for every partition of the party agent"
     assert stage.translated == {("asterisk-queue-log", "heartbeat"): 1}
-    assert stage.sources == {"/pbx/london": BEGIN * SECOND}
+    assert stage.sources == {(QUEUE_LOG, "/pbx/london"): BEGIN * SECOND}
     row_that_says_so = row(0, "ENTERQUEUE", "c1", "NONE", "", "source.heartbeat")
     assert [fact.verb for fact in facts_in(stage.apply([record(1, row_that_says_so)], NOW))] == ["queued"]
 
 
-def test_how_long_a_source_is_silent_is_a_metric_of_so_many_sources() -> None:
-    metrics = Metrics()
-    for number in range(MOST_SOURCES + 20):
-        metrics.saw(f"/pbx/{number}", 1_000.0 + number)
-    metrics.saw("/pbx/0", 500.0)
+def test_how_long_a_source_is_silent_is_a_metric_of_the_sources_that_are_named() -> None:
+    metrics = Metrics(["/pbx/0"])
+    for number in range(1_000):
+        metrics.saw("calls", f"/mail/alice-{number}@example.com", 1_000.0 + number)
+    for seconds in (3_000.0, 500.0):
+        metrics.saw("calls", "/pbx/0", seconds)
+    metrics.saw("chats", "/pbx/1", 7.0)
     told = {
-        sample.labels["source"]: sample.value
+        (sample.labels["topic"], sample.labels["source"]): sample.value
         for family in metrics.registry.collect()
         if family.name == "touchpoint_source_seconds"
         for sample in family.samples
     }
-    assert len(told) == MOST_SOURCES + 1
-    assert (told["/pbx/0"], told["/pbx/99"], told[OTHERS]) == (1_000.0, 1_099.0, 1_119.0)
+    assert told == {("calls", "/pbx/0"): 3_000.0, ("calls", OTHERS): 1_999.0, ("chats", OTHERS): 7.0}
 
 
 def test_partitions_without_records_hold_back_nobody_for_longer_than_the_disorder() -> None:

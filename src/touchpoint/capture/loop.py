@@ -76,7 +76,7 @@ class Capture:
             await self._beat()
             self._beat_after = now + self.heartbeat
         if now >= self._report_after:
-            log.info("%d events in the last minute", self._sent)
+            log.info("%s events in the last minute", f"{self._sent:,}")
             self._report_after, self._sent = now + REPORT_EVERY, 0
 
     async def _beat(self) -> None:

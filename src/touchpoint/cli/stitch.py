@@ -17,6 +17,7 @@ import typer
 
 from touchpoint.cli.errors import CliError, configuration
 from touchpoint.events import Accepted, DeadLetter, Decoder
+from touchpoint.events.masking import mask, spelt
 from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.offline import fold_all
@@ -80,8 +81,9 @@ class Refused:
         self.count = 0
 
     def __call__(self, where: str, cause: str) -> None:
+        """``where``: in which file, in the words of who named it; ``cause``: whatever it quotes is masked."""
         self.count += 1
-        print(f"{where}: {cause}", file=sys.stderr)
+        print(f"{spelt(where)}: {mask(cause)}", file=sys.stderr)
 
 
 def read(files: Iterable[str], decoder: Decoder, refused: Refused) -> Iterator[Fact]:
@@ -152,7 +154,8 @@ def closed(facts: Iterable[Fact], limits: Limits, secret: bytes, refused: Refuse
     """Every interaction, once time has run on to the end."""
     outcome = fold_all(facts, limits, secret)
     for orphan in outcome.orphans:
-        refused(f"event {orphan.source} {orphan.id}", f"speaks of media item {orphan.subject!r}, which never came")
+        said = f"event {orphan.id!r} of {orphan.source!r} speaks of media item {orphan.subject!r}, which never came"
+        refused(f"{orphan.kind}.{orphan.verb}", said)
     return outcome.records
 
 

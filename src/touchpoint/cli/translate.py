@@ -18,6 +18,7 @@ import typer
 from touchpoint.cli.errors import CliError
 from touchpoint.cli.stitch import bounded, opened
 from touchpoint.dialects import DIALECTS, Dialect, Feed, Unknown
+from touchpoint.events.masking import mask
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="As the vendor writes it; -: standard input.")]
 Named = Annotated[str, typer.Option("--dialect", help="One of: " + ", ".join(DIALECTS) + ".")]
@@ -58,7 +59,7 @@ def translate(
     write(events_of(files, chosen, feed, missed))
     for unknown, count in missed.most_common():
         kept = "" if unknown.dead_letter else " (of no media item)"
-        print(f"{count} not understood: {unknown.reason}{kept}", file=sys.stderr)
+        print(f"{count} not understood: {mask(unknown.reason)}{kept}", file=sys.stderr)
     if any(unknown.dead_letter for unknown in missed):
         raise typer.Exit(1)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
+from touchpoint.events.masking import mask
+
 TOPIC = "dead-letters"
 CAUSE = "touchpoint-cause"  # a sentence a person understands
 CODE = "touchpoint-code"  # one of few words, for counting: those of events/verdicts.py, `orphan`, `history`
@@ -15,5 +17,5 @@ _VERSION = version("touchpoint").encode()
 
 
 def reasons(cause: str, code: str) -> list[tuple[str, bytes]]:
-    """The headers that every dead letter has."""
-    return [(CAUSE, cause.encode("utf-8", "replace")), (CODE, code.encode()), (VERSION, _VERSION)]
+    """The headers that every dead letter has; whatever its cause quotes is masked."""
+    return [(CAUSE, mask(cause).encode()), (CODE, code.encode()), (VERSION, _VERSION)]

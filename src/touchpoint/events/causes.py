@@ -79,7 +79,7 @@ def _wrong(error: ErrorDetails, field: str) -> str:
         shown = repr(value) if isinstance(value, str) and _word.fullmatch(value) else kind_of(value)
         return f"{field} is {shown}; allowed: {_listed(limits['expected'])}"
     if kind in ("greater_than_equal", "less_than_equal"):
-        bound = f"at least {limits['ge']}" if "ge" in limits else f"at most {limits['le']}"
+        bound = f"at least {limits['ge']:,}" if "ge" in limits else f"at most {limits['le']:,}"
         return f"{field} must be {bound}"
     wanted = _WANTED.get(kind)
     return f"{field} must be {wanted}, not {kind_of(value)}" if wanted else f"{field}: {error['msg']}"

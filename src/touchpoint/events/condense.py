@@ -125,7 +125,7 @@ def _claim(name: str, value: Any) -> Any:
         if type(value) is not int:
             raise Rejected("value", f"{field} must be a whole number of milliseconds, not {kind_of(value)}")
         if not 0 <= value <= MAX_DURATION_MS:
-            raise Rejected("value", f"{field} must be 0 to {MAX_DURATION_MS} milliseconds")
+            raise Rejected("value", f"{field} must be 0 to {MAX_DURATION_MS:,} milliseconds")
     return value
 
 

@@ -141,7 +141,7 @@ def _subject(kind: str, verb: str, subject: str, data: Fields, region: str) -> s
         data["from"] = data.pop("from_")
         return address or subject
     if address is None:
-        raise Rejected("value", "subject is not an address; of a party event it is one, such as tel:+441632960960")
+        raise Rejected("value", "subject is not an address; of a party event it is one: tel:, mailto:, sip: ...")
     return address
 
 
@@ -154,7 +154,7 @@ def _check_version(dataschema: str) -> None:
 
 def _check_key(key: bytes) -> None:
     if len(key) > MAX_TEXT:
-        raise Rejected("too_large", f"the record's key has {len(key)} bytes; at most {MAX_TEXT}")
+        raise Rejected("too_large", f"the record's key has {len(key):,} bytes; at most {MAX_TEXT}")
     try:
         key.decode()
     except UnicodeDecodeError as fault:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from touchpoint.events.masking import mask
 from touchpoint.stitching.facts import Fact
 
 Code = Literal[
@@ -34,12 +35,15 @@ class Accepted(msgspec.Struct, frozen=True, gc=False):
 
 
 class DeadLetter(msgspec.Struct, frozen=True, gc=False):
-    """The record cannot be accepted. `cause` is for people and never quotes an address or a name."""
+    """The record cannot be accepted. `cause` is for people: whatever it quotes is masked (events/masking.py)."""
 
     cause: str
     code: Code
     about: Fact | None = None
     """That an event of this media item could not be read, where so much could be read: the item is flagged."""
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "cause", mask(self.cause))
 
 
 class Skipped(msgspec.Struct, frozen=True, gc=False):

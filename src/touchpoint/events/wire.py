@@ -45,7 +45,7 @@ def too_large(value: bytes, headers: Headers) -> Rejected | None:
     """Why a record cannot be taken that is over the limit, whatever is in it."""
     size = len(value) + sum(len(name) + len(text or b"") for name, text in headers)
     return (
-        Rejected("too_large", f"the record has {size} bytes; at most {MAX_RECORD} (256 KiB)")
+        Rejected("too_large", f"the record has {size:,} bytes; at most {MAX_RECORD:,} (256 KiB)")
         if size > MAX_RECORD
         else None
     )

@@ -49,7 +49,7 @@ class FeedStage:
         self._translation = Translation(declared, decoder, limits.own_addresses, Memory.restored(kept))
         self.verdicts: Counter[str] = Counter()
         self.translated: Counter[tuple[str, str]] = Counter()
-        self.sources: dict[str, Micros] = {}
+        self.sources: dict[tuple[str, str], Micros] = {}  # by topic and source
 
     @property
     def watermark(self) -> Micros | None:
@@ -79,7 +79,7 @@ class FeedStage:
         sign = self._clock.saw(fact)
         if sign is not None:
             signs.setdefault(fact.source, []).append(sign)
-        self.sources[fact.source] = fact.time
+        self.sources[self._topic, fact.source] = fact.time
 
     def tick(self, now: Micros, caught_up: Collection[str]) -> list[Forward]:
         """Time passes, and is told now that all that came before is durable."""

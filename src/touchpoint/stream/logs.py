@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from typing import Literal
+from collections.abc import MutableMapping
+from typing import Any, Literal
 
 import structlog
+
+from touchpoint.events.masking import mask
 
 _QUIET = ("faust", "mode", "aiokafka", "asyncio", "aiohttp", "touchpoint.stream.transport")
 """Libraries whose own notes are of no use below a warning; ours are in the name of the class Faust builds on.
@@ -38,6 +41,14 @@ def traced(error: BaseException) -> str:
     return f"{before}{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__)).rstrip()}"
 
 
+def masked(_logger: Any, _method: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A processor: whatever a line quotes, ours or a library's, it names no number and no address."""
+    for name in ("event", "exception"):
+        if isinstance(text := entry.get(name), str):
+            entry[name] = "\n".join(map(mask, text.split("\n")))
+    return entry
+
+
 def configure_logs(shape: Literal["json", "text"], level: str) -> None:
     """Send everything, the libraries' too, through structlog to standard error."""
     stamps = structlog.processors.TimeStamper(fmt="iso", utc=True)
@@ -46,6 +57,7 @@ def configure_logs(shape: Literal["json", "text"], level: str) -> None:
         structlog.stdlib.add_logger_name,
         stamps,
         structlog.processors.format_exc_info,
+        masked,
     ]
     last: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()

@@ -65,7 +65,7 @@ class MediaStage:
         self._clock = MediaClock(partition, partitions, state, inputs, limits, feeds)
         self._timers = Timers(state, lambda key: not key.startswith(OURS))
         self.verdicts: Counter[str] = Counter()
-        self.sources: dict[str, Micros] = {}  # the time of each one's last event
+        self.sources: dict[tuple[str, str], Micros] = {}  # by topic and source: the time of the last event
         days = limits.interaction_age // DAY
         self._too_late = DeadLetter(
             f"too late: it happened more than {days} days before what has been read already, so what it belonged to is "
@@ -126,7 +126,7 @@ class MediaStage:
                 self._refuse(record, _REPEATED if self._clock.had(record) else self._too_late, out)
                 continue
             self.verdicts["accepted"] += 1
-            self.sources[fact.source] = fact.time
+            self.sources[record.topic, fact.source] = fact.time
             sign = self._clock.saw(record.topic, fact)
             if sign is not None:
                 signs.setdefault(fact.source, []).append(sign)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from typing import Literal
 
 import msgspec
@@ -39,10 +40,11 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         "touchpoint_source_seconds", "gauge", "seconds since 1970",
-        "The time of a source's latest event or heartbeat, as far as this worker has seen: the greatest of all workers "
-        "counts. `time() - max by (source) (touchpoint_source_seconds)` is how long it has been silent; look at the "
-        "source. Of more than 100 sources the others share the label `others`.",
-        ("source",),
+        "The time of the latest event or heartbeat of a topic, by the sources that `TOUCHPOINT_SOURCES` names (and "
+        "those that topics with a dialect are declared with); all others together are `others`. The greatest of all "
+        "workers counts: `time() - max by (topic, source) (touchpoint_source_seconds)` is how long it has been silent; "
+        "look at the source.",
+        ("topic", "source"),
     ),
     Metric("touchpoint_batches", "counter", "batches", "Batches finished, by agent.", ("agent",)),
     Metric(
@@ -104,17 +106,21 @@ METRICS: tuple[Metric, ...] = (
     Metric("touchpoint_ready", "gauge", "boolean", "1 while the worker's partitions are being worked on."),
 )  # fmt: skip
 
-MOST_SOURCES, OTHERS = 100, "others"
+OTHERS = "others"
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
 class Metrics:
-    """The metrics of one process. Personal data never becomes a label."""
+    """The metrics of one process. No label has a value that a producer chooses: those of labels are our own and the
+    configuration's, so that no person becomes a label, and no producer makes a million of them.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, sources: Collection[str] = ()) -> None:
+        """``sources``: those of events that are told apart."""
         self.registry = CollectorRegistry()
         self.totals: defaultdict[str, float] = defaultdict(float)  # of each counter, over all labels
-        self._sources: dict[str, float] = {}
+        self._named = frozenset(sources)
+        self._sources: dict[tuple[str, str], float] = {}
         made = {metric.name: self._make(metric) for metric in METRICS}
         self._counters = {name: m for name, m in made.items() if isinstance(m, Counter)}
         self._gauges = {name: m for name, m in made.items() if isinstance(m, Gauge)}
@@ -138,13 +144,12 @@ class Metrics:
         gauge = self._gauges["touchpoint_" + name]
         (gauge.labels(*labels) if labels else gauge).set(value)
 
-    def saw(self, source: str, seconds: float) -> None:
-        """A source's event or heartbeat, by event time, seconds since 1970."""
-        known = self._sources
-        name = source if source in known or len(known) < MOST_SOURCES else OTHERS
-        if seconds > known.get(name, 0.0):
-            known[name] = seconds
-            self.set("source_seconds", seconds, name)
+    def saw(self, topic: str, source: str, seconds: float) -> None:
+        """An event or a heartbeat of a source in an input topic, by event time, seconds since 1970."""
+        place = topic, source if source in self._named else OTHERS
+        if seconds > self._sources.get(place, 0.0):
+            self._sources[place] = seconds
+            self.set("source_seconds", seconds, *place)
 
     def observe(self, name: str, value: float, *labels: str) -> None:
         """Add an observation to the histogram ``touchpoint_<name>``."""

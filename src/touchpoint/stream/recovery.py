@@ -154,8 +154,8 @@ class ChangelogRecovery(Recovery):
         for tp, state in states.items():
             state.claim(self._generation_id, time.time_ns() // 1_000_000)
             if changed := state.upgrade(partial(upgraded, self.tp_to_table[tp].name)):
-                log.info("%s partition %d: %d keys of an older version take the form of this one", *tp, changed)
-        log.info("read %d changelog records", read)
+                log.info("%s partition %d: %s keys of an older version take the form of this one", *tp, f"{changed:,}")
+        log.info("read %s changelog records", f"{read:,}")
         self.app.recovery_seconds = time.monotonic() - began
 
     async def _wait(self, coro: Any, timeout: Any = None) -> None:  # noqa: ARG002, ASYNC109 - Faust's signature

@@ -89,7 +89,7 @@ class Delivery:
         if forward.topic == dead_letters.TOPIC:
             forward = dead_letters.truncated(forward, limit)
             return Outbound(name, partition, forward.key, forward.value, forward.headers)
-        cause = f"too large for topic {forward.topic}: {outbound.size} bytes, at most {limit}"
+        cause = f"too large for topic {forward.topic}: {outbound.size:,} bytes, at most {limit:,}"
         origin = Record(forward.topic, partition, -1, forward.key, forward.value, forward.headers, 0)
         return self._settled(dead_letters.dead_letter(origin, cause, "too_large"))
 
@@ -177,7 +177,7 @@ class StageWork:
                 self._failed_in_a_row += 1
                 if self._failed_in_a_row >= MOST_FAILED_IN_A_ROW:
                     raise StageBrokenError(f"{MOST_FAILED_IN_A_ROW} records in a row failed") from error
-                forwards.append(dead_letters.dead_letter(record, f"internal error: {type(error).__name__}: {error}"))
+                forwards.append(dead_letters.dead_letter(record, f"internal error: {place_of(error)}"))
         return forwards
 
     def _say(self, error: Exception) -> None:
@@ -223,11 +223,11 @@ class StageWork:
         limit = self._delivery.max_bytes(self._changelog)
         for record in outbound:
             if record.size > limit:
-                raise StateTooLargeError(f"{record.size} bytes for one key in {self._changelog}, at most {limit}")
+                raise StateTooLargeError(f"{record.size:,} bytes for one key in {self._changelog}, at most {limit:,}")
 
     def _measure(self) -> None:
         """What a stage says of itself, if it does: ``watermark`` (microseconds), and counts to empty: ``verdicts``,
-        ``translated`` by dialect and outcome, the latest time of ``sources``.
+        ``translated`` by dialect and outcome, the latest time of ``sources`` by topic.
         """
         delivery, stage = self._delivery, self._stage
         watermark: Micros | None = getattr(stage, "watermark", None)
@@ -238,8 +238,8 @@ class StageWork:
             delivery.metrics.count("events", count, delivery.agent, verdict)
         for (dialect, outcome), count in getattr(stage, "translated", {}).items():
             delivery.metrics.count("vendor_records", count, dialect, outcome)
-        for source, latest in getattr(stage, "sources", {}).items():
-            delivery.metrics.saw(source, latest / 1e6)
+        for (topic, source), latest in getattr(stage, "sources", {}).items():
+            delivery.metrics.saw(topic, source, latest / 1e6)
         for told in ("verdicts", "translated", "sources"):
             getattr(stage, told, {}).clear()
         delivery.metrics.set("state_keys", len(self._state), self._table, str(delivery.partition))

@@ -87,7 +87,7 @@ class StreamWorker:
         fatal: Callable[[str, BaseException], None] = fail,
     ) -> None:  # fmt: skip
         self.settings = settings
-        self.metrics = metrics or Metrics()
+        self.metrics = metrics or Metrics(settings.named_sources)
         self._stages = stages
         self._fatal = fatal
         self._names = {topic: full_name(settings, topic) for topic in _topics(settings)}
@@ -234,7 +234,11 @@ class StreamWorker:
             await asyncio.sleep(RATIO_SECONDS)
             dead, records = totals["dead_letters"] - dead, totals["records"] - records
             if dead > limit * records:
-                log.warning("%d of the last minute's %d records became dead letters: see their causes", dead, records)
+                log.warning(
+                    "%s of the last minute's %s records became dead letters: see their causes",
+                    f"{dead:,.0f}",
+                    f"{records:,.0f}",
+                )
 
 
 def _topics(settings: Settings) -> list[str]:
