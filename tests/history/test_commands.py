@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from datetime import timedelta
 from typing import Any
 
 import asyncpg
 import pytest
+from database_commands import touchpoint
 from history_records import START, amended, call, carried, closed, event, interaction, seed_case
 
 from touchpoint.history.writer import HistoryWriter
 
 pytestmark = pytest.mark.slow
-COMMANDS = """
-import sys, typer
-from touchpoint.cli import errors, explain, history, migrate
-app = typer.Typer(pretty_exceptions_enable=False)
-for command in (history.history, explain.explain, migrate.migrate, migrate.partitions):
-    app.command()(errors.guarded(command))
-app()
-"""
-
-
-def touchpoint(*words: str, database: str | None = None) -> subprocess.CompletedProcess[str]:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("TOUCHPOINT_")}
-    if database is not None:
-        environment["TOUCHPOINT_DATABASE_URL"] = database
-    return subprocess.run(
-        [sys.executable, "-c", COMMANDS, *words],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-        timeout=60,
-    )
 
 
 @pytest.fixture
@@ -154,13 +130,6 @@ def test_migrate_says_what_it_did(empty_database: str) -> None:
     assert (first.returncode, second.returncode) == (0, 0), first.stderr
     assert "applied 0001_closed_tables" in first.stdout
     assert second.stdout == "the schema is up to date\n"
-
-
-async def test_partitions_makes_and_drops_months(history: str, pool: asyncpg.Pool) -> None:
-    done = touchpoint("partitions", "--ahead", "13", "--drop-before", "2026-02-01", database=history)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "months made: 1\nmonths dropped: 2026-01\n"
-    assert await pool.fetchval("SELECT count(*) FROM touchpoint.interaction") == 0
 
 
 async def test_names_cannot_steer_the_terminal(database: str, pool: asyncpg.Pool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 import asyncpg
@@ -10,7 +9,6 @@ import pytest
 from database_roles import acting_as
 from history_records import amended, call, closed, seed_case
 
-from touchpoint.history.migrate import drop_expired
 from touchpoint.history.reader import one_record, party_records
 from touchpoint.history.writer import HistoryWriter
 
@@ -105,20 +103,6 @@ async def test_the_index_of_interactions_is_protected_until_they_expire(stored: 
             await stored.execute(CHANGES[change].format("interaction_index"))
 
 
-async def test_retention_drops_whole_expired_months_and_no_other(stored: asyncpg.Pool) -> None:
-    assert date(2026, 1, 1) not in await drop_expired(await _direct(stored), date(2026, 1, 31))
-    assert await stored.fetchval("SELECT count(*) FROM touchpoint.interaction") == 1
-    assert date(2026, 1, 1) in await drop_expired(await _direct(stored), date(2026, 2, 1))
-    for table in [*CLOSED, "interaction_index"]:
-        assert await stored.fetchval(f"SELECT count(*) FROM touchpoint.{table}") == 0
-    assert await HistoryWriter(stored).write_batch([closed(call("later"))]) == []
-
-
-async def _direct(pool: asyncpg.Pool) -> str:
-    directory = await pool.fetchval("SELECT current_setting('unix_socket_directories')")
-    return f"postgresql://postgres@/{await pool.fetchval('SELECT current_database()')}?host={directory}"
-
-
 async def test_the_writer_inserts_and_can_do_no_more(stored: asyncpg.Pool) -> None:
     async with acting_as(stored, "touchpoint_writer") as connection:
         for table in CLOSED:
@@ -173,5 +157,5 @@ async def test_the_administrator_decides_on_retention_and_cannot_change_closed_r
         for table in CLOSED:
             for change in CHANGES.values():
                 assert not await allowed(connection, change.format(table))
-        assert await allowed(connection, "SELECT touchpoint.drop_expired('2026-02-01')")
+        assert await allowed(connection, "SELECT touchpoint.drop_expired('2026-02-01', true)")
     assert await stored.fetchval("SELECT count(*) FROM touchpoint.interaction") == 0

@@ -33,11 +33,12 @@ MAY: dict[str, dict[str, Verbs]] = {
         **dict.fromkeys(IDENTITY, KEEPS),
         "interaction_index": READS | ADDS,
         "erasure": READS | ADDS,
+        "setting": READS | ADDS | {"UPDATE"},
         "migration": READS,
     },
     "touchpoint_viewer": dict.fromkeys(VIEWS, READS),
     "touchpoint_admin": {
-        **dict.fromkeys((*CLOSED, *VIEWS, "interaction_index", "erasure", "migration"), READS),
+        **dict.fromkeys((*CLOSED, *VIEWS, "interaction_index", "erasure", "setting", "migration"), READS),
         **dict.fromkeys(IDENTITY, KEEPS),
     },
 }
@@ -116,7 +117,15 @@ async def test_a_role_may_do_with_each_relation_what_is_listed_and_nothing_else(
 ) -> None:
     parts = {name for name in relations if "_y" in name}
     assert {f"{table}_y2026m01" for table in CLOSED} <= parts
-    assert set(relations) - parts == {*CLOSED, *IDENTITY, *VIEWS, "interaction_index", "erasure", "migration"}
+    assert set(relations) - parts == {
+        *CLOSED,
+        *IDENTITY,
+        *VIEWS,
+        "interaction_index",
+        "erasure",
+        "setting",
+        "migration",
+    }
     some = {name for name in parts if name.endswith("_y2026m01")}
     async with acting_as(pool, role) as connection:
         for name in sorted(set(relations) - parts | some):
@@ -157,5 +166,5 @@ async def test_functions_that_run_as_their_owner_are_called_with_a_path_of_their
     rows = await pool.fetch(
         "SELECT proname, proconfig::text FROM pg_proc WHERE pronamespace = 'touchpoint'::regnamespace AND prosecdef"
     )
-    assert {row["proname"] for row in rows} >= {"ensure_partitions", "drop_expired"}
+    assert {row["proname"] for row in rows} >= {"ensure_partitions", "drop_expired", "drop_month"}
     assert [row["proname"] for row in rows if "search_path=pg_catalog, pg_temp" not in (row["proconfig"] or "")] == []

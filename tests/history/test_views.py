@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from history_records import START, call, closed, identifier, interaction, media_item, seed_case, segment
 
-from touchpoint.history.reader import queue_report
+from touchpoint.history.reader import one_record, party_records, queue_report
 from touchpoint.history.writer import HistoryWriter
 
 pytestmark = pytest.mark.slow
@@ -110,3 +110,18 @@ async def test_tenants_never_mix(pool: asyncpg.Pool) -> None:
         ("default", 1),
         ("other", 1),
     ]
+
+
+async def test_what_is_read_by_an_id_is_of_the_tenant_that_is_named(pool: asyncpg.Pool) -> None:
+    theirs = call("c1") | {"tenant": "other", "interaction_id": identifier("other")}
+    assert await HistoryWriter(pool).write_batch([closed(theirs), closed(call("mine"))]) == []
+    for wanted in (theirs["interaction_id"], theirs["interaction_id"].upper(), "c1", "tel:+441632960960"):
+        assert await one_record(await _dsn(pool), wanted) is None, wanted
+        assert await one_record(await _dsn(pool), wanted, tenant="third") is None, wanted
+    for wanted in (theirs["interaction_id"], "c1"):
+        found = await one_record(await _dsn(pool), wanted, tenant="other")
+        assert found is not None
+        assert found["interaction_id"] == theirs["interaction_id"]
+    for tenant in ("other", "default"):
+        found_all = await party_records(await _dsn(pool), "tel:+441632960960", tenant=tenant)
+        assert {record["tenant"] for record in found_all} <= {tenant}

@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from typing import Any
 
 import asyncpg
@@ -138,6 +139,23 @@ async def test_a_month_that_was_dropped_meanwhile_is_made_again(pool: Pool) -> N
     assert (await table_counts(pool))["interaction"] == 1
 
 
+def with_item(**fields: Any) -> dict[str, Any]:
+    record = call("c1")
+    record["media_items"][0] |= fields
+    return record
+
+
+def with_segment(**fields: Any) -> dict[str, Any]:
+    record = call("c1")
+    record["media_items"][0]["segments"][0] |= fields
+    return record
+
+
+def noise(length: int) -> str:
+    """A text that cannot be compressed."""
+    return random.Random(0).randbytes(length).hex()
+
+
 MALFORMED = {
     "no JSON": (b"\xff\xfe{", "not a CloudEvent"),
     "truncated": (closed(call("c1"))[:-40], "not a CloudEvent"),
@@ -148,7 +166,22 @@ MALFORMED = {
     "no such year": (closed(call("c1") | {"ended_at": "9999-01-05T09:00:00Z"}), "1970 to 2100"),
     "a text for a number": (closed(call("c1") | {"duration_ms": "12"}), "duration_ms"),
     "NUL": (closed(call("c1") | {"outcome": "a\0b"}), "0x00"),
-    "a number beyond 64 bits": (closed(call("c1") | {"duration_ms": 2**70}), "the database refuses it"),
+    "a number beyond 64 bits": (closed(call("c1") | {"duration_ms": 2**70}), "duration_ms"),
+    "a number beyond 32 bits": (closed(with_item(pages=2**31)), "pages"),
+    "a number beyond 16 bits": (closed(with_segment(depth=-(2**15) - 1)), "depth"),
+    "half a character": (closed(call("c1") | {"outcome": "AAAA"}).replace(b"AAAA", rb"\ud800"), "malformed"),
+    "no year in UTC": (closed(with_segment(started_at="0001-01-01T00:00:00+14:00")), "years 1 to 9999"),
+    "no year of an event in UTC": (
+        event({"party": {"id": "P1"}}, "party.known", time="9999-12-31T23:00:00-12:00"),
+        "years 1 to 9999",
+    ),
+    "a month of 1969 in UTC": (closed(call("c1") | {"ended_at": "1970-01-01T00:00:00+01:00"}), "1970 to 2100"),
+    "a month of 2101 in UTC": (closed(call("c1") | {"ended_at": "2100-12-31T23:30:00-01:00"}), "1970 to 2100"),
+    "an id too long for an index": (closed(with_item(media_item_id=noise(9000))), "maximum size"),
+    "a payload too deep": (
+        amended(call("c1"), "e1", text="AAAA").replace(b'"AAAA"', b"[" * 9000 + b"]" * 9000),
+        "nested too deeply",
+    ),
     "two segments of one id": (
         closed(interaction("x", [media_item(START, "x", [segment(START, "x", "queue", 0, 9)] * 2)])),
         "duplicate key",
@@ -195,14 +228,60 @@ async def test_an_amendment_is_kept_once_for_each_event(pool: Pool) -> None:
     assert await rows(pool, "SELECT seq, event_id FROM touchpoint.amendment ORDER BY seq") == [(1, "e1"), (2, "e2")]
 
 
-async def test_a_lost_database_raises_and_stores_nothing_by_halves(pool: Pool) -> None:
-    writer = HistoryWriter(pool)
-    await pool.execute("ALTER TABLE touchpoint.interaction_resource RENAME TO elsewhere")
-    with pytest.raises(asyncpg.UndefinedTableError):
-        await writer.write_batch([closed(call("c1"))])
-    await pool.execute("ALTER TABLE touchpoint.elsewhere RENAME TO interaction_resource")
-    assert set((await table_counts(pool)).values()) == {0}
-    assert await writer.write_batch([closed(call("c1"))]) == []
+OF_THE_DATABASE = {
+    "no such table": ("ALTER TABLE touchpoint.interaction_resource RENAME TO elsewhere", asyncpg.UndefinedTableError),
+    "no such column": ("ALTER TABLE touchpoint.segment RENAME track TO lane", asyncpg.UndefinedColumnError),
+    "no such function": (
+        "ALTER FUNCTION touchpoint.ensure_partitions RENAME TO elsewhere",
+        asyncpg.UndefinedFunctionError,
+    ),
+    "another type": (
+        "ALTER TABLE touchpoint.interaction_index ALTER content_hash TYPE bytea USING ''",
+        asyncpg.PostgresError,
+    ),
+    "no right": ("REVOKE INSERT ON touchpoint.amendment FROM touchpoint_writer", asyncpg.InsufficientPrivilegeError),
+    "read only": ("SET default_transaction_read_only = on", asyncpg.ReadOnlySQLTransactionError),
+    "a trigger of somebody's": (
+        """CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now'; END $$;
+        CREATE TRIGGER stop BEFORE INSERT ON touchpoint.resource FOR EACH ROW EXECUTE FUNCTION stop()""",
+        asyncpg.RaiseError,
+    ),
+    "a month that cannot be made": (
+        """CREATE OR REPLACE FUNCTION touchpoint.ensure_partitions(first date, months integer DEFAULT 1)
+        RETURNS integer LANGUAGE sql SECURITY DEFINER AS 'SELECT 0'""",
+        asyncpg.CheckViolationError,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OF_THE_DATABASE)
+async def test_what_the_database_is_at_fault_for_is_raised(database: str, name: str) -> None:
+    """Whatever the records are: they are tried again, and never become dead letters."""
+    fault, raised = OF_THE_DATABASE[name]
+    owner = await asyncpg.connect(database)
+    when = datetime(2011, 1, 1, tzinfo=UTC) if name == "a month that cannot be made" else START
+
+    async def become_writer(connection: Any) -> None:
+        await connection.execute("SET SESSION AUTHORIZATION touchpoint_writer")
+        if fault.startswith("SET"):
+            await connection.execute(fault)
+
+    if not fault.startswith("SET"):
+        await owner.execute(fault)
+    batch = [closed(call(f"c{n}", when), agents={"john": "John Doe"}) for n in range(3)] + [
+        amended(call("c1", when), "e1")
+    ]
+    async with asyncpg.create_pool(database, min_size=1, max_size=1, setup=become_writer) as writers:
+        with pytest.raises(raised):
+            await HistoryWriter(writers).write_batch([*batch, closed(call("poison") | {"outcome": "\0"})])
+    await owner.close()
+
+
+@pytest.mark.parametrize("url", ["postgresql://worker:a/b@c#d@host/db", "postgresql://worker@localhost:none/db"])
+async def test_a_url_that_cannot_be_parsed_is_no_fault_of_a_record(url: str) -> None:
+    async with asyncpg.create_pool(url, min_size=0, max_size=1) as nowhere:
+        with pytest.raises(ValueError, match=r"int|port"):
+            await HistoryWriter(nowhere).write_batch([closed(call("c1"))])
 
 
 async def test_names_and_addresses_stand_in_the_identity_tables_alone(pool: Pool) -> None:
@@ -216,15 +295,97 @@ async def test_names_and_addresses_stand_in_the_identity_tables_alone(pool: Pool
             assert not any(personal in row[0] for personal in ("Mary", "960960", "John Doe")), table
 
 
-async def test_newer_identity_replaces_older_whatever_the_order_of_arrival(pool: Pool) -> None:
-    def known(day: int, name: str | None) -> bytes:
-        data = {"tenant": "default", "party": {"address": None, "id": "P1", "name": name}}
-        return event(data, "party.known", time=f"2026-01-{day:02}T00:00:00Z")
+Sighting = tuple[int, str | None, str | None, str | None]
+"""Day of January, party id, name, account."""
 
-    writer = HistoryWriter(pool)
-    for value in (known(5, "New"), known(1, "Old"), known(6, None)):
-        await writer.write_batch([value])
-    assert await rows(pool, "SELECT name FROM touchpoint.party") == [("New",)]
+
+def sighting(told: Sighting, agent: str | None = None) -> bytes:
+    day, party, name, account = told
+    data = {
+        "tenant": "default",
+        "account_id": account,
+        "party": {"address": "tel:+441632960960", "id": party, "name": name},
+        "identity": {
+            "addresses": [[identifier("address", "tel:+441632960960"), "tel:+441632960960"]],
+            "agents": [["john", agent]],
+        },
+    }
+    return event(data, "party.known", time=f"2026-01-{day:02}T00:00:00Z")
+
+
+SIGHTINGS: dict[str, list[Sighting]] = {
+    "the same name again, and an older one": [(1, "P1", "A", None), (10, "P1", "A", None), (5, "P1", "B", None)],
+    "no name lately": [(1, "P1", "A", None), (10, "P1", None, None), (5, "P1", "B", None)],
+    "an account": [(1, "P1", "A", "X"), (10, "P1", "A", "X"), (5, "P1", "A", "Y"), (3, "P1", "A", None)],
+    "name and account of different days": [(1, "P1", "A", "X"), (3, "P1", "B", None), (2, "P1", None, "Y")],
+    "an address that was another party's": [(1, "P1", "A", None), (10, "P1", "A", None), (5, "P2", "B", None)],
+    "an address that was nobody's": [
+        (1, None, "A", None),
+        (10, None, "A", None),
+        (5, None, "B", None),
+        (2, "P1", None, None),
+    ],
+    "a merge, and what was told before it": [(1, "P1", "A", None), (8, "P2", "A", None), (4, "P1", "C", None)],
+    "two at one instant": [(1, "P1", "A", "X"), (1, "P1", "B", "Y"), (1, "P2", "C", "Z")],
+}
+LAST = """
+    SELECT 'party', party_id, name, account_id, seen_at::date::text FROM touchpoint.party
+    UNION ALL SELECT 'address', party_id, name, NULL, seen_at::date::text FROM touchpoint.party_address ORDER BY 1, 2
+"""
+
+
+def latest(values: list[tuple[int, str | None]]) -> str | None:
+    return max(((day, value) for day, value in values if value), default=(0, None))[1]
+
+
+def expected(told: list[Sighting]) -> list[tuple[Any, ...]]:
+    """Of each field the latest."""
+    last = f"2026-01-{max(day for day, *_ in told):02}"
+    named = latest([(day, name) for day, party, name, _ in told if party is None])
+    found: list[tuple[Any, ...]] = [("address", latest([(day, party) for day, party, *_ in told]), named, None, last)]
+    for id_ in sorted({party for _, party, *_ in told if party}):
+        of = [one for one in told if one[1] == id_]
+        day = f"2026-01-{max(one[0] for one in of):02}"
+        found.append(("party", id_, latest([(d, n) for d, _, n, _ in of]), latest([(d, a) for d, *_, a in of]), day))
+    return found
+
+
+@pytest.mark.parametrize("name", SIGHTINGS)
+async def test_the_latest_identity_stands_in_whatever_order_and_batches_it_is_stored(pool: Pool, name: str) -> None:
+    told = SIGHTINGS[name]
+    for order in permutations(told):
+        for batches in ([[one] for one in order], [order], [order[:2], order[2:]], [order, order[:1]]):
+            await pool.execute("TRUNCATE touchpoint.party, touchpoint.party_address")
+            for batch in batches:
+                assert await HistoryWriter(pool).write_batch([sighting(one) for one in batch]) == []
+            assert await rows(pool, LAST) == expected(told), (order, batches)
+
+
+async def test_an_agents_name_never_goes_back_to_an_older_one(pool: Pool) -> None:
+    """By the writer that has stored it, which remembers what it wrote, and by another."""
+    told = [(1, "Ann"), (10, "Ann"), (5, "Bea")]
+    for order in permutations(told):
+        for writers in ([HistoryWriter(pool)] * 3, [HistoryWriter(pool) for _ in order]):
+            await pool.execute("TRUNCATE touchpoint.resource")
+            for writer, (day, name) in zip(writers, order, strict=True):
+                assert await writer.write_batch([sighting((day, "P1", None, None), name)]) == []
+            assert await rows(pool, "SELECT name, seen_at::date::text FROM touchpoint.resource") == [
+                ("Ann", "2026-01-10")
+            ]
+
+
+async def test_what_an_earlier_release_stored_counts_from_when_it_was_seen(pool: Pool) -> None:
+    await pool.execute(
+        "INSERT INTO touchpoint.party (tenant, party_id, account_id, name, seen_at)"
+        " VALUES ('default', 'P1', 'X', 'Old', '2026-01-05 00:00:00+00')"
+    )
+    for one, name, account in (
+        ((4, "P1", "Older", "Y"), "Old", "X"),
+        ((6, "P1", None, "Z"), "Old", "Z"),
+        ((7, "P1", "New", None), "New", "Z"),
+    ):
+        await HistoryWriter(pool).write_batch([sighting(one)])
+        assert await rows(pool, "SELECT name, account_id FROM touchpoint.party") == [(name, account)]
 
 
 async def test_an_erased_party_leaves_the_closed_record_untouched(pool: Pool) -> None:
@@ -296,6 +457,21 @@ async def test_an_erasure_is_carried_out_once_and_what_was_told_since_stays(pool
     )
     assert await rows(pool, "SELECT name FROM touchpoint.party") == [("Mary Smith",)]
     assert await rows(pool, ERASURES) == [("gdpr-14", "of the party", "2026-01-06", 0, 0)]
+
+
+async def test_an_interaction_of_before_an_erasure_that_is_stored_after_it_brings_nobody_back(pool: Pool) -> None:
+    """As a backfill by an installation of its own does, which knows nothing of the erasure."""
+    key = seed_case()["party_key"]
+    later = call("later", datetime(2026, 1, 7, tzinfo=UTC)) | {"party_key": key}
+    for batches in ([[asked_to_forget(key)], [closed(seed_case())]], [[asked_to_forget(key), closed(seed_case())]]):
+        for batch in batches:
+            assert await HistoryWriter(pool).write_batch(batch) == []
+        assert await rows(pool, "SELECT name FROM touchpoint.party") == []
+        assert await rows(pool, "SELECT address FROM touchpoint.party_address") == []
+        await pool.execute("TRUNCATE touchpoint.erasure")
+        await pool.execute("SELECT touchpoint.drop_expired('2026-02-01', true)")
+    await HistoryWriter(pool).write_batch([asked_to_forget(key), closed(later)])
+    assert await rows(pool, "SELECT address FROM touchpoint.party_address") == [("tel:+441632960960",)]
 
 
 async def test_the_writers_role_may_record_an_erasure_and_not_take_it_back(database: str, pool: Pool) -> None:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import date, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from touchpoint.cli.database import DatabaseOption, ask
+from touchpoint.cli.database import USAGE, DatabaseOption, ask
 from touchpoint.cli.errors import CliError
 
-Ahead = Annotated[int, typer.Option("--ahead", min=0, max=600, help="Make so many months from now on.")]
+if TYPE_CHECKING:
+    from touchpoint.history.retention import ExpiredMonth
+
+Ahead = Annotated[int, typer.Option("--ahead", min=0, max=240, help="Make so many months from now on.")]
 Expired = Annotated[
     datetime | None,
     typer.Option("--drop-before", formats=["%Y-%m-%d"], help="Drop each month that ended by this day, for good."),
+]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Drop months of the last twelve too, without being asked. The current one stays.")
 ]
 
 
@@ -37,15 +44,88 @@ def migrate(database: DatabaseOption) -> None:
         print("the schema is up to date")
 
 
-def partitions(database: DatabaseOption, ahead: Ahead = 12, drop_before: Expired = None) -> None:
+def partitions(database: DatabaseOption, ahead: Ahead = 12, drop_before: Expired = None, yes: Yes = False) -> None:
     """Make the coming months' partitions; drop expired ones where asked to.
 
-    The worker makes a month that it needs by itself; this is for a timer, and for retention.
-    """
-    from touchpoint.history.migrate import drop_expired, make_partitions
+    The worker makes a month that it needs by itself; this is for a timer, and for retention. What is dropped is shown
+    first. A month is dropped only when it has ended; one of the last twelve only with --yes, or when a terminal is
+    asked and agrees. Each month goes at once or not at all, and nobody waits for it longer than a second: while its
+    tables are being read the command tries again, for ten minutes. A run that was ended goes on when it is repeated.
 
-    made = ask(database, make_partitions(database, months_ahead=ahead))
-    print(f"months made: {made}")
-    if drop_before is not None:
-        dropped: list[date] = ask(database, drop_expired(database, drop_before.date()))
-        print(f"months dropped: {', '.join(f'{month:%Y-%m}' for month in dropped) or 'none'}")
+    Exit status: 0; 1 if a month was in use all the time, or the answer was no; 2 for wrong usage, a day that is still
+    to come, or a month that needs --yes; 3 if the database cannot be used.
+    """
+    from touchpoint.history.migrate import make_partitions
+
+    print(f"months made: {ask(database, make_partitions(database, months_ahead=ahead))}")
+    if drop_before is None:
+        return
+    expired = _expired(database, drop_before.date())
+    if expired:
+        _show(expired)
+        _confirm(expired, yes)
+    dropped = ask(database, _drop(database, [one.month for one in expired]))
+    print(f"months dropped: {', '.join(f'{month:%Y-%m}' for month in dropped) or 'none'}")
+
+
+def _expired(database: str, before: date) -> list[ExpiredMonth]:
+    import asyncpg
+
+    from touchpoint.history.retention import expired_months
+    from touchpoint.history.session import session
+
+    async def question() -> list[ExpiredMonth]:
+        async with session(database) as connection:
+            try:
+                return await expired_months(connection, before)
+            except asyncpg.InvalidParameterValueError as error:
+                raise CliError(f"--drop-before: {error}", status=USAGE) from None
+
+    return ask(database, question())
+
+
+async def _drop(database: str, months: list[date]) -> list[date]:
+    """Drops them all, confirmed or older than what is kept; says which is gone as soon as it is."""
+    from touchpoint.history.retention import MonthInUseError, drop_months
+    from touchpoint.history.session import session
+
+    dropped = []
+    async with session(database) as connection:
+        try:
+            async for month in drop_months(connection, months, confirmed=True):
+                dropped.append(month)
+                print(f"dropped {month:%Y-%m}", file=sys.stderr)
+        except MonthInUseError as error:
+            raise CliError(str(error)) from None
+    return dropped
+
+
+def _show(months: list[ExpiredMonth]) -> None:
+    """What would be dropped."""
+    from rich.table import Table
+
+    from touchpoint.cli.render import console
+
+    grid = Table(box=None, pad_edge=False)
+    grid.add_column("month to drop", no_wrap=True)
+    for name in ("interactions", "size"):
+        grid.add_column(name, justify="right")
+    grid.add_column("")
+    for one in months:
+        needs = "one of the last twelve: --yes" if one.kept else ""
+        grid.add_row(f"{one.month:%Y-%m}", f"{one.interactions:,}", f"{one.bytes / 2**20:,.1f} MiB", needs)
+    console().print(grid)
+
+
+def _confirm(months: list[ExpiredMonth], yes: bool) -> None:
+    """Asks about months that are kept otherwise. Raises CliError where nobody agrees."""
+    kept = [f"{one.month:%Y-%m}" for one in months if one.kept]
+    if not kept or yes:
+        return
+    if not sys.stdin.isatty():
+        raise CliError(
+            f"nothing was dropped: {kept[0]} to {kept[-1]} are of the last twelve months; add --yes to drop them",
+            status=USAGE,
+        )
+    if not typer.confirm(f"Drop all of these, {kept[0]} to {kept[-1]} of the last twelve months included?", err=True):
+        raise CliError("nothing was dropped")

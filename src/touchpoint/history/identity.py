@@ -8,6 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from touchpoint.history.queries import query
 from touchpoint.history.records import Identity, Interaction, Party, PartyChange
@@ -34,20 +35,56 @@ class Named(NamedTuple):
         )
 
 
-class Identities:
-    """Collects identity in the order of the batch; `store` writes it. An erasure also drops what came before it."""
+Dated = tuple[datetime, str]
+"""A name, an account or a party, with the event time from which it is known. The greater one stands."""
+Agents = dict[tuple[str, str], Dated]
+"""(tenant, resource_id) -> name."""
+Forgotten = dict[tuple[str, str], datetime]
+"""(tenant, party_key) -> when its erasure was requested."""
 
-    def __init__(self, known_agents: dict[tuple[str, str], str]) -> None:
-        """`known_agents`: (tenant, resource_id) -> name, as stored before; those are not written again."""
+
+class _Known(msgspec.Struct):
+    """What a batch says of a party or an address."""
+
+    seen: datetime
+    name: Dated | None = None
+    owner: Dated | None = None  # a party's account, an address's party
+
+    def add(self, name: str | None, owner: str | None, seen: datetime) -> None:
+        self.name, self.owner = _latest(self.name, name, seen), _latest(self.owner, owner, seen)
+        self.seen = max(self.seen, seen)
+
+    def columns(self) -> tuple[object, ...]:
+        (owner_at, owner), (name_at, name) = self.owner or (None, None), self.name or (None, None)
+        return owner, owner_at, name, name_at, self.seen
+
+
+def _latest(before: Dated | None, value: str | None, seen: datetime) -> Dated | None:
+    if not value:
+        return before
+    return max(before, (seen, value)) if before is not None else (seen, value)
+
+
+class Identities:
+    """Collects the identity of a batch; `store` writes it. An erasure also drops what came before it in the batch.
+
+    The latest in event time stands, in whatever order batches are stored. An interaction that began before its party
+    was forgotten brings back nothing but the names of agents.
+    """
+
+    def __init__(self, known_agents: Agents, forgotten: Forgotten) -> None:
+        """`known_agents`: as stored before; what is no newer is not written again. `forgotten`: as stored before."""
         self._known_agents = known_agents
-        self._parties: dict[tuple[str, str], tuple[str | None, str | None, datetime]] = {}
-        self._addresses: dict[UUID, tuple[str, str, str | None, str | None, datetime]] = {}
-        self.agents: dict[tuple[str, str], tuple[str, datetime]] = {}
+        self._forgotten = dict(forgotten)
+        self._parties: dict[tuple[str, str], _Known] = {}
+        self._addresses: dict[UUID, tuple[str, str, _Known]] = {}
+        self.agents: Agents = {}
         self._erasures: list[tuple[PartyChange, Named]] = []
 
     def add(self, source: Interaction | PartyChange) -> None:
         if isinstance(source, Interaction):
-            if source.identity.erased:
+            forgotten = self._forgotten.get((source.tenant, source.party_key))
+            if source.identity.erased or (forgotten is not None and source.started_at <= forgotten):
                 self._know_agents(source.tenant, source.identity, source.ended_at)
                 return
             party = Party(source.party.address, source.party_id, source.party.name)
@@ -59,36 +96,35 @@ class Identities:
 
     def _know(self, tenant: str, party: Party, account: str | None, identity: Identity, seen: datetime) -> None:
         if party.id is not None:
-            old = self._parties.get((tenant, party.id), (None, None, seen))
-            self._parties[tenant, party.id] = (account or old[0], party.name or old[1], max(seen, old[2]))
+            self._parties.setdefault((tenant, party.id), _Known(seen)).add(party.name, account, seen)
         for address_id, address in identity.addresses:
             # the name of somebody without an id can only stand with the address
             name = party.name if party.id is None and address == party.address else None
-            before = self._addresses.get(address_id, (tenant, address, None, None, seen))
-            self._addresses[address_id] = (
-                tenant,
-                address,
-                party.id or before[2],
-                name or before[3],
-                max(seen, before[4]),
-            )
+            known = self._addresses.setdefault(address_id, (tenant, address, _Known(seen)))[2]
+            known.add(name, party.id, seen)
         self._know_agents(tenant, identity, seen)
 
     def _know_agents(self, tenant: str, identity: Identity, seen: datetime) -> None:
-        for agent, agent_name in identity.agents:
-            if agent_name is not None and self._known_agents.get((tenant, agent)) != agent_name:
-                self.agents[tenant, agent] = (agent_name, seen)
+        for agent, name in identity.agents:
+            key = tenant, agent
+            before = self.agents.get(key) or self._known_agents.get(key)
+            latest = _latest(before, name, seen)
+            if latest is not None and latest != before:
+                self.agents[key] = latest
 
     def _erase(self, change: PartyChange) -> None:
         named = Named.of(change)
         self._erasures.append((change, named))
+        if change.erasure is not None and change.time is not None:
+            key = change.tenant, change.erasure.party_key
+            self._forgotten[key] = max(change.time, self._forgotten.get(key, change.time))
         about = [(id_, row) for id_, row in self._addresses.items() if row[0] == change.tenant]
         asked = {id_ for id_, row in about if id_ in named.address_ids or row[1] in named.addresses}
-        gone = named.party_ids | {row[2] for id_, row in about if id_ in asked and row[2] is not None}
+        gone = named.party_ids | {row[2].owner[1] for id_, row in about if id_ in asked and row[2].owner is not None}
         for party_key in [k for k in self._parties if k[0] == change.tenant and k[1] in gone]:
             del self._parties[party_key]
         for address_id, row in about:
-            if address_id in asked or row[2] in gone:
+            if address_id in asked or (row[2].owner is not None and row[2].owner[1] in gone):
                 del self._addresses[address_id]
 
     async def store(self, connection: Connection) -> None:
@@ -100,9 +136,14 @@ class Identities:
                 await connection.execute(query(name), *map(list, zip(*rows, strict=True)))
 
     def _statements(self) -> Iterator[tuple[str, list[tuple[object, ...]]]]:
-        yield "upsert_parties", _sorted((*key, *row) for key, row in self._parties.items())
-        yield "upsert_addresses", _sorted((key, *row) for key, row in self._addresses.items())
-        yield "upsert_resources", _sorted((*key, *row) for key, row in self.agents.items())
+        yield "upsert_parties", _sorted((*key, *known.columns()) for key, known in self._parties.items())
+        yield (
+            "upsert_addresses",
+            _sorted(
+                (key, tenant, address, *known.columns()) for key, (tenant, address, known) in self._addresses.items()
+            ),
+        )
+        yield "upsert_resources", _sorted((*key, name, seen) for key, (seen, name) in self.agents.items())
 
 
 def _sorted(rows: Iterable[tuple[object, ...]]) -> list[tuple[object, ...]]:
@@ -119,6 +160,15 @@ async def known_erasures(connection: Connection, changes: Iterable[PartyChange])
         return set()
     rows = await connection.fetch(query("known_erasures"), *map(list, zip(*asked, strict=True)))
     return {(row[0], row[1], row[2]) for row in rows}
+
+
+async def erased_parties(connection: Connection, interactions: Iterable[Interaction]) -> Forgotten:
+    """Which of the interactions' parties were erased on request, and when."""
+    asked = sorted({(one.tenant, one.party_key) for one in interactions})
+    if not asked:
+        return {}
+    rows = await connection.fetch(query("erased_parties"), *map(list, zip(*asked, strict=True)))
+    return {(row[0], row[1]): row[2] for row in rows}
 
 
 def erasure_key(change: PartyChange) -> tuple[str, str, str] | None:

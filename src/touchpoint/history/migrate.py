@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from importlib.resources import files
 
 import asyncpg
 import msgspec
 
+from touchpoint.history.session import Database, session
+
 _LOCK = 0x746F756368706F69  # "touchpoi": any fixed number that is ours
+MONTHS_AT_ONCE = 12  # of each transaction: each month takes some 60 locks until the commit
 _BOOTSTRAP = """
 CREATE SCHEMA IF NOT EXISTS touchpoint;
 CREATE TABLE IF NOT EXISTS touchpoint.migration (
@@ -45,14 +46,14 @@ def migrations() -> list[Migration]:
     )
 
 
-async def migrate(database: str | asyncpg.Connection, *, months_ahead: int = 12) -> list[str]:
+async def migrate(database: Database, *, months_ahead: int = 12) -> list[str]:
     """Brings the schema up to date and makes the partitions of last month to `months_ahead` months from now.
 
     `database`: a DSN, or a connection without a transaction, of a role that may create schemas and roles. Returns the
     names of the migrations applied; several may run at once, one does the work. Raises MigrationError if an applied
     migration differs from that of this version or is not known to it, asyncpg.PostgresError and OSError as they come.
     """
-    async with _connected(database) as connection:
+    async with session(database) as connection:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
         try:
             await connection.execute(_BOOTSTRAP)
@@ -64,31 +65,23 @@ async def migrate(database: str | asyncpg.Connection, *, months_ahead: int = 12)
     return applied
 
 
-async def make_partitions(database: str | asyncpg.Connection, *, months_ahead: int = 12) -> int:
+async def make_partitions(database: Database, *, months_ahead: int = 12) -> int:
     """Makes the months from last month to `months_ahead` months from now; returns how many were missing."""
     today = datetime.now(UTC).date()
     first = date(today.year - (today.month == 1), (today.month - 2) % 12 + 1, 1)
-    async with _connected(database) as connection:
-        made: int = await connection.fetchval("SELECT touchpoint.ensure_partitions($1, $2)", first, months_ahead + 2)
+    made = 0
+    async with session(database) as connection:
+        for month in range(0, months_ahead + 2, MONTHS_AT_ONCE):
+            count = min(MONTHS_AT_ONCE, months_ahead + 2 - month)
+            made += await connection.fetchval(
+                "SELECT touchpoint.ensure_partitions($1, $2)", _later(first, month), count
+            )
     return made
 
 
-async def drop_expired(database: str | asyncpg.Connection, before: date) -> list[date]:
-    """Drops every month that ended at or before `before` (retention); returns the months dropped."""
-    async with _connected(database) as connection:
-        return [row[0] for row in await connection.fetch("SELECT touchpoint.drop_expired($1)", before)]
-
-
-@asynccontextmanager
-async def _connected(database: str | asyncpg.Connection) -> AsyncIterator[asyncpg.Connection]:
-    if not isinstance(database, str):
-        yield database
-        return
-    connection = await asyncpg.connect(database)
-    try:
-        yield connection
-    finally:
-        await connection.close()
+def _later(first: date, months: int) -> date:
+    year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
+    return date(year, month + 1, 1)
 
 
 async def _pending(connection: asyncpg.Connection) -> list[Migration]:

@@ -5,18 +5,14 @@ A role that has `touchpoint_viewer` is enough where nothing else is said.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import asyncpg
 import orjson
 
 from touchpoint.history.queries import query
-
-Database = str | asyncpg.Connection
-"""A DSN, or an open connection."""
+from touchpoint.history.session import Database, session
 
 
 async def party_records(
@@ -33,14 +29,14 @@ async def party_records(
     `party`: an address (`tel:+441632960960`, a bare number of `region`, a mail address) or a party id.
     `since`: only interactions that ended at that instant or later.
     """
-    async with _connected(database) as connection:
+    async with session(database) as connection:
         rows = await connection.fetch(query("party_records"), tenant, _spellings(party, region), since, limit)
     return [orjson.loads(row[0]) for row in rows]
 
 
 async def one_record(database: Database, wanted: str, *, tenant: str = "default") -> dict[str, Any] | None:
     """The interaction of this id, or to which the media item of this id belongs."""
-    async with _connected(database) as connection:
+    async with session(database) as connection:
         text = await connection.fetchval(query("one_record"), tenant, wanted)
     return None if text is None else orjson.loads(text)
 
@@ -52,14 +48,14 @@ async def content_hashes(
 
     Takes the role touchpoint_admin.
     """
-    async with _connected(database) as connection:
+    async with session(database) as connection:
         rows = await connection.fetch(query("content_hashes"), since, until)
     return {row[0]: row[1] for row in rows}
 
 
 async def records(database: Database, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Stored records, put together from their rows, by interaction id."""
-    async with _connected(database) as connection:
+    async with session(database) as connection:
         found = [orjson.loads(row[0]) for row in await connection.fetch(query("records"), list(ids))]
     return {record["interaction_id"]: record for record in found}
 
@@ -68,7 +64,7 @@ async def queue_report(
     database: Database, *, tenant: str | None = None, since: datetime | None = None
 ) -> list[dict[str, Any]]:
     """The rows of `queue_interval`, by tenant, queue and time."""
-    async with _connected(database) as connection:
+    async with session(database) as connection:
         return [dict(row) for row in await connection.fetch(query("queue_report"), tenant, since)]
 
 
@@ -78,15 +74,3 @@ def _spellings(party: str, region: str) -> list[str]:
 
     address = party_address(party, region)
     return [party] if address is None else [party, address]
-
-
-@asynccontextmanager
-async def _connected(database: Database) -> AsyncIterator[asyncpg.Connection]:
-    if not isinstance(database, str):
-        yield database
-        return
-    connection = await asyncpg.connect(database, timeout=10)
-    try:
-        yield connection
-    finally:
-        await connection.close()

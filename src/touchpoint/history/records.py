@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+Small = Annotated[int, msgspec.Meta(ge=-(2**15), lt=2**15)]
+Integer = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
+Long = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 FIRST_YEAR, LAST_YEAR = 1970, 2100  # as touchpoint.ensure_partitions
+_FIRST, _LAST = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 29, tzinfo=UTC)  # in any zone still a year
 
 
 class MalformedError(Exception):
@@ -27,11 +31,11 @@ class Segment(Row, kw_only=True, gc=False):
     segment_id: UUID
     type: str
     track: str
-    depth: int
+    depth: Small
     parent_segment_id: UUID | None = None
     started_at: Instant
     ended_at: Instant
-    duration_ms: int
+    duration_ms: Long
     queue: str | None = None
     resource_id: str | None = None
     end_reason: str | None = None
@@ -40,8 +44,8 @@ class Segment(Row, kw_only=True, gc=False):
     provenance: str
     opened_by: str | None = None
     closed_by: str | None = None
-    opened_rule: int | None = None
-    closed_rule: int | None = None
+    opened_rule: Small | None = None
+    closed_rule: Small | None = None
 
 
 class MediaItem(Row, kw_only=True, gc=False):
@@ -54,21 +58,21 @@ class MediaItem(Row, kw_only=True, gc=False):
     thread_id: str | None = None
     started_at: Instant
     ended_at: Instant
-    queue_wait_ms: int
-    ring_ms: int
-    talk_ms: int
-    hold_ms: int
-    acw_ms: int | None = None
-    handle_ms: int
-    speed_of_answer_ms: int | None = None
+    queue_wait_ms: Long
+    ring_ms: Long
+    talk_ms: Long
+    hold_ms: Long
+    acw_ms: Long | None = None
+    handle_ms: Long
+    speed_of_answer_ms: Long | None = None
     abandoned: str | None = None
     transferred: bool = False
     conferenced: bool = False
     end_reason: str | None = None
-    pages: int | None = None
-    messages_customer: int = 0
-    messages_agent: int = 0
-    first_response_ms: int | None = None
+    pages: Integer | None = None
+    messages_customer: Integer = 0
+    messages_agent: Integer = 0
+    first_response_ms: Long | None = None
     flags: list[str] = []
     segments: list[Segment] = []
 
@@ -94,14 +98,14 @@ class TouchedObject(Row, kw_only=True, gc=False):
 
 class Resource(Row, kw_only=True, gc=False):
     resource_id: str
-    talk_ms: int
-    hold_ms: int
-    acw_ms: int | None = None
-    handle_ms: int
+    talk_ms: Long
+    hold_ms: Long
+    acw_ms: Long | None = None
+    handle_ms: Long
 
 
 class Amendment(Row, kw_only=True, gc=False):
-    seq: int
+    seq: Integer
     kind: str
     payload: msgspec.Raw
     event_id: str
@@ -132,7 +136,7 @@ class Interaction(Row, kw_only=True, gc=False):
     direction: str | None = None
     started_at: Instant
     ended_at: Instant
-    duration_ms: int
+    duration_ms: Long
     resource_id: str | None = None
     outcome: str | None = None
     result: str | None = None
@@ -203,6 +207,8 @@ def decode(value: bytes) -> Stored | None:
         envelope = _envelope.decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise MalformedError(f"not a CloudEvent: {error}") from None
+    except RecursionError:
+        raise MalformedError("not a CloudEvent: nested too deeply") from None
     decoder = _data.get(envelope.type)
     if decoder is None:
         return None
@@ -210,6 +216,7 @@ def decode(value: bytes) -> Stored | None:
         stored: Stored = decoder.decode(envelope.data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise MalformedError(f"{envelope.type}: data: {error}") from None
+    _check_instants(stored, envelope)
     if isinstance(stored, PartyChange):
         stored.time = envelope.time
         stored.erased = envelope.type == "party.erased"
@@ -219,3 +226,16 @@ def decode(value: bytes) -> Stored | None:
             f"is outside of {FIRST_YEAR} to {LAST_YEAR}"
         )
     return stored
+
+
+def _check_instants(stored: Stored, envelope: _Envelope) -> None:
+    """The driver converts instants to UTC, where the first and the last day of the calendar have no year."""
+    instants = [envelope.time] if envelope.time is not None else []
+    if isinstance(stored, Interaction):
+        segments = [row for item in stored.media_items for row in item.segments]
+        for part in ([stored], stored.media_items, segments, stored.activities):
+            instants += [row.started_at for row in part]
+            instants += [row.ended_at for row in part]
+    for instant in instants:
+        if not _FIRST <= instant <= _LAST:
+            raise MalformedError(f"{envelope.type}: {instant.isoformat()} is outside of the years 1 to 9999")

@@ -10,7 +10,14 @@ from uuid import UUID
 
 import asyncpg
 
-from touchpoint.history.identity import Connection, Identities, erasure_key, known_erasures
+from touchpoint.history.identity import (
+    Agents,
+    Connection,
+    Identities,
+    erased_parties,
+    erasure_key,
+    known_erasures,
+)
 from touchpoint.history.queries import query
 from touchpoint.history.records import Amended, Amendment, Interaction, MalformedError, PartyChange, Stored, decode
 from touchpoint.history.rows import COLUMNS, table_rows
@@ -18,7 +25,7 @@ from touchpoint.history.rows import COLUMNS, table_rows
 Entry = tuple[int, Stored]
 """A decoded record and its place in the batch."""
 
-_DATA_ERRORS = ("22", "23", "54")  # SQLSTATE classes: data, integrity, a limit of the program
+_DATA_ERRORS = ("22", "23", "54")  # SQLSTATE classes: data, integrity, a limit that a value exceeds
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,7 @@ class HistoryWriter:
         """`pool`: connections of a role that has `touchpoint_writer`."""
         self._pool = pool
         self._months: set[tuple[int, int]] = set()
-        self._agents: dict[tuple[str, str], str] = {}
+        self._agents: Agents = {}
         self.counts: Counter[str] = Counter()
         """Totals: stored, repeated, conflicts, amendments, ignored, rejected."""
 
@@ -69,7 +76,7 @@ class HistoryWriter:
             return []
         try:
             return await self._store_together(entries)
-        except (asyncpg.PostgresError, ValueError, OverflowError) as error:
+        except asyncpg.PostgresError as error:
             if not _is_data_error(error):
                 raise
             if len(entries) == 1:
@@ -95,7 +102,6 @@ class HistoryWriter:
 
     async def _transaction(self, connection: Connection, entries: list[Entry]) -> list[Rejected]:
         counts: Counter[str] = Counter()
-        identities = Identities(self._agents)
         # read committed: what a claim had to wait for must be seen afterwards
         async with connection.transaction(isolation="read_committed"):
             new, conflicts = await _claim(connection, entries, counts)
@@ -105,6 +111,7 @@ class HistoryWriter:
                         table, records=rows, columns=COLUMNS[table], schema_name="touchpoint"
                     )
             counts["amendments"] = await _insert_amendments(connection, entries, new)
+            identities = Identities(self._agents, await erased_parties(connection, new.values()))
             done = await known_erasures(connection, (e for _, e in entries if isinstance(e, PartyChange)))
             for index, entry in entries:
                 if isinstance(entry, PartyChange) and erasure_key(entry) in done:
@@ -113,7 +120,7 @@ class HistoryWriter:
                     identities.add(entry)
             await identities.store(connection)
         self.counts += counts
-        self._agents |= {key: name for key, (name, _) in identities.agents.items()}
+        self._agents |= identities.agents
         return conflicts
 
 
@@ -179,8 +186,11 @@ def _month(end: datetime) -> tuple[int, int]:
     return utc.tm_year, utc.tm_mon
 
 
-def _is_data_error(error: BaseException) -> bool:
-    """Whether the records are at fault, not the database: by SQLSTATE, or found by the driver while it encodes."""
-    if isinstance(error, asyncpg.PostgresError):
-        return (error.sqlstate or "").startswith(_DATA_ERRORS)
-    return isinstance(error, ValueError | OverflowError)
+def _is_data_error(error: asyncpg.PostgresError) -> bool:
+    """Whether PostgreSQL refuses a record for its values, by SQLSTATE; else the database or our rights are at fault.
+
+    A partition that is missing has the state of a check that fails, and names no constraint.
+    """
+    if isinstance(error, asyncpg.CheckViolationError) and error.constraint_name is None:
+        return False
+    return (error.sqlstate or "").startswith(_DATA_ERRORS)

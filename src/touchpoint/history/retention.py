@@ -1,0 +1,70 @@
+"""Retention drops whole months of the closed record, each in a transaction of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import date
+
+import asyncpg
+import msgspec
+
+from touchpoint.history.identity import Connection
+
+PATIENCE_SECONDS = 600.0
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+
+
+class ExpiredMonth(msgspec.Struct, frozen=True):
+    """A month that ended by the day asked for."""
+
+    month: date
+    interactions: int
+    bytes: int  # of all tables of the month, with their indexes
+    kept: bool  # dropped only by confirmation: this month or one of the twelve before it
+
+
+class MonthInUseError(Exception):
+    """A month could not be dropped because transactions were using its tables all the time."""
+
+
+async def expired_months(connection: Connection, before: date) -> list[ExpiredMonth]:
+    """The months that ended at or before `before`, oldest first; takes the role touchpoint_admin.
+
+    Raises asyncpg.InvalidParameterValueError for a day that is still to come.
+    """
+    rows = await connection.fetch("SELECT * FROM touchpoint.expired_months($1)", before)
+    return [ExpiredMonth(*row) for row in rows]
+
+
+async def drop_months(
+    connection: Connection, months: list[date], *, confirmed: bool = False, patience: float = PATIENCE_SECONDS
+) -> AsyncIterator[date]:
+    """Drops each of the months, oldest first, and gives it when it is gone; then what the index has of dropped months.
+
+    A month that is being read is tried again, each attempt a second long, for at most `patience` seconds; then raises
+    MonthInUseError. Whatever ends it, a later call goes on where it ended. Raises
+    asyncpg.InvalidParameterValueError for a month that has not ended, or that is kept and not `confirmed`.
+    """
+    for month in sorted(months):
+        await _drop(connection, month, confirmed, patience)
+        yield month
+    await connection.execute("SELECT touchpoint.forget_dropped()")
+
+
+async def _drop(connection: Connection, month: date, confirmed: bool, patience: float) -> None:
+    deadline = asyncio.get_running_loop().time() + patience
+    pause = _SHORTEST_PAUSE
+    while True:
+        try:
+            await connection.execute("SELECT touchpoint.drop_month($1, $2)", month, confirmed)
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+            if asyncio.get_running_loop().time() + pause > deadline:
+                raise MonthInUseError(
+                    f"the month {month:%Y-%m} is not dropped: for {patience:.0f} s transactions were using its tables"
+                    " all the time; pg_stat_activity names them. Run the command again: it goes on with this month"
+                ) from None
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        else:
+            return
