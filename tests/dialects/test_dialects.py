@@ -53,7 +53,7 @@ def test_nothing_that_comes_stops_it(name: str, lines: list[bytes], record: Any)
 def test_every_event_of_a_capture_is_accepted_and_marked_and_has_an_id_of_its_own(name: str, file: str) -> None:
     said = events(name, fixture(file))
     assert len(facts(said)) == len(said) > 2
-    assert {each["dialect"] for each in said} == {name}
+    assert {each["dialect"] for each in said} == {DIALECTS[name].label}
     named: dict[tuple[str, str], Event] = {}
     for each in said:
         first = named.setdefault((each["source"], each["id"]), each)

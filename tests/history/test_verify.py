@@ -104,6 +104,31 @@ async def test_a_row_that_is_not_what_its_hash_says_is_found_by_rows_alone(
 
 
 @slow
+async def test_what_earlier_rules_made_is_counted_apart_from_what_differs(
+    database: str, pool: asyncpg.Pool, file: Path
+) -> None:
+    """A row of 0.1.0 with another content, and one that had an item which is an interaction of its own by now."""
+    records = folded()
+    changed, joined, lost, *_ = [record for record in records if record["media_items"]]
+    of_release = copy.deepcopy(changed) | {"content_hash": "0" * 64, "rules_version": None, "dialects": None}
+    gone = copy.deepcopy(joined) | {"interaction_id": call("gone")["interaction_id"], "rules_version": 1}
+    kept = [r for r in records if r not in (changed, joined, lost)]
+    await store(pool, [*kept, of_release, gone])
+    done = verify(database, file, "--complete")
+    lines = done.stdout.splitlines()
+    assert done.returncode == 1, done.stderr
+    assert [line.split()[:2] for line in lines[:-1]] == [
+        ["missing", lost["interaction_id"]],
+        *sorted(["earlier", one["interaction_id"]] for one in (changed, joined, gone)),
+    ]
+    assert lines[-1].endswith("3 by earlier rules, which this version has replaced: 1 missing, 0 extra, 0 different")
+    await store(pool, [lost])
+    done = verify(database, file, "--complete")
+    assert done.returncode == 0
+    assert done.stdout.endswith("which this version has replaced: the others are equal\n")
+
+
+@slow
 async def test_what_may_be_open_still_is_not_missing_until_it_is_said_to_be_complete(
     database: str, pool: asyncpg.Pool, file: Path
 ) -> None:

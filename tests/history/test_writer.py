@@ -94,6 +94,31 @@ async def test_two_writers_with_overlapping_shuffled_batches_store_each_interact
     assert sum(writer.counts["stored"] for writer in writers) == 300
 
 
+async def test_what_closes_again_by_other_rules_after_an_upgrade_is_a_repetition(
+    pool: Pool,
+) -> None:
+    """A crash after the record was produced and before its state was: the new version makes another record of it."""
+    writer = HistoryWriter(pool)
+    other = {"content_hash": "0" * 64, "outcome": "changed"}
+    of_release = {name: value for name, value in call("c1").items() if name not in ("rules_version", "dialects")}
+    versions: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        (of_release, call("c1") | other),
+        (call("c2"), call("c2") | other | {"rules_version": 3}),
+        (call("c3") | {"dialects": ["mailbox"]}, call("c3") | other | {"dialects": ["mailbox/2"]}),
+    ]
+    for first, again in versions:
+        assert await writer.write_batch([closed(first)]) == []
+        assert await writer.write_batch([closed(again)]) == []
+        assert await writer.write_batch([closed(first), closed(again)]) == []
+    assert (writer.counts["stored"], writer.counts["repeated"], writer.counts["conflicts"]) == (3, 9, 0)
+    assert await rows(pool, "SELECT count(*) FROM touchpoint.interaction WHERE outcome = 'changed'") == [(0,)]
+    assert await rows(pool, "SELECT rules_version, dialects FROM touchpoint.interaction ORDER BY 1, 2") == [
+        (2, []),
+        (2, ["mailbox"]),
+        (None, None),
+    ]
+
+
 @pytest.mark.trap(14)
 async def test_another_content_under_the_same_id_is_a_conflict_and_the_first_stands(pool: Pool) -> None:
     first = call("c1")

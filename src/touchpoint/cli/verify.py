@@ -14,6 +14,7 @@ import typer
 from touchpoint.cli.brokers import BrokersOption, ask_brokers, settings_of
 from touchpoint.cli.comparison import Comparison, compare, differences
 from touchpoint.cli.database import DatabaseOption, ask
+from touchpoint.cli.earlier_rules import apart
 from touchpoint.cli.errors import CliError
 from touchpoint.cli.stitch import Refused, read
 from touchpoint.stitching.facts import Fact
@@ -69,7 +70,8 @@ def verify(
     """Fold events again and compare what is stored with it.
 
     Reads files of events, or the input topics outside any group, so that no worker notices. Says which interactions
-    are missing, extra or different, and in what. Limits, channels and the secret are those of TOUCHPOINT_*, as for
+    are missing, extra or different, and in what. What an earlier version made by other rules, or would have, is
+    counted apart, as earlier, and is no difference. Limits, channels and the secret are those of TOUCHPOINT_*, as for
     the worker. It reads the tables: touchpoint_admin.
 
     Exit status: 0 if they are equal; 1 if not; 2 for wrong usage; 3 if the database or a broker cannot be used.
@@ -94,20 +96,25 @@ def verify(
     found = compare(stored, hashes, folded.open_still)
     if rows:
         found = found._replace(different=sorted({*found.different, *other_rows(database, stored, folded)}))
+    found, earlier = apart(database, found, folded.records)
     report(database, found, folded, limit)
-    print(verdict(found, folded, stored))
+    for id_ in earlier[:limit]:
+        print(f"earlier    {id_}")
+    print(verdict(found, folded, stored, len(earlier)))
     if not found.same:
         raise typer.Exit(1)
 
 
-def verdict(found: Comparison, folded: Folded, stored: Collection[str]) -> str:
+def verdict(found: Comparison, folded: Folded, stored: Collection[str], earlier: int = 0) -> str:
     """What was compared, and how it came out; in a line."""
     told = f"{len(folded.records):,} interactions folded, {len(stored):,} stored"
     waiting = len(folded.open_still.difference(stored))
     if waiting:
         told += f"; {waiting:,} may be open still at the last event and are not stored (--complete: they must be)"
+    if earlier:
+        told += f"; {earlier:,} by earlier rules, which this version has replaced"
     if found.same:
-        return f"{told}: equal"
+        return f"{told}: the others are equal" if earlier else f"{told}: equal"
     missing, extra, different = map(len, found)
     return f"{told}: {missing:,} missing, {extra:,} extra, {different:,} different"
 

@@ -264,4 +264,5 @@ DIALECT = Dialect(
     capabilities=Capabilities(ring=False, messages=False, ordered=False, resolution=1_000),
     read=json_records,
     rules=rules,
+    rules_version=2,  # 1: release 0.1.0
 )

@@ -12,6 +12,7 @@ import orjson
 from touchpoint.dialects.memory import Memory
 from touchpoint.stitching.facts import SECOND, Micros
 from touchpoint.stitching.limits import Capabilities
+from touchpoint.stitching.rules_version import labelled
 
 Event = dict[str, Any]
 """A canonical CloudEvent as JSON has it."""
@@ -60,6 +61,12 @@ class Dialect:
     capabilities: Capabilities
     read: Callable[[Iterable[bytes]], Iterator[Record | Unknown]]
     rules: Callable[[Record, Feed], list[Event] | Unknown]
+    rules_version: int = 1  # the next number in each release in which some records become other events
+
+    @property
+    def label(self) -> str:
+        """What its events have as `dialect`: its name, with the version of its rules if that is not 1."""
+        return labelled(self.name, self.rules_version)
 
     def translate(self, record: Record | Unknown, feed: Feed) -> list[Event] | Unknown:
         """The events of one record, none for one that says nothing of a media item. Never raises."""
@@ -74,7 +81,7 @@ class Dialect:
             return Unknown(f"a field is missing or of another form: {type(fault).__name__}{what}")
         for event in said:
             event["source"] = event.get("source") or feed.source or f"/{self.name}"
-            event["dialect"] = self.name
+            event["dialect"] = self.label
             if feed.tenant is not None:
                 event["tenant"] = feed.tenant
         return said

@@ -294,4 +294,5 @@ DIALECT = Dialect(
     capabilities=Capabilities(hold=False, messages=False, ordered=False, replayable=False, resolution=1_000),
     read=read,
     rules=rules,
+    rules_version=2,  # 1: release 0.1.0
 )

@@ -177,7 +177,11 @@ class InteractionRecord(Row):
     parent_interaction_id: Uuid | None
     closed_by: Literal["quiet", "requested", "limit"]
     flags: list[str]
-    content_hash: Hash = Field(description="SHA-256 of the canonical JSON without recorded_at, party_key and party")
+    content_hash: Hash = Field(
+        description="SHA-256 of the canonical JSON without recorded_at, party_key, party, rules_version and dialects"
+    )
+    rules_version: Annotated[int, Field(ge=1)] = Field(description="of the stitching rules that made the record")
+    dialects: list[str] = Field(description="that made its events, each with its version if that is not 1: mailbox/2")
     party: KnownParty
     media_items: list[MediaItemRow]
     activities: list[ActivityRow]

@@ -13,6 +13,7 @@ import orjson
 
 from touchpoint.history.queries import query
 from touchpoint.history.session import Database, session
+from touchpoint.stitching.rules_version import Rules
 
 
 async def party_records(
@@ -51,6 +52,18 @@ async def content_hashes(
     async with session(database) as connection:
         rows = await connection.fetch(query("content_hashes"), since, until)
     return {row[0]: row[1] for row in rows}
+
+
+async def stored_rules(database: Database, ids: Sequence[str]) -> dict[str, Rules]:
+    """Which rules made stored interactions, by id. Takes the role touchpoint_admin."""
+    async with session(database) as connection:
+        return {row[0]: Rules(row[1], row[2]) for row in await connection.fetch(query("stored_rules"), list(ids))}
+
+
+async def stored_items(database: Database, ids: Sequence[str]) -> set[tuple[str, str]]:
+    """Tenant and id of each media item and activity of stored interactions. Takes the role touchpoint_admin."""
+    async with session(database) as connection:
+        return {(row[0], row[1]) for row in await connection.fetch(query("stored_items"), list(ids))}
 
 
 async def records(database: Database, ids: Sequence[str]) -> dict[str, dict[str, Any]]:

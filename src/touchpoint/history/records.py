@@ -147,6 +147,8 @@ class Interaction(Row, kw_only=True, gc=False):
     closed_by: str
     flags: list[str] = []
     content_hash: str
+    rules_version: int | None = None  # of what release 0.1.0 wrote it is not known, nor its dialects
+    dialects: list[str] | None = None
     media_items: list[MediaItem] = []
     activities: list[Activity] = []
     objects: list[TouchedObject] = []

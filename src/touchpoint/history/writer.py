@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -21,6 +22,7 @@ from touchpoint.history.identity import (
 from touchpoint.history.queries import query
 from touchpoint.history.records import Amended, Amendment, Interaction, MalformedError, PartyChange, Stored, decode
 from touchpoint.history.rows import COLUMNS, table_rows
+from touchpoint.stitching.rules_version import Rules, same_rules
 
 Entry = tuple[int, Stored]
 """A decoded record and its place in the batch."""
@@ -137,27 +139,46 @@ async def _claim(
         return {}, []
     ids = sorted(first, key=lambda one: one.bytes)  # one order for all writers: no deadlock
     claims = [first[one][1] for one in ids]
-    claimed = await connection.fetch(
-        query("claim_interactions"), ids, [c.ended_at for c in claims], [c.content_hash for c in claims]
-    )
+    columns = [(c.ended_at, c.content_hash, c.rules_version, _joined(c.dialects)) for c in claims]
+    claimed = await connection.fetch(query("claim_interactions"), ids, *map(list, zip(*columns, strict=True)))
     mine = {UUID(bytes=row[0].bytes) for row in claimed}
     new = dict(place for one, place in first.items() if one in mine)
     others = rest + [place for one, place in first.items() if one not in mine]
-    hashes = {one: first[one][1].content_hash for one in mine} | await _hashes(connection, others)
+    stored = {one: _content(first[one][1]) for one in mine} | await _stored(connection, others)
     conflicts = [
-        Rejected(index, _conflict(entry, hashes[entry.interaction_id]), conflict=True)
+        Rejected(index, _conflict(entry, stored[entry.interaction_id].hash), conflict=True)
         for index, entry in others
-        if hashes[entry.interaction_id] != entry.content_hash
+        if _contradicts(_content(entry), stored[entry.interaction_id])
     ]
     counts.update(stored=len(new), repeated=len(others) - len(conflicts), conflicts=len(conflicts))
     return new, conflicts
 
 
-async def _hashes(connection: Connection, others: list[tuple[int, Interaction]]) -> dict[UUID, str]:
+class _Content(NamedTuple):
+    """What an interaction holds, and the rules that made it so."""
+
+    hash: str
+    rules: Rules
+
+
+def _content(entry: Interaction) -> _Content:
+    return _Content(entry.content_hash, Rules(entry.rules_version, entry.dialects))
+
+
+def _contradicts(one: _Content, other: _Content) -> bool:
+    """Whether the same rules made two records of an interaction: after an upgrade it may close again by others."""
+    return one.hash != other.hash and same_rules(one.rules, other.rules)
+
+
+def _joined(dialects: Sequence[str] | None) -> str | None:
+    return None if dialects is None else " ".join(dialects)
+
+
+async def _stored(connection: Connection, others: list[tuple[int, Interaction]]) -> dict[UUID, _Content]:
     if not others:
         return {}
     rows = await connection.fetch(query("stored_hashes"), [entry.interaction_id for _, entry in others])
-    return {UUID(bytes=row[0].bytes): row[1] for row in rows}
+    return {UUID(bytes=row[0].bytes): _Content(row[1], Rules(row[2], row[3])) for row in rows}
 
 
 def _conflict(entry: Interaction, stored: str) -> str:

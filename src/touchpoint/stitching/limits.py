@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from touchpoint.stitching.facts import DAY, HOUR, MINUTE, SECOND, Micros
+from touchpoint.stitching.rules_version import dialect_of
 
 Profile = Literal["call", "chat", "email", "fax"]
 """How a channel behaves: chats fall silent between messages, mails complete when answered, faxes when transmitted."""
@@ -78,7 +79,8 @@ class Limits(msgspec.Struct, frozen=True):
         return self.channels.get(kind) or CHANNELS["call"]
 
     def capability(self, dialect: str | None) -> Capabilities:
-        return FULL if dialect is None else self.capabilities.get(dialect, FULL)
+        """Of the dialect that an event names, with or without its version."""
+        return FULL if dialect is None else self.capabilities.get(dialect_of(dialect), FULL)
 
 
 DEFAULT = Limits()

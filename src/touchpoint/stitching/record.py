@@ -18,9 +18,10 @@ from touchpoint.stitching.interactions.entities import Entity
 from touchpoint.stitching.interactions.late import Amendment
 from touchpoint.stitching.interactions.model import PartyKey
 from touchpoint.stitching.media.model import MediaItem, Segment
+from touchpoint.stitching.rules_version import RULES_VERSION
 
 Json = dict[str, Any]
-_UNHASHED = frozenset({"recorded_at", "party_key", "party", "content_hash"})
+_UNHASHED = frozenset({"recorded_at", "party_key", "party", "content_hash", "rules_version", "dialects"})
 _VERSION_BITS = 0xF << 76 | 0x3 << 62
 _VERSION_8 = 0x8 << 76 | 0x2 << 62  # RFC 9562; the `version` of `uuid.UUID` knows of 8 from Python 3.14 on only
 _OUTCOME = ("outcome", "result", "reason", "follow_up")
@@ -60,6 +61,7 @@ def record(closed: ClosedInteraction, secret: bytes) -> Json:
         "amendments": [],
     }
     row["content_hash"] = content_hash(row)
+    row["rules_version"], row["dialects"] = RULES_VERSION, list(closed.dialects)
     row["party"] = _party(closed)
     return row
 
@@ -70,7 +72,7 @@ def party_key(secret: bytes, key: PartyKey) -> str:
 
 
 def content_hash(row: Json) -> str:
-    """SHA-256 of the record's canonical JSON without recorded_at, party_key and party (stitching.md, 3)."""
+    """SHA-256 of the record's canonical JSON without what ``_UNHASHED`` names (stitching.md, 3)."""
     content = {name: value for name, value in row.items() if name not in _UNHASHED}
     return sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 

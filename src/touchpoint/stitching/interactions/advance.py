@@ -21,6 +21,7 @@ from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, refere
 from touchpoint.stitching.interactions.past import Past
 from touchpoint.stitching.interactions.present import ACTIVITY, CONTROL, IDENTITY, ITEM, Placed, Present, placed
 from touchpoint.stitching.limits import Limits, Silences
+from touchpoint.stitching.rules_version import dialects_used
 
 END_OF_TIME: Micros = 2**62
 ONE_LOOK = 100
@@ -38,6 +39,7 @@ class ClosedInteraction(msgspec.Struct, frozen=True):
     parent: str | None
     account: str | None
     name: str | None
+    dialects: tuple[str, ...]  # that made its events, with their versions
 
 
 class Advance(msgspec.Struct, frozen=True):
@@ -184,7 +186,8 @@ class _Walk:
         identifier = late.identify(component)
         parent = self._parent(component, identifier, instant)
         account, name = (known.account, known.name) if known else (None, None)
-        self.closed.append(ClosedInteraction(identifier, key, entities, why, instant, parent, account, name))
+        used = dialects_used((f.dialect for e in entities for f in e.facts), self.limits.capabilities)
+        self.closed.append(ClosedInteraction(identifier, key, entities, why, instant, parent, account, name, used))
         self.present.drop(component)
         self.past.add(late.tombstone(component, identifier, instant))
 
