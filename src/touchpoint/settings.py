@@ -27,6 +27,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from touchpoint.dialects import CAPABILITIES
 from touchpoint.events.addresses import party_address
+from touchpoint.events.numbers import NumberPlan
 from touchpoint.events.schema import TOPICS
 from touchpoint.sections import ChannelSettings, DialectTopic, LimitSettings, Texts, TopicSettings
 from touchpoint.stitching.limits import CHANNELS, Limits
@@ -98,6 +99,10 @@ class Settings(BaseSettings):
     """party keys are an HMAC under it: choose one before the first event and keep it; unset: a public one"""
     default_region: str = "GB"
     """the country of phone numbers without one"""
+    extension_digits: Annotated[int, Field(ge=0, le=12)] = 6
+    """a party's number of so few digits, without + or the prefix of a national call, is an extension of ours"""
+    messaging_numbers: bool = True
+    """a WhatsApp or SMS address is the party of its phone number; off: a party of its own"""
     own_addresses: Texts = ()
     """the organisation's own addresses, with commas between: they are never a party"""
     unstitched_addresses: Texts = ()
@@ -192,7 +197,7 @@ class Settings(BaseSettings):
             f"{PREFIX}{field.upper()}: {address!r} is no address such as tel:+441632960960 or mailto:a@example.com"
             for field in ("own_addresses", "unstitched_addresses")
             for address in getattr(self, field)
-            if party_address(address, self.default_region) is None
+            if party_address(address, self.number_plan) is None
         ]
         if self.security.startswith("SASL") and not (self.sasl_username and self.sasl_password):
             problems.append(f"security {self.security} needs {PREFIX}SASL_USERNAME and {PREFIX}SASL_PASSWORD")
@@ -242,6 +247,11 @@ class Settings(BaseSettings):
         return client_context(self.tls_ca_file, self.tls_cert_file, self.tls_key_file, password)
 
     @property
+    def number_plan(self) -> NumberPlan:
+        """How phone numbers are written here."""
+        return NumberPlan(self.default_region, self.extension_digits, self.messaging_numbers)
+
+    @property
     def insecure_party_secret(self) -> bool:
         """True while nobody has set a secret: anyone could then compute a party's key from its number."""
         return self.party_secret.get_secret_value() == FIXED_PARTY_SECRET
@@ -267,7 +277,7 @@ class Settings(BaseSettings):
 
     def _canonical(self, addresses: Iterable[str]) -> frozenset[str]:
         """As events carry them."""
-        return frozenset(a for a in (party_address(each, self.default_region) for each in addresses) if a is not None)
+        return frozenset(a for a in (party_address(each, self.number_plan) for each in addresses) if a is not None)
 
 
 _TYPES = {"activity", "interaction", "party", "source"}  # what event types begin with beside channels

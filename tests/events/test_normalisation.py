@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from canonical_events import accepted, refused, smallest_event
 
-from touchpoint.events import Decoder, dialed_address, party_address
+from touchpoint.events import Decoder, NumberPlan, dialed_address, party_address, spellings
 
 NUMBER = "+441632960960"
 
@@ -42,18 +42,42 @@ def offered(**data: Any) -> dict[str, Any]:
         ("sip:Bob@pbx.example.com;user=phone", "sip:Bob@pbx.example.com;user=phone"),
         ("SIP:bob@pbx", "sip:bob@pbx"),
         ("chat:web/abC", "chat:web/abC"),
-        ("whatsapp:+441632960960", "whatsapp:+441632960960"),
+        ("whatsapp:+441632960960", f"tel:{NUMBER}"),
+        ("whatsapp:441632960960", f"tel:{NUMBER}"),
+        ("441632960960@s.whatsapp.net", f"tel:{NUMBER}"),
+        ("sms:+44 1632-960960", f"tel:{NUMBER}"),
+        ("sms:12345", "sms:12345"),
+        ("sip:+441632960960@sbc.example.net;user=phone", f"tel:{NUMBER}"),
+        ("sips:%2B441632960960@10.0.0.1:5061;transport=tls", f"tel:{NUMBER}"),
+        ("sip:+44(1632)960-960;phone-context=x@host", f"tel:{NUMBER}"),
+        ('"Ann Lee" <sip:+441632960960@host;user=phone>', f"tel:{NUMBER}"),
+        ("<sip:+441632960960@host>", f"tel:{NUMBER}"),
+        ("<tel:+441632960960>", f"tel:{NUMBER}"),
+        ("sip:01632960960@host;user=phone", f"tel:{NUMBER}"),
+        ("sip:1001@pbx.example.com", "sip:1001@pbx.example.com"),
+        ("441632960960", f"tel:{NUMBER}"),
+        ("+52 1 55 1234 5678", "tel:+525512345678"),
+        ("whatsapp:5215512345678", "tel:+525512345678"),
+        ("+52 55 1234 5678", "tel:+525512345678"),
+        ("+55 11 8765-4321", "tel:+5511987654321"),
+        ("+55 11 98765-4321", "tel:+5511987654321"),
+        ("+55 11 3765-4321", "tel:+551137654321"),
+        ("+54 9 11 2345-6789", "tel:+541123456789"),
+        ("+54 11 2345-6789", "tel:+541123456789"),
     ],
 )
 def test_a_party_s_address_has_one_spelling(written: str, address: str) -> None:
     assert offered(party={"address": written}) == {"party": {"address": address}}
-    assert party_address(address, "GB") == address
+    assert party_address(address, NumberPlan()) == address
 
 
 @pytest.mark.parametrize(
     "withheld",
     "anonymous|Restricted|unknown|withheld|PRIVATE|unavailable||   |0|00000000|tel:anonymous|tel:|+266696687|+|"
-    "sip:anonymous@anonymous.invalid|sip:Restricted@10.0.0.1|john|@|alice@|1-800-FLOWERS|<>".split("|"),
+    "sip:anonymous@anonymous.invalid|sip:Restricted@10.0.0.1|john|@|alice@|1-800-FLOWERS|<>|"
+    "anonymous@anonymous.invalid|Anonymous <sip:anonymous@anonymous.invalid>|sips:c8oqz84zk7z@anonymous.invalid:5060|"
+    "<sip:anonymous@anonymous.invalid;user=phone>|mailto:anonymous@anonymous.invalid|266696687|"
+    "sip:unavailable@unknown.invalid|Anonymous@Anonymous.Invalid.".split("|"),
 )
 def test_a_withheld_number_is_a_party_without_an_address_and_not_an_error(withheld: str) -> None:
     assert offered(party={"address": withheld, "name": "A caller"}) == {"party": {"name": "A caller"}}
@@ -66,7 +90,7 @@ def test_what_was_dialed_keeps_its_scheme_and_a_line_its_name() -> None:
     assert offered(dialed="01632 960960")["dialed"] == f"tel:{NUMBER}"
     assert offered(dialed="Sales@Example.com")["dialed"] == "mailto:sales@example.com"
     assert offered(dialed="AA0101")["dialed"] == "AA0101"
-    assert dialed_address("main menu", "GB") == "main menu"
+    assert dialed_address("main menu", NumberPlan()) == "main menu"
 
 
 def test_the_region_is_the_tenant_s() -> None:
@@ -181,3 +205,59 @@ def test_a_message_is_a_compact_fact_that_says_who_wrote_and_when() -> None:
     assert accepted(event | {"id": "e2"}).id != fact.id
     assert accepted(event | {"source": "/pbx2"}).id != fact.id
     assert accepted(smallest_event("sms.message")).id == accepted(smallest_event("chat.message")).id
+
+
+@pytest.mark.parametrize(
+    ("region", "written", "address"),
+    [
+        ("DE", "1001", "tel:1001"),
+        ("DE", "123456", "tel:123456"),
+        ("AT", "12345", "tel:12345"),
+        ("DE", "491773333333", "tel:+491773333333"),
+        ("DE", "+491773333333", "tel:+491773333333"),
+        ("DE", "01773333333", "tel:+491773333333"),
+        ("DE", "00491773333333", "tel:+491773333333"),
+        ("DE", "89123456", "tel:+4989123456"),
+        ("IN", "919876543210", "tel:+919876543210"),
+        ("IN", "9198765432", "tel:+919198765432"),
+        ("US", "14155550123", "tel:+14155550123"),
+        ("US", "4155550123", "tel:+14155550123"),
+        ("US", "1001", "tel:1001"),
+        ("ES", "34612345678", "tel:+34612345678"),
+        ("IT", "0612345678", "tel:+390612345678"),
+        ("MX", "5215512345678", "tel:+525512345678"),
+        ("BR", "551187654321", "tel:+5511987654321"),
+        ("AR", "011 15 2345-6789", "tel:+541123456789"),
+    ],
+)
+def test_a_number_is_read_as_its_region_dials(region: str, written: str, address: str) -> None:
+    plan = NumberPlan(region)
+    assert party_address(written, plan) == address
+    assert party_address(address, plan) == address
+
+
+def test_extensions_and_messaging_are_configuration() -> None:
+    assert party_address("1234567", NumberPlan("DE", extension_digits=7)) == "tel:1234567"
+    apart = NumberPlan(messaging_numbers=False)
+    assert party_address("whatsapp:+441632960960", apart) == "whatsapp:+441632960960"
+
+
+@pytest.mark.parametrize(
+    ("written", "earlier"),
+    [
+        ("+52 55 1234 5678", "tel:+5215512345678"),
+        ("+55 11 98765-4321", "tel:+551187654321"),
+        ("+54 11 2345-6789", "tel:+5491123456789"),
+        (NUMBER, f"whatsapp:{NUMBER}"),
+        ("sip:+441632960960@host;user=phone", "sip:+441632960960@host;user=phone"),
+    ],
+)
+def test_a_party_is_found_under_what_an_earlier_release_stored(written: str, earlier: str) -> None:
+    found = spellings(written, NumberPlan())
+    assert earlier in found
+    assert found[0] == party_address(written, NumberPlan())
+
+
+def test_an_extension_is_found_under_the_number_that_0_1_0_took_it_for() -> None:
+    assert spellings("1001", NumberPlan("DE"))[:1] == ("tel:1001",)
+    assert "tel:+491001" in spellings("1001", NumberPlan("DE"))

@@ -53,7 +53,7 @@ async def run(
     file = StateFile(way.state, kind.name) if way.state else None
     metrics = Metrics(kind.name)
     page = metrics.endpoint()
-    decoder = Decoder(settings.stitching_limits().channels, settings.default_region)
+    decoder = Decoder(settings.stitching_limits().channels, settings.number_plan)
     translator = Translator(DIALECTS[kind.dialect], feed, decoder)
     sink: Sink = KafkaSink(settings, kind.dialect, kind.channels) if way.kafka else Printed()
     try:

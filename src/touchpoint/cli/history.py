@@ -54,8 +54,8 @@ def history(
     from touchpoint.history.reader import party_records
 
     after = since.replace(tzinfo=UTC) if since is not None and since.tzinfo is None else since
-    region = configuration().default_region
-    records = ask(database, party_records(database, party, tenant=tenant, limit=limit, since=after, region=region))
+    plan = configuration().number_plan
+    records = ask(database, party_records(database, party, tenant=tenant, limit=limit, since=after, plan=plan))
     if not records:
         when = f" since {after:%Y-%m-%d}" if after else ""
         raise CliError(f"no interaction of {party!r} in tenant {tenant!r}{when}", status=NOT_FOUND)

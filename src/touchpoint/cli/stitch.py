@@ -59,7 +59,7 @@ def stitch(files: Files, format: Shape = Format.json, open: Open = False) -> Non
         raise CliError("-: standard input can be read once", status=2)
     gc.disable()  # one pass that keeps what it makes: collecting costs a fifth of the time and frees nothing
     settings = configuration()
-    decoder = Decoder(settings.stitching_limits().channels, settings.default_region)
+    decoder = Decoder(settings.stitching_limits().channels, settings.number_plan)
     refused = Refused()
     facts = read(files, decoder, refused)
     secret = settings.party_secret.get_secret_value().encode()

@@ -125,7 +125,7 @@ def from_files(settings: Settings, files: list[str]) -> list[Fact]:
 
     if files.count("-") > 1:
         raise CliError("-: standard input can be read once", status=USAGE)
-    decoder = Decoder(settings.stitching_limits().channels, settings.default_region)
+    decoder = Decoder(settings.stitching_limits().channels, settings.number_plan)
     return list(read(files, decoder, Refused()))
 
 
@@ -168,7 +168,7 @@ def _reader(settings: Settings) -> Callable[[ConsumerRecord], list[Verdict]]:
     from touchpoint.stream.translation import Translation
 
     limits, rights = settings.stitching_limits(), topic_rights(settings)
-    decoder = Decoder(limits.channels, settings.default_region)
+    decoder = Decoder(limits.channels, settings.number_plan)
     partitions: dict[tuple[str, int], Translation] = {}
 
     def verdicts(record: ConsumerRecord) -> list[Verdict]:

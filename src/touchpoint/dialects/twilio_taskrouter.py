@@ -14,6 +14,8 @@ import orjson
 
 from touchpoint.dialects.dialect import MAX_ID, Dialect, Event, Feed, Unknown, agent, event, micros, seconds
 from touchpoint.dialects.reading import BYTE_ORDER_MARK, json_records
+from touchpoint.events.addresses import WITHHELD
+from touchpoint.events.numbers import SPELLED
 from touchpoint.stitching.facts import SECOND, Micros
 from touchpoint.stitching.limits import Capabilities
 
@@ -29,9 +31,7 @@ _ALERTS = {
     "reservation.rescinded": "rescinded",
     "reservation.failed": "failed",
 }
-_NO_NUMBER = frozenset(
-    "anonymous restricted blocked unknown unavailable +266696687 +7378742833 +2562533 +8656696 +86282452253".split()
-)
+_NO_NUMBER = WITHHELD | SPELLED
 """What Twilio gives for a caller without a number: a word, or that word dialed on a keypad."""
 
 _OF_NO_TASK = ("worker.", "activity.", "workspace.", "workflow.", "task-queue.created", "task-queue.deleted")

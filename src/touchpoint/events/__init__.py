@@ -1,8 +1,9 @@
 """The inbound contract: what an event must look like, and what becomes of a record (docs/events.md)."""
 
-from touchpoint.events.addresses import dialed_address, party_address
+from touchpoint.events.addresses import dialed_address, party_address, spellings
 from touchpoint.events.catalogue import CHANNELS, event_model, event_types, event_union
 from touchpoint.events.decoder import Decoder
+from touchpoint.events.numbers import NumberPlan
 from touchpoint.events.verdicts import Accepted, Code, DeadLetter, Skipped, Verdict
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Code",
     "DeadLetter",
     "Decoder",
+    "NumberPlan",
     "Skipped",
     "Verdict",
     "dialed_address",
@@ -18,4 +20,5 @@ __all__ = [
     "event_types",
     "event_union",
     "party_address",
+    "spellings",
 ]

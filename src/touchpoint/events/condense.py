@@ -12,6 +12,7 @@ from typing import Any
 from touchpoint.events.addresses import dialed_address, party_address
 from touchpoint.events.fields import MAX_DURATION_MS, Reported, Shape
 from touchpoint.events.instants import checked_micros, micros
+from touchpoint.events.numbers import NumberPlan
 from touchpoint.events.verdicts import Rejected
 from touchpoint.events.wire import check, kind_of
 from touchpoint.stitching.facts import Fact
@@ -19,7 +20,7 @@ from touchpoint.stitching.facts import Fact
 Fields = dict[str, Any]
 
 
-def condense(shape: Shape, rest: Fields, region: str) -> Fields:
+def condense(shape: Shape, rest: Fields, plan: NumberPlan) -> Fields:
     """The fields of a model that are there. Fields it does not know go to `rest`. Raises Rejected."""
     if shape.__pydantic_extra__:
         rest.update(shape.__pydantic_extra__)
@@ -27,7 +28,7 @@ def condense(shape: Shape, rest: Fields, region: str) -> Fields:
     for name, value in shape.__dict__.items():
         if not value and type(value) is not int:
             continue
-        plain = _special(name, value, rest, region) if name in _SPECIAL else value
+        plain = _special(name, value, rest, plan) if name in _SPECIAL else value
         if plain is not None:
             fields[name] = plain
     return fields
@@ -62,51 +63,51 @@ def message_id(source: str, id_: str) -> str:
 _SPECIAL = frozenset("party resource related to dialed objects started ended reported ext".split())
 
 
-def _special(name: str, value: Any, rest: Fields, region: str) -> Any:
+def _special(name: str, value: Any, rest: Fields, plan: NumberPlan) -> Any:
     match name:
         case "resource" | "related":
-            return _nested(name, value, rest, region)
+            return _nested(name, value, rest, plan)
         case "party":
-            return _party(value, rest, region)
+            return _party(value, rest, plan)
         case "dialed":
-            return dialed_address(value, region)
+            return dialed_address(value, plan)
         case "to":
-            return _to(value, rest, region)
+            return _to(value, rest, plan)
         case "started" | "ended":
             return micros(value, f"data.{name}")
         case "reported":
             return _reported(value)
         case "objects":
-            return _objects(value, rest, region)
+            return _objects(value, rest, plan)
         case _:
             rest[name] = value
             return None
 
 
-def _nested(name: str, shape: Shape, rest: Fields, region: str) -> Fields | None:
+def _nested(name: str, shape: Shape, rest: Fields, plan: NumberPlan) -> Fields | None:
     unknown: Fields = {}
-    fields = condense(shape, unknown, region)
+    fields = condense(shape, unknown, plan)
     if unknown:
         rest[name] = unknown
     return fields or None
 
 
-def _party(shape: Shape, rest: Fields, region: str) -> Fields | None:
-    fields = _nested("party", shape, rest, region)
+def _party(shape: Shape, rest: Fields, plan: NumberPlan) -> Fields | None:
+    fields = _nested("party", shape, rest, plan)
     if fields is None or "address" not in fields:
         return fields
-    fields["address"] = party_address(fields["address"], region)
+    fields["address"] = party_address(fields["address"], plan)
     if fields["address"] is None:
         del fields["address"]
     return fields or None
 
 
-def _to(target: Shape | str, rest: Fields, region: str) -> Fields | str | None:
+def _to(target: Shape | str, rest: Fields, plan: NumberPlan) -> Fields | str | None:
     if isinstance(target, str):  # of an alias: a media item id
         return target
-    fields = _nested("to", target, rest, region)
+    fields = _nested("to", target, rest, plan)
     if fields is not None and "address" in fields:
-        fields["address"] = dialed_address(fields["address"], region)
+        fields["address"] = dialed_address(fields["address"], plan)
     return fields
 
 
@@ -129,9 +130,9 @@ def _claim(name: str, value: Any) -> Any:
     return value
 
 
-def _objects(shapes: list[Shape], rest: Fields, region: str) -> list[Fields]:
+def _objects(shapes: list[Shape], rest: Fields, plan: NumberPlan) -> list[Fields]:
     unknown: list[Fields] = [{} for _ in shapes]
-    objects = [condense(shape, more, region) for shape, more in zip(shapes, unknown, strict=True)]
+    objects = [condense(shape, more, plan) for shape, more in zip(shapes, unknown, strict=True)]
     if any(unknown):
         rest["objects"] = unknown
     return objects

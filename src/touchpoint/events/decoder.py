@@ -15,6 +15,7 @@ from touchpoint.events.catalogue import CHANNELS, Event, check_channels, event_m
 from touchpoint.events.condense import Fields, condense, message
 from touchpoint.events.fields import MAX_TEXT
 from touchpoint.events.instants import micros
+from touchpoint.events.numbers import NumberPlan
 from touchpoint.events.salvage import unreadable
 from touchpoint.events.verdicts import TOMBSTONE, Accepted, DeadLetter, Rejected, Verdict
 from touchpoint.stitching.facts import Fact
@@ -29,19 +30,21 @@ class Decoder:
     """The inbound contract as one function.
 
     `channels`: further channels beside call, email, fax and chat. `default_region`: ISO 3166 code of the
-    country whose form bare phone numbers have; `regions` overrides it by tenant.
+    country whose form bare phone numbers have, or the whole plan of numbers; `regions` overrides it by tenant.
     Raises ValueError for a channel or a region that cannot be.
     """
 
     def __init__(
         self,
         channels: Iterable[str] = CHANNELS,
-        default_region: str = "GB",
+        default_region: str | NumberPlan = "GB",
         regions: Mapping[str, str] | None = None,
     ) -> None:
         self.channels = check_channels(channels)
-        self._region = _check_region(default_region)
-        self._regions = {tenant: _check_region(region) for tenant, region in (regions or {}).items()}
+        self._plan = default_region if isinstance(default_region, NumberPlan) else NumberPlan(default_region)
+        _check_region(self._plan.region)
+        own = {tenant: _check_region(region) for tenant, region in (regions or {}).items()}
+        self._plans = {tenant: self._plan._replace(region=region) for tenant, region in own.items()}
         self._entries = _Entries(self.channels)
 
     def decode(self, value: bytes | None, headers: wire.Headers = (), key: bytes | None = None) -> Verdict:
@@ -71,15 +74,15 @@ class Decoder:
         if event.dataschema:
             _check_version(event.dataschema)
         tenant = event.tenant or "default"
-        region = self._regions.get(tenant, self._region)
+        plan = self._plans.get(tenant, self._plan)
         subject, data, ext = event.subject or "", {}, event.__pydantic_extra__ or {}
         if event.data is not None:
             unknown: Fields = {}
-            data = condense(event.data, unknown, region)
+            data = condense(event.data, unknown, plan)
             if unknown:
                 ext["data"] = unknown
         if not media:
-            subject = _subject(kind, verb, subject, data, region)
+            subject = _subject(kind, verb, subject, data, plan)
         if ext:
             wire.check(ext)
         fact = Fact(
@@ -127,7 +130,7 @@ class _Entries(dict[str, _Entry]):
         return entry
 
 
-def _subject(kind: str, verb: str, subject: str, data: Fields, region: str) -> str:
+def _subject(kind: str, verb: str, subject: str, data: Fields, plan: NumberPlan) -> str:
     """The subject of an event that is not of a channel; completes its data where subject and data say one thing."""
     if kind == "activity":  # the media item stands in the subject or in the data; afterwards in both
         item: str = data.get("media_item") or subject
@@ -136,7 +139,7 @@ def _subject(kind: str, verb: str, subject: str, data: Fields, region: str) -> s
         return subject or item
     if kind != "party":
         return subject
-    address = party_address(subject, region)
+    address = party_address(subject, plan)
     if verb == "merged":  # it speaks of party ids, so its subject need not be an address
         data["from"] = data.pop("from_")
         return address or subject

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from touchpoint.history.queries import query
 from touchpoint.history.session import Database, session
 from touchpoint.stitching.rules_version import Rules
+
+if TYPE_CHECKING:
+    from touchpoint.events import NumberPlan
 
 
 async def party_records(
@@ -23,15 +26,16 @@ async def party_records(
     tenant: str = "default",
     limit: int = 20,
     since: datetime | None = None,
-    region: str = "GB",
+    plan: NumberPlan | None = None,
 ) -> list[dict[str, Any]]:
     """A party's closed interactions, newest first.
 
-    `party`: an address (`tel:+441632960960`, a bare number of `region`, a mail address) or a party id.
+    `party`: an address (`tel:+441632960960`, a bare number of the plan's region, a mail address) or a party id. It is
+    found under every spelling that this or an earlier release stores it by.
     `since`: only interactions that ended at that instant or later.
     """
     async with session(database) as connection:
-        rows = await connection.fetch(query("party_records"), tenant, _spellings(party, region), since, limit)
+        rows = await connection.fetch(query("party_records"), tenant, _names(party, plan), since, limit)
     return [orjson.loads(row[0]) for row in rows]
 
 
@@ -81,9 +85,8 @@ async def queue_report(
         return [dict(row) for row in await connection.fetch(query("queue_report"), tenant, since)]
 
 
-def _spellings(party: str, region: str) -> list[str]:
-    """What a person may have meant: the text itself, as a party id, and the address that it spells."""
-    from touchpoint.events.addresses import party_address  # loads the tables of all the world's numbers
+def _names(party: str, plan: NumberPlan | None) -> list[str]:
+    """What a person may have meant: the text itself, as a party id, and the addresses that it spells."""
+    from touchpoint.events import NumberPlan, spellings  # loads the tables of all the world's numbers
 
-    address = party_address(party, region)
-    return [party] if address is None else [party, address]
+    return list(dict.fromkeys((party, *spellings(party, plan or NumberPlan()))))

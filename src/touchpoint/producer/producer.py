@@ -79,7 +79,7 @@ class Producer:
         settings = load_settings() if settings is None else settings
         client = client_options(settings)
         client |= {"enable_idempotence": settings.idempotence, "compression_type": settings.compression}
-        decoder = Decoder(settings.stitching_limits().channels, settings.default_region)
+        decoder = Decoder(settings.stitching_limits().channels, settings.number_plan)
         return cls(client, settings.topic_prefix, topics_of(settings), decoder, most)
 
     async def __aenter__(self) -> Self:

@@ -21,7 +21,7 @@ def production_stages(settings: Settings, writer: Writer) -> Stages:
     """The stages of the settings."""
     limits = settings.stitching_limits()
     secret = settings.party_secret.get_secret_value().encode()
-    decoder = Decoder(limits.channels, settings.default_region)
+    decoder = Decoder(limits.channels, settings.number_plan)
     feeds = feed_topics(settings)
     rights = topic_rights(settings)
     inputs = {topic: rights[topic] for topic in media_topics(settings) if topic != LINKS}
