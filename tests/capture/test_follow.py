@@ -229,9 +229,34 @@ async def test_an_endless_line_does_not_fill_the_memory(log: Path) -> None:
 
 
 async def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="cannot be read: Is a directory"):
+    with pytest.raises(SourceError, match="cannot be read: it is a directory, not a regular file"):
         async with following(tmp_path) as reader:
             await reader.rest()
+
+
+@pytest.mark.parametrize("what", ["a named pipe", "a directory", "a device"])
+async def test_what_is_put_in_its_place_and_is_no_regular_file_is_said_and_not_waited_for(log: Path, what: str) -> None:
+    append(log, "a")
+    async with following(log) as reader:
+        assert await reader.rest() == [b"a\n"]
+        log.rename(log.with_name("queue_log.1"))
+        if what == "a named pipe":
+            os.mkfifo(log)
+        elif what == "a directory":
+            log.mkdir()
+        else:
+            log.symlink_to("/dev/zero")
+        with pytest.raises(SourceError, match=f"it is {what}, not a regular file"):
+            await reader.rest()
+
+
+async def test_pipes_and_links_that_lead_nowhere_beside_it_are_passed_over(log: Path) -> None:
+    append(log, "a")
+    os.mkfifo(log.with_name("queue_log.1"))
+    log.with_name("queue_log.2").symlink_to("nowhere")
+    log.with_name("queue_log.3").symlink_to("queue_log.3")
+    async with following(log) as reader:
+        assert await reader.rest() == [b"a\n"]
 
 
 class Writer:

@@ -30,10 +30,11 @@ class CaptureProcess:
         """After a test that failed it does not go on."""
         self.kill()
 
-    def start(self) -> None:
+    def start(self, printing: int | None = None) -> None:
+        """`printing`: a descriptor that gets what it prints, in place of the file."""
         self._runs += 1
         with self._out(self._runs).open("wb") as out, self.log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=out, stderr=log, env=self._environment)
+            self._process = subprocess.Popen(self._command, stdout=printing or out, stderr=log, env=self._environment)
 
     @property
     def running(self) -> bool:

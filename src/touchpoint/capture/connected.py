@@ -7,7 +7,7 @@ import functools
 import socket
 import ssl
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from touchpoint.capture.blocking import in_thread
 from touchpoint.capture.reconnecting import Reconnecting
@@ -51,6 +51,11 @@ class Talk(Protocol):
 
     def ping(self) -> bytes:
         """What has an answer."""
+
+
+def is_position(stored: Any) -> bool:
+    """There is none: what was missed cannot be asked for."""
+    return stored is None
 
 
 class Connected:

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
+from touchpoint.capture.files import check_regular
 from touchpoint.capture.series import LONGEST_LINE, PRECEDING, Place, ahead, beginning, digest, end, opened
 from touchpoint.capture.source import Chunk, Position, SourceError, pause
 
@@ -64,7 +65,11 @@ class Follow:
             lines = self._tail.lines()
             if lines or (self._tail.offset and self._tail.is_file(self._path)):
                 return lines
-        todo = ahead(self._path, place)
+        try:
+            check_regular(self._path)
+            todo = ahead(self._path, place)
+        except OSError as error:
+            raise SourceError(f"{self._path} cannot be read: {error.strerror}") from None
         if place.offset and not todo[0][1]:
             lost = "%s: no file has the place that was read last; what was written since is read"
             self._tell(logging.WARNING, place, lost, self._path)

@@ -60,7 +60,7 @@ class Capture:
             outcome = self.translator.translate(chunk.records)
             await self.sink.deliver(outcome)
             self._ahead = False
-            self._state.names |= {event["source"] for event in outcome.events}
+            self._state.name({event["source"] for event in outcome.events})
             self.metrics.heard()
             self.metrics.count("records", len(chunk.records))
             self.metrics.count("events", len(outcome.events))

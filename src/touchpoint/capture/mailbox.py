@@ -37,6 +37,21 @@ class Place(NamedTuple):
     since: str
 
 
+def is_position(stored: Any) -> bool:
+    """The places of folders, by their names."""
+    return isinstance(stored, dict) and all(_is_place(each) for each in stored.values())
+
+
+def _is_place(stored: Any) -> bool:
+    if not isinstance(stored, list) or len(stored) != len(Place._fields):
+        return False
+    validity, last, since = stored
+    try:
+        return type(validity) is type(last) is int and min(validity, last) >= 0 and bool(date.fromisoformat(since))
+    except (TypeError, ValueError):
+        return False
+
+
 @dataclass(frozen=True)
 class Login:
     """`tls`: from the first byte on, or by STARTTLS; None: none."""

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from touchpoint.capture.loop import Capture
 from touchpoint.capture.metrics import Metrics
@@ -25,11 +26,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of source: its name on the command line, its dialect, and the channels that it reports on."""
+    """A kind of source: its name on the command line, its dialect, the channels that it reports on, and what its
+    positions look like as JSON has them."""
 
     name: str
     dialect: str
     channels: Iterable[str]
+    is_position: Callable[[Any], bool]
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ async def run(
     `source` is given what to tell whether it is there. Raises SourceError, KafkaError; TimeoutError if the grace
     period was too short: what was not acknowledged is read again at the next start.
     """
-    file = StateFile(way.state, kind.name) if way.state else None
+    file = StateFile(way.state, kind.name, kind.is_position) if way.state else None
     metrics = Metrics(kind.name)
     page = metrics.endpoint()
     decoder = Decoder(settings.stitching_limits().channels, settings.number_plan)

@@ -12,7 +12,10 @@ import time
 import zlib
 from operator import itemgetter
 from pathlib import Path
-from typing import IO, NamedTuple
+from stat import S_ISREG
+from typing import IO, Any, NamedTuple
+
+from touchpoint.capture.files import open_regular
 
 PRECEDING = 1024  # bytes that tell a place
 LONGEST_LINE = 1024 * 1024  # bytes: a line without an end is cut there
@@ -28,6 +31,15 @@ class Place(NamedTuple):
     modified: int
 
 
+def is_position(stored: Any) -> bool:
+    """Whether this is a place, as JSON has it."""
+    if not isinstance(stored, list) or len(stored) != len(Place._fields):
+        return False
+    offset, preceding, modified = stored
+    numbers = type(offset) is type(modified) is int and 0 <= offset < 1 << 63 and modified >= 0
+    return numbers and isinstance(preceding, str)
+
+
 def beginning(path: Path) -> Place:
     """Before all that the log file has now, and what is written from now on."""
     return Place(0, digest(b""), _modified(path) or time.time_ns())
@@ -37,7 +49,7 @@ def end(path: Path) -> Place:
     """Behind the last whole line that the log file has now."""
     if not path.exists():
         return beginning(path)
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - LONGEST_LINE))
         last = file.read().rfind(b"\n")
@@ -51,8 +63,21 @@ def digest(preceding: bytes) -> str:
 
 
 def opened(path: Path) -> IO[bytes]:
-    """The file, unzipped if its name says that it is zipped."""
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+    """The file, unzipped if its name says that it is zipped. Raises OSError, also for what is no regular file."""
+    file = open_regular(path)
+    return _Zipped(file) if path.suffix == ".gz" else file  # type: ignore[return-value]
+
+
+class _Zipped(gzip.GzipFile):
+    """Closes the file beneath it too."""
+
+    def __init__(self, beneath: IO[bytes]) -> None:
+        super().__init__(fileobj=beneath, mode="rb")
+        self._beneath = beneath
+
+    def close(self) -> None:
+        super().close()
+        self._beneath.close()
 
 
 def series(path: Path) -> list[Path]:
@@ -67,7 +92,9 @@ def series(path: Path) -> list[Path]:
             continue  # while it is compressed, both are there
         try:
             stat = (path.parent / name).stat()
-        except FileNotFoundError:
+        except OSError:
+            continue  # moved meanwhile, or a link that leads nowhere
+        if not S_ISREG(stat.st_mode):
             continue
         found.append((stat.st_mtime_ns, name))
     found.sort(key=itemgetter(1), reverse=True)  # `.2` is older than `.1` where both were written last at one instant

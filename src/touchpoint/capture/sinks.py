@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
+import os
+import select
 import sys
 from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol, Self
@@ -12,6 +15,7 @@ from typing import Any, NamedTuple, Protocol, Self
 import orjson
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
+from touchpoint.capture.blocking import in_thread
 from touchpoint.capture.translator import Letter, Outcome
 from touchpoint.events.burial import CAPTURED, TOPIC, reasons
 from touchpoint.producer import Producer
@@ -128,11 +132,24 @@ class Printed:
         return
 
     async def deliver(self, outcome: Outcome) -> None:
-        """Written and flushed when it returns. Raises BrokenPipeError where nobody reads any more."""
-        sys.stdout.buffer.writelines(orjson.dumps(event) + b"\n" for event in outcome.events)
-        sys.stdout.buffer.flush()
+        """Written when it returns. Raises BrokenPipeError where nobody reads any more.
+
+        In a thread: whoever reads a pipe may stand still, and SIGTERM has to end us then as well.
+        """
+        lines = b"".join(orjson.dumps(event) + b"\n" for event in outcome.events)
+        if lines:
+            await in_thread(functools.partial(_write, sys.stdout.fileno(), lines))
         for letter in outcome.letters:
             log.warning("a record was not understood: %s", letter.cause)
 
     async def heartbeat(self, name: str, reached: str) -> None:
         """What is printed is of no partition and needs none."""
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        try:
+            left = left[os.write(descriptor, left) :]
+        except BlockingIOError:  # a pipe that somebody made so
+            select.select([], [descriptor], [])

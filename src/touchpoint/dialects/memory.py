@@ -76,7 +76,14 @@ class Memory:
     def from_bytes(cls, stored: bytes, most: int = MOST) -> Self:
         """What `to_bytes` gave, again. Raises ValueError for anything else."""
         memory = cls(most)
-        memory._held = {_untagged(key): _untagged(value) for key, value in orjson.loads(stored)}
+        try:
+            held = {_untagged(key): _untagged(value) for key, value in orjson.loads(stored)}
+            well = all(type(key) is tuple and len(key) == 2 for key in held)
+        except (TypeError, RecursionError):
+            well = False
+        if not well:
+            raise ValueError("not the memory of a feed")
+        memory._held = held
         return memory
 
     def changes(self) -> list[tuple[bytes, bytes | None]]:
