@@ -30,8 +30,9 @@ ssl = {ssl}
 default_internal_user = {user}
 default_internal_group = {group}
 default_login_user = {user}
-auth_mechanisms = plain login
+auth_mechanisms = plain login {mechanisms}
 first_valid_uid = 1
+{tokens}
 passdb {{
   driver = static
   args = password={password}
@@ -40,8 +41,12 @@ userdb {{
   driver = static
   args = uid={user} gid={group} home={folder}/home/%u
 }}
+auth_failure_delay = 0
 service anvil {{
   chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service stats {{
   chroot =
@@ -60,14 +65,36 @@ service imap-login {{
 """
 
 
+TOKENS = """
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {folder}/oauth2.conf
+}}
+"""
+INTROSPECTION = """
+introspection_mode = post
+introspection_url = {url}
+username_attribute = username
+active_attribute = active
+active_value = true
+"""
+
+
 class DovecotMissingError(Exception):
     """Debian's package dovecot-imapd is not installed."""
 
 
 class Dovecot:
-    """The server; any user's password is PASSWORD. `certificate`: files of a certificate and its key."""
+    """The server; any user's password is PASSWORD.
 
-    def __init__(self, certificate: tuple[Path, Path] | None = None) -> None:
+    `certificate`: files of a certificate and its key. `introspection`: where tokens are looked up (RFC 7662), and the
+    mechanisms that take them.
+    """
+
+    def __init__(
+        self, certificate: tuple[Path, Path] | None = None, introspection: tuple[str, str] | None = None
+    ) -> None:
         if shutil.which(DOVECOT) is None:
             raise DovecotMissingError("Dovecot is not installed: apt-get install dovecot-imapd")
         self.port, self.tls_port = free_port(), free_port()
@@ -82,7 +109,11 @@ class Dovecot:
         configuration = CONFIGURATION.format(
             folder=self.folder, user=user, group=group, password=PASSWORD, port=self.port, tls_port=self.tls_port,
             ssl="yes" if certificate else "no", certificate=self._certificate,
+            mechanisms=introspection[1] if introspection else "",
+            tokens=TOKENS.format(folder=self.folder) if introspection else "",
         )  # fmt: skip
+        if introspection is not None:
+            (self.folder / "oauth2.conf").write_text(INTROSPECTION.format(url=introspection[0]))
         (self.folder / "dovecot.conf").write_text(configuration)
         for name in ("mail", "home"):
             (self.folder / name).mkdir()

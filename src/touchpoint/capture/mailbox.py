@@ -1,40 +1,48 @@
-"""Mailboxes over IMAP (RFC 3501): the headers of what is new in some folders. Nothing is changed, no body asked for."""
+"""Mailboxes over IMAP: the headers of what is new in some folders. Nothing is changed, no body asked for."""
 
 from __future__ import annotations
 
 import asyncio
-import imaplib
+import functools
 import logging
-import re
-import ssl
-from collections.abc import AsyncGenerator, Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Any, NamedTuple
+from datetime import date
+from typing import Any, NamedTuple, TypeVar
 
-import orjson
-
-from touchpoint.capture.reconnecting import untrusted
-from touchpoint.capture.source import Chunk, Position, SourceError, pause
-from touchpoint.dialects.mailbox import HEADERS
+from touchpoint.capture.blocking import in_thread
+from touchpoint.capture.imap import MOST_AT_ONCE, MOST_UID, Folder, Imap, Server
+from touchpoint.capture.reconnecting import Reconnecting
+from touchpoint.capture.source import Position, SourceError
+from touchpoint.capture.tokens import Tokens
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
-POLL = 20.0  # seconds
-AT_ONCE = 100  # messages
-ANSWER_SECONDS = 30.0
-LONGEST_PAUSE = 60.0  # seconds between two tries
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-_UID = re.compile(rb"\bUID (\d+)")
-_DATE = re.compile(rb'\bINTERNALDATE "([^"]+)"')
+MOST_FOUND = 50_000  # UIDs of one search: more would be a line that is longer than a server may send
+
+
+class Timing(NamedTuple):
+    """In seconds. `poll`: between two looks at folders that cannot be waited for. `idle`: of one IDLE; RFC 2177 wants
+    less than 29 minutes, and what went wrong with the connection is seen only at its end. `looks`: between two, at
+    least. `connect`, `answer`: deadlines, to connect and for each answer."""
+
+    poll: float = 20.0
+    idle: float = 60.0
+    looks: float = 1.0
+    connect: float = 20.0
+    answer: float = 60.0
 
 
 class Place(NamedTuple):
-    """In a folder: its UIDVALIDITY, the last UID that was read, and from which day on it is read."""
+    """In a folder: its UIDVALIDITY, the last UID that was read, the day `since` which it is read, and the UID `before`
+    which messages were there when it was first read: to those alone the day applies."""
 
     validity: int
     last: int
     since: str
+    before: int = 0  # of version 0.1.0, which had found the first of them
 
 
 def is_position(stored: Any) -> bool:
@@ -43,177 +51,147 @@ def is_position(stored: Any) -> bool:
 
 
 def _is_place(stored: Any) -> bool:
-    if not isinstance(stored, list) or len(stored) != len(Place._fields):
+    if not isinstance(stored, list) or len(stored) not in {3, 4}:
         return False
-    validity, last, since = stored
+    validity, last, since, before = (*stored, 0)[:4]
     try:
-        return type(validity) is type(last) is int and min(validity, last) >= 0 and bool(date.fromisoformat(since))
+        numbers = all(type(each) is int and 0 <= each <= MOST_UID + 1 for each in (validity, last, before))
+        return numbers and bool(date.fromisoformat(since))
     except (TypeError, ValueError):
         return False
 
 
 @dataclass(frozen=True)
-class Login:
-    """`tls`: from the first byte on, or by STARTTLS; None: none."""
+class Password:
+    """Logs in by AUTH=PLAIN or LOGIN."""
 
-    host: str
-    port: int
     user: str
     password: str
-    tls: ssl.SSLContext | None
-    starttls: bool = False
 
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+
+@dataclass(frozen=True)
+class Bearer:
+    """Logs in with an access token, by XOAUTH2 or OAUTHBEARER."""
+
+    user: str
+    tokens: Tokens
 
 
 class Mailbox:
-    """A source: the messages of some folders, from the day `since` on."""
+    """A conversation: the messages of some folders, from the day `since` on. The first folder is waited for by IDLE."""
+
+    missed = "what came meanwhile is read now"
+    fresh = 1.0
 
     def __init__(
         self,
-        login: Login,
+        server: Server,
+        login: Password | Bearer,
         folders: Sequence[str],
         since: date,
-        connected: Callable[[bool], None] = lambda _: None,
-        poll: float = POLL,
+        timing: Timing = Timing(),  # noqa: B008 - it is immutable
     ) -> None:
-        self._login, self._folders, self._since = login, folders, since
-        self._connected, self._poll = connected, poll
+        """Raises SourceError for what would be two lines."""
+        secret = login.password if isinstance(login, Password) else ""
+        if not all(each.isprintable() for each in (login.user, secret, *folders)):
+            raise SourceError("the user's name, the password and the folders must be of one line each")
+        self.address = str(server)
+        self._server, self._login, self._folders, self._since = server, login, tuple(folders), since
+        self._timing = timing
 
-    async def chunks(self, position: Position, stopping: asyncio.Event) -> AsyncGenerator[Chunk, None]:
-        places = {folder: Place(*place) for folder, place in (position or {}).items()}
-        wait = 0.5
-        while not stopping.is_set():
-            try:
-                server = await asyncio.to_thread(log_in, self._login)
-                self._connected(True)
-                log.info("reading %s at %s", ", ".join(self._folders), self._login)
-                wait = 0.5
-                async for chunk in self._read(server, places, stopping):
-                    yield chunk
-            except ssl.SSLCertVerificationError as error:
-                raise SourceError(untrusted(str(self._login), error)) from None
-            except (OSError, EOFError, imaplib.IMAP4.error) as error:
-                self._connected(False)
-                log.warning("%s is not reached, trying again in %.0f s: %s", self._login, wait, error)
-                await pause(wait, stopping)
-                wait = min(LONGEST_PAUSE, wait * 2)
-
-    async def _read(
-        self, server: imaplib.IMAP4, places: dict[str, Place], stopping: asyncio.Event
-    ) -> AsyncGenerator[Chunk, None]:
-        """Asks each folder again and again, for as long as the connection lasts."""
+    async def converse(self, link: Reconnecting) -> None:
+        imap = Imap(self._server)
+        places = {folder: Place(*place) for folder, place in (link.position or {}).items()}
         try:
-            while not stopping.is_set():
-                for folder in self._folders:
-                    news = await asyncio.to_thread(self._look, server, folder, places.get(folder))
-                    places[folder], uids = news
-                    for begin in range(0, len(uids), AT_ONCE):
-                        some = uids[begin : begin + AT_ONCE]
-                        records = await asyncio.to_thread(fetch, server, some)
-                        places[folder] = places[folder]._replace(last=max(places[folder].last, some[-1]))
-                        yield Chunk(records, _json(places))
-                yield Chunk([], _json(places), caught_up=True)
-                await pause(self._poll, stopping)
+            await self._log_in(imap)
+            for folder in self._folders:
+                await self._ask(imap, functools.partial(imap.open, folder))
+            link.welcome()
+            idle = await self._ask(imap, imap.has_idle)
+            while True:
+                began = time.monotonic()
+                for folder in reversed(self._folders):  # the first one last, and so it stays open
+                    await self._read(imap, folder, places, link)
+                link.complete()
+                idle = await self._wait(imap, began, idle=idle)
         finally:
-            await asyncio.to_thread(log_out, server)
+            imap.close()
 
-    def _look(self, server: imaplib.IMAP4, folder: str, place: Place | None) -> tuple[Place, list[int]]:
-        """Where reading stands, and the UIDs that follow, in their order."""
-        opened, _ = server.select(f'"{folder}"', readonly=True)  # EXAMINE
-        if opened != "OK":
-            raise SourceError(f"there is no folder {folder!r} at {self._login}; there are: {_folders(server)}")
-        validity = _number(server, "UIDVALIDITY")
-        if place is not None and place.validity == validity:
-            return place, search(server, f"UID {place.last + 1}:*", place.last)
-        if place is not None:
-            log.warning("%s: %s has new UIDs; it is read again, and what was known counts once", self._login, folder)
-        since = date.fromisoformat(place.since) if place else self._since
-        next_ = _number(server, "UIDNEXT")
-        uids = search(server, f"SINCE {since.day}-{_MONTHS[since.month - 1]}-{since.year}")
-        return Place(validity, (uids[0] if uids else next_) - 1, since.isoformat()), uids
+    async def _log_in(self, imap: Imap) -> None:
+        login = self._login
+        if isinstance(login, Password):
+            await self._ask(imap, imap.connect, self._timing.connect)
+            await self._ask(imap, functools.partial(imap.log_in, login.user, login.password))
+            return
+        token = await login.tokens.token()
+        await self._ask(imap, imap.connect, self._timing.connect)
+        try:
+            await self._ask(imap, functools.partial(imap.log_in_with_token, login.user, token))
+        except SourceError:
+            login.tokens.refused()
+            raise
+
+    async def _ask(self, imap: Imap, work: Callable[[], T], seconds: float | None = None) -> T:
+        """One command and its answer. Raises TimeoutError."""
+        async with asyncio.timeout(seconds or self._timing.answer):
+            return await in_thread(functools.partial(imap.run, work), imap.cut)
+
+    async def _read(self, imap: Imap, folder: str, places: dict[str, Place], link: Reconnecting) -> None:
+        """All that is new in a folder."""
+        opened = await self._ask(imap, functools.partial(imap.open, folder))
+        place = self._place(folder, opened, places.get(folder))
+        if place != places.get(folder):
+            places[folder] = place
+            await link.receive([], _json(places))
+        for first, last in _ranges(place, opened):
+            since = date.fromisoformat(place.since) if first < place.before else None
+            uids = await self._ask(imap, functools.partial(imap.search, first, last, since))
+            for begin in range(0, len(uids), MOST_AT_ONCE):
+                some = uids[begin : begin + MOST_AT_ONCE]
+                records = await self._ask(imap, functools.partial(imap.fetch, some))
+                places[folder] = place._replace(last=some[-1])
+                await link.receive(records, _json(places))
+        if places[folder].last < place.before - 1:  # older than the day: they are not asked for again
+            places[folder] = place._replace(last=place.before - 1)
+            await link.receive([], _json(places))
+
+    def _place(self, folder: str, opened: Folder, known: Place | None) -> Place:
+        if known is not None and known.validity == opened.validity:
+            return known
+        if known is not None:
+            log.warning("%s: %s has new UIDs; it is read again, and what was known counts once", self._server, folder)
+        since = known.since if known is not None else self._since.isoformat()
+        return Place(opened.validity, 0, since, opened.next or MOST_UID + 1)
+
+    async def _wait(self, imap: Imap, began: float, *, idle: bool) -> bool:
+        """Until it is time for another look. Gives whether IDLE can be used the next time."""
+        timing = self._timing
+        if not idle:
+            await asyncio.sleep(timing.poll)
+            return False
+        seconds = timing.idle if len(self._folders) == 1 else min(timing.poll, timing.idle)
+        idle = await self._ask(imap, functools.partial(imap.wait, seconds), seconds + timing.answer)
+        await asyncio.sleep(max(0.0, began + timing.looks - time.monotonic()))
+        return idle
 
 
-def log_in(login: Login) -> imaplib.IMAP4:
-    """Raises SourceError where it is refused, OSError and IMAP4.error for what may pass."""
-    if login.tls is not None and not login.starttls:
-        server: imaplib.IMAP4 = imaplib.IMAP4_SSL(login.host, login.port, ssl_context=login.tls, timeout=ANSWER_SECONDS)
+def _ranges(place: Place, opened: Folder) -> Iterator[tuple[int, int | None]]:
+    """First and last UIDs to search from a place on; the last None: the end. No search finds more than MOST_FOUND."""
+    first = place.last + 1
+    bounds = [place.before] if first < place.before else []
+    if opened.next is None:
+        ends: list[int | None] = [*bounds, None]
     else:
-        server = imaplib.IMAP4(login.host, login.port, timeout=ANSWER_SECONDS)
-        if login.tls is not None:
-            server.starttls(login.tls)
-    try:
-        if "AUTH=PLAIN" in server.capabilities:
-            server.authenticate("PLAIN", lambda _: f"\0{login.user}\0{login.password}".encode())
-        else:
-            server.login(login.user, login.password)
-    except imaplib.IMAP4.abort:
-        raise
-    except imaplib.IMAP4.error as error:
-        log_out(server)
-        raise SourceError(f"{login} refuses the login of {login.user!r} ({error})") from None
-    return server
-
-
-def log_out(server: imaplib.IMAP4) -> None:
-    """Whatever state the connection is in."""
-    try:
-        server.logout()
-    except (OSError, imaplib.IMAP4.error):
-        server.shutdown()
-
-
-def search(server: imaplib.IMAP4, what: str, after: int = 0) -> list[int]:
-    """UIDs beyond `after`: of `n:*` the last message is one, whatever its UID."""
-    _, found = _answered(server.uid("SEARCH", what))
-    return sorted(uid for uid in map(int, b" ".join(each for each in found if each).split()) if uid > after)
-
-
-def fetch(server: imaplib.IMAP4, uids: Sequence[int]) -> list[bytes]:
-    """Records of the dialect `mailbox`: headers, and when the server got the message."""
-    fields = f"(UID INTERNALDATE BODY.PEEK[HEADER.FIELDS ({' '.join(HEADERS)})])"
-    _, parts = _answered(server.uid("FETCH", ",".join(map(str, uids)), fields))
-    found: dict[int, bytes] = {}
-    for number, part in enumerate(parts):
-        if not isinstance(part, tuple):
-            continue
-        after = parts[number + 1] if number + 1 < len(parts) and isinstance(parts[number + 1], bytes) else b""
-        around = part[0] + b" " + after  # what stands before the header, and after it
-        uid = _UID.search(around)
-        if uid is not None:  # else it speaks of another change
-            header = part[1].decode("utf-8", "replace").replace("\r\n", "\n").strip("\n")
-            found[int(uid[1])] = orjson.dumps({"header": header, "received": _received(around)})
-    return [found[uid] for uid in sorted(found)]
-
-
-def _received(around: bytes) -> str | None:
-    stamp = _DATE.search(around)
-    if stamp is None:
-        return None
-    at = datetime.strptime(stamp[1].decode().strip(), "%d-%b-%Y %H:%M:%S %z")
-    return at.astimezone(UTC).isoformat()
-
-
-def _answered(answer: tuple[str, list[Any]]) -> tuple[str, list[Any]]:
-    if answer[0] != "OK":
-        raise imaplib.IMAP4.error(f"the server says {answer[0]}: {answer[1]!r:.200}")
-    return answer
-
-
-def _number(server: imaplib.IMAP4, name: str) -> int:
-    _, (value, *_) = server.response(name)
-    if not value:
-        raise imaplib.IMAP4.error(f"the server tells no {name}")
-    return int(value)
-
-
-def _folders(server: imaplib.IMAP4) -> str:
-    _, lines = server.list()
-    names = [
-        line.decode("utf-8", "replace").rpartition(' "')[2].strip('"') for line in lines if isinstance(line, bytes)
-    ]
-    return ", ".join(names[:20])
+        ends = [*(each for each in bounds if each < opened.next), opened.next]
+    for end in ends:
+        if end is None:
+            yield first, None
+            return
+        step = MOST_FOUND if opened.messages > MOST_FOUND else MOST_UID
+        while first < end:
+            last = min(first + step, end) - 1
+            yield first, last
+            first = last + 1
 
 
 def _json(places: dict[str, Place]) -> Position:

@@ -21,6 +21,7 @@ from touchpoint.cli.translate import Source as Name
 if TYPE_CHECKING:
     from touchpoint.capture.connected import Talk
     from touchpoint.capture.source import Source
+    from touchpoint.capture.tokens import Tokens
 
     Making = Callable[[Callable[[bool], None]], Source]
 
@@ -38,6 +39,32 @@ Host = Annotated[str, typer.Argument(metavar="HOST[:PORT]", help="Where it liste
 Tls = Annotated[bool, typer.Option("--tls", help="Connect with TLS; the certificate is checked.")]
 Authority = Annotated[
     Path | None, typer.Option("--ca", help="The authority that signed its certificate; unset: the system's.")
+]
+
+OAUTH = "OAuth 2, in place of a password"
+TokenUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--token-url", rich_help_panel=OAUTH,
+        help="A token endpoint; the client's secret: TOUCHPOINT_CAPTURE_PASSWORD.",
+    ),
+]  # fmt: skip
+Client = Annotated[str | None, typer.Option(help="The client's id.", rich_help_panel=OAUTH)]
+Scope = Annotated[str | None, typer.Option(help="The scope that is asked for.", rich_help_panel=OAUTH)]
+RefreshToken = Annotated[
+    Path | None,
+    typer.Option(
+        help="The file of a refresh token, replaced when there is another; unset: client credentials.",
+        rich_help_panel=OAUTH,
+    ),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(help="A file with an access token that something else renews.", rich_help_panel=OAUTH),
+]
+TokenCommand = Annotated[
+    str | None,
+    typer.Option(help="A command, run without a shell, that prints an access token.", rich_help_panel=OAUTH),
 ]
 
 UNEXPECTED = 70  # a restart may cure it
@@ -196,16 +223,26 @@ def hylafax(
 @app.command("mailbox")
 def mailbox(
     host: Annotated[str, typer.Argument(metavar="HOST[:PORT]", help="An IMAP server.")],
-    user: Annotated[str, typer.Option(help="The login; its password: TOUCHPOINT_CAPTURE_PASSWORD.")],
+    user: Annotated[
+        str, typer.Option(help="The login, for Microsoft 365 the mailbox; its password: TOUCHPOINT_CAPTURE_PASSWORD.")
+    ],
     folder: Annotated[list[str], typer.Option(help="A folder; may be given several times.")] = ["INBOX"],  # noqa: B006
     own: Own = None,
     since: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The first time, from that day on.")
     ] = None,
-    poll: Annotated[float, typer.Option(min=0.1, max=3600, help="Seconds between two looks.")] = 20,
+    poll: Annotated[
+        float, typer.Option(min=0.1, max=3600, help="Seconds between two looks, where IDLE does not tell what is new.")
+    ] = 20,
     starttls: Annotated[bool, typer.Option("--starttls", help="TLS by STARTTLS, usually at port 143.")] = False,
     no_tls: Annotated[bool, typer.Option("--no-tls", help="No TLS: on the same machine only.")] = False,
     ca: Authority = None,
+    token_url: TokenUrl = None,
+    client: Client = None,
+    scope: Scope = None,
+    refresh_token: RefreshToken = None,
+    token_file: TokenFile = None,
+    token_command: TokenCommand = None,
     source: Name = None,
     tenant: Tenant = None,
     to: To = "kafka",
@@ -221,23 +258,58 @@ def mailbox(
 
         touchpoint capture mailbox imap.example.com --user service@example.com --folder INBOX --folder Sent
         --own @example.com --state /var/lib/touchpoint/service.json
+
+        TOUCHPOINT_CAPTURE_PASSWORD=... touchpoint capture mailbox outlook.office365.com --user service@example.com
+        --token-url https://login.microsoftonline.com/TENANT/oauth2/v2.0/token --client CLIENT-ID
+        --scope https://outlook.office365.com/.default --state /var/lib/touchpoint/service.json
     """
-    from touchpoint.capture.mailbox import Login, Mailbox
-    from touchpoint.capture.reconnecting import trusting
+    from touchpoint.capture.imap import Server
+    from touchpoint.capture.mailbox import Bearer, Mailbox, Password, Timing
+    from touchpoint.capture.reconnecting import Reconnecting, trusting
 
     where = host_and_port(host, 143 if starttls or no_tls else 993)
     own = own or ([user] if "@" in user else None)
     if own is None:
         raise CliError("--own: name the organisation's own addresses, or @ and its domain", status=2)
     first_day = (since or datetime.now(UTC) - timedelta(days=1)).date()
-    secret = password()
+    tokens = tokens_of(token_url, client, scope, refresh_token, token_file, token_command, ca)
+    login = Bearer(user, tokens) if tokens else Password(user, password())
     feed = {"source": source, "tenant": tenant, "own": own_of(own) | configuration().stitching_limits().own_addresses}
 
     def make(told: Callable[[bool], None]) -> Source:
-        login = Login(*where, user, secret, None if no_tls else trusting(ca), starttls)
-        return Mailbox(login, folder, first_day, told, poll)
+        server = Server(*where, None if no_tls else trusting(ca), starttls)
+        return Reconnecting(Mailbox(server, login, folder, first_day, Timing(poll=poll)), told)
 
     capture("mailbox", to, state, heartbeat, metrics_port, feed, make)
+
+
+def tokens_of(
+    url: str | None, client: str | None, scope: str | None, refresh: Path | None, file: Path | None,
+    command: str | None, ca: Path | None,
+) -> Tokens | None:  # fmt: skip
+    """Where access tokens come from; None for a login with a password. Raises CliError for options that do not fit."""
+    from touchpoint.capture import tokens
+    from touchpoint.capture.reconnecting import trusting
+    from touchpoint.capture.source import SourceError
+
+    if sum(each is not None for each in (url, file, command)) > 1:
+        raise CliError("one of --token-url, --token-file and --token-command", status=2)
+    if url is None and any(each is not None for each in (client, scope, refresh)):
+        raise CliError("--client, --scope and --refresh-token belong to --token-url", status=2)
+    if file is not None:
+        return tokens.TokenFile(file)
+    if command is not None:
+        return tokens.TokenCommand(command)
+    if url is None:
+        return None
+    if client is None:
+        raise CliError("--token-url needs --client", status=2)
+    secret = configuration().capture_password
+    try:
+        grant = tokens.Grant(url, client, secret.get_secret_value() if secret else None, scope, refresh, trusting(ca))
+        return tokens.TokenEndpoint(grant)
+    except SourceError as error:
+        raise CliError(str(error), status=2) from None
 
 
 def password() -> str:

@@ -77,13 +77,11 @@ class Memory:
         """What `to_bytes` gave, again. Raises ValueError for anything else."""
         memory = cls(most)
         try:
-            held = {_untagged(key): _untagged(value) for key, value in orjson.loads(stored)}
-            well = all(type(key) is tuple and len(key) == 2 for key in held)
+            memory._held = {_untagged(key): _untagged(value) for key, value in orjson.loads(stored)}
         except (TypeError, RecursionError):
-            well = False
-        if not well:
+            raise ValueError("not the memory of a feed") from None
+        if not all(type(key) is tuple and len(key) == 2 for key in memory._held):
             raise ValueError("not the memory of a feed")
-        memory._held = held
         return memory
 
     def changes(self) -> list[tuple[bytes, bytes | None]]:
