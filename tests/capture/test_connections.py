@@ -15,6 +15,7 @@ import orjson
 import pytest
 import trustme
 from capture_process import CaptureProcess
+from patience import LIMIT
 from pbx_servers import PASSWORD, AmiServer, EventSocketServer, PbxServer
 from vendor_feed import events, fixture
 
@@ -52,7 +53,7 @@ class Listener:
             self._changed.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LIMIT):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
@@ -171,7 +172,7 @@ async def test_another_kind_of_server_is_said_to_be_none(made: Made, caplog: pyt
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(LIMIT):
         while not condition():  # noqa: ASYNC110 - there is no event of it
             await asyncio.sleep(0.01)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import LIMIT
 
 from touchpoint.capture.follow import Follow
 from touchpoint.capture.source import SourceError
@@ -32,7 +33,7 @@ class Reader:
 
     async def step(self) -> bool:
         """One chunk; whether there was something in it."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT):
             chunk = await anext(self._chunks)
         self.lines += chunk.records
         moved = bool(chunk.records) or chunk.position != self.position

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from capture_process import CaptureProcess
+from patience import LIMIT
 from scripted_server import Endless, Script, ScriptedServer, Step
 
 from touchpoint.capture.ami import Ami
@@ -150,7 +151,7 @@ async def test_a_failure_that_nobody_thought_of_is_a_pause_too_and_does_not_quot
     source = Reconnecting(Broken(failure, useful=False), pauses=PAUSES)
     stopping = asyncio.Event()
     reading = asyncio.create_task(read(source, stopping))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT):
         while len(caplog.records) < 3:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
     stopping.set()
@@ -169,7 +170,7 @@ async def test_what_waiting_does_not_cure_ends_it_only_where_the_server_was_neve
         with pytest.raises(SourceError):
             await reading
         return
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT):
         while caplog.text.count("refused; trying again") < 3:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
     stopping.set()
@@ -191,7 +192,7 @@ async def test_pauses_double_and_begin_anew_only_after_a_record(records: int, mo
     source = Reconnecting(Broken(EOFError(), useful=True, records=records))
     stopping = asyncio.Event()
     reading = asyncio.create_task(read(source, stopping))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT):
         await enough.wait()
     stopping.set()
     await reading
@@ -201,7 +202,7 @@ async def test_pauses_double_and_begin_anew_only_after_a_record(records: int, mo
 
 async def test_what_waits_to_be_taken_is_bounded_by_its_bytes() -> None:
     source = Reconnecting(Broken(EOFError(), useful=True), room=Room(records=1_000, size=10_000))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT):
         for _ in range(10):
             await source.receive([b"x" * 1_000])
         full = asyncio.create_task(source.receive([b"y"]))

@@ -18,6 +18,7 @@ from capture_process import CaptureProcess, ids
 from installation import offline
 from kafka_broker import KafkaBroker
 from kafka_fixture import kafka
+from patience import LIMIT
 from queue_log_writer import SOURCE, Log, killed_again_and_again, stored_anew
 
 from touchpoint.settings import load_settings
@@ -56,7 +57,7 @@ class Installation(NamedTuple):
     async def found(self) -> Found:
         """What is in the topics once all is there."""
         found = Found()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(LIMIT):
             await found.read(self.broker.bootstrap, self.prefix, {each["id"] for each in self.log.events()})
         return found
 

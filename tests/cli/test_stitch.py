@@ -12,13 +12,14 @@ from typing import Any
 
 import orjson
 import pytest
+from patience import LIMIT
 
 PLAIN = {name: value for name, value in os.environ.items() if not name.startswith("TOUCHPOINT_")}
 
 
 def stitch(*arguments: str | Path, text: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "touchpoint", "stitch", *map(str, arguments)]
-    return subprocess.run(command, input=text, capture_output=True, env=PLAIN | environment, check=False, timeout=60)
+    return subprocess.run(command, input=text, capture_output=True, env=PLAIN | environment, check=False, timeout=LIMIT)
 
 
 def event(id_: str, time: str, type_: str, subject: str = "c1", **data: Any) -> bytes:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+from patience import LIMIT
 from vendor_feed import fixture
 
 from touchpoint.dialects import DIALECTS
@@ -37,7 +38,7 @@ CAPTURES = [  # seconds of talk, hold and after-contact work: as the source stat
 
 def touchpoint(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "touchpoint", *arguments]
-    return subprocess.run(command, input=given, capture_output=True, text=True, env=PLAIN, check=False, timeout=60)
+    return subprocess.run(command, input=given, capture_output=True, text=True, env=PLAIN, check=False, timeout=LIMIT)
 
 
 def translate(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:

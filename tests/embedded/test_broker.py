@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from patience import LIMIT
 
 from touchpoint.embedded.broker import EmbeddedBroker, EmbeddedBrokerError
 
@@ -32,7 +33,7 @@ def listening(port: int) -> bool:
 
 
 def closes(port: int) -> bool:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + LIMIT
     while listening(port) and time.monotonic() < deadline:
         time.sleep(0.02)
     return not listening(port)
@@ -58,7 +59,7 @@ def test_it_goes_with_its_process_however_that_ends(sign: signal.Signals) -> Non
         port = int(owner.stdout.readline())
         assert listening(port)
         owner.send_signal(sign)
-        owner.wait(10)
+        owner.wait(LIMIT)
     assert closes(port)
 
 

@@ -11,9 +11,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from installation import Installation, Worker
+from patience import LIMIT, OwnTime
 
 RESTART_SECONDS = 0.5
-STARTING_SECONDS = 30.0  # for a worker to be there to be broken
 
 
 class Why(StrEnum):
@@ -94,10 +94,10 @@ class Crew:
 
     async def pick(self, number: int) -> Post:
         """A post whose worker runs and to which nothing happens yet: it is the caller's until `busy` is false again."""
-        deadline = time.monotonic() + STARTING_SECONDS
+        deadline = time.monotonic() + LIMIT
         while not (free := [post for post in self.posts if post.free]):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"no worker is there to be broken after {STARTING_SECONDS:.0f} s")
+                raise TimeoutError(f"no worker is there to be broken after {LIMIT:.0f} s")
             await asyncio.sleep(0.05)
         post = free[number % len(free)]
         post.busy = True
@@ -114,12 +114,11 @@ class Crew:
             worker.kill()
 
     async def ended(self, worker: Worker, seconds: float = math.inf) -> bool:
-        """Whether it ends within so many seconds."""
-        deadline = time.monotonic() + seconds
-        while True:
-            if not worker.running or time.monotonic() > deadline:
-                return not worker.running
+        """Whether it ends within so many seconds, not counting those in which it waits for a processor."""
+        clock = OwnTime(worker.process.pid)
+        while worker.running and clock.seconds() < seconds:  # noqa: ASYNC110 - a process gives no sign
             await asyncio.sleep(0.05)
+        return not worker.running
 
     async def dismiss(self, post: Post, seconds: float) -> None:
         """SIGTERM, and nobody takes its place."""

@@ -29,8 +29,7 @@ from touchpoint.embedded.postgres import EmbeddedPostgresError
 PACE = 250.0  # events a second
 BAD = 12
 GRACE = 8.0
-STILL_SECONDS = 45.0  # without any progress after all faults are over: what is not there by then is lost
-READY_SECONDS = 60.0
+STILL_SECONDS = 120.0  # without any progress after all faults are over: what is not there by then is lost
 SHOWN = 20  # differences, in the evidence
 Say = Callable[[str], None]
 

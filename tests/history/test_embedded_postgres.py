@@ -11,6 +11,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from patience import LIMIT
 
 from touchpoint.embedded.postgres import EmbeddedPostgres
 
@@ -25,7 +26,7 @@ sys.stdin.read()
 """
 
 
-def gone(pid: int, directory: Path, seconds: float = 20) -> bool:
+def gone(pid: int, directory: Path, seconds: float = LIMIT) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if not directory.exists() and not runs(pid):
@@ -75,7 +76,7 @@ def test_it_ends_with_the_process_that_started_it(how: signal.Signals) -> None:
     assert owner.stdin is not None
     pid, directory = owner.stdout.readline().split()
     owner.send_signal(how)
-    owner.wait(20)
+    owner.wait(LIMIT)
     owner.stdin.close()
     owner.stdout.close()
     assert gone(int(pid), Path(directory))
@@ -90,5 +91,5 @@ def test_one_that_is_kept_goes_on_until_it_is_ended() -> None:
     finally:
         pid = server.pid
         os.kill(pid, signal.SIGINT)
-        subprocess.run(["tail", f"--pid={pid}", "-f", "/dev/null"], check=True, timeout=20)
+        subprocess.run(["tail", f"--pid={pid}", "-f", "/dev/null"], check=True, timeout=LIMIT)
         subprocess.run(["rm", "-rf", server.directory], check=True)

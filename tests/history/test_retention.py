@@ -14,6 +14,7 @@ import pytest
 from database_commands import touchpoint
 from database_roles import acting_as
 from history_records import amended, call, closed
+from patience import LIMIT
 
 from touchpoint.history.retention import MonthInUseError, drop_months, expired_months
 from touchpoint.history.writer import HistoryWriter
@@ -111,7 +112,7 @@ async def collected(months: Any) -> list[date]:
 
 async def until_waiting(pool: asyncpg.Pool) -> None:
     """Wait until somebody waits for a table."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(LIMIT):
         while not await pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'"):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

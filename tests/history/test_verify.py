@@ -14,6 +14,7 @@ from typing import Any
 import asyncpg
 import pytest
 from history_records import call, closed, event
+from patience import LIMIT
 
 from touchpoint.cli.comparison import compare, differences
 from touchpoint.events import Accepted, Decoder
@@ -44,7 +45,7 @@ def file(tmp_path: Path) -> Path:
 def verify(database: str, *words: object) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     command = [sys.executable, "-m", "touchpoint", "verify", "--database", database, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=LIMIT)
 
 
 async def store(pool: asyncpg.Pool, records: list[dict[str, Any]]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from installation import Event, Installation, JsonSetting
 from kafka_broker import KafkaBroker
+from patience import LIMIT
 
 from touchpoint.settings import PREFIX
 
@@ -51,7 +52,7 @@ async def dead_letters(installation: Installation, *words: str) -> subprocess.Co
     command = [sys.executable, "-m", "touchpoint", "dead-letters", *words]
     command += ["--brokers", str(installation.client["bootstrap_servers"])]
     return await asyncio.to_thread(
-        subprocess.run, command, capture_output=True, text=True, env=environment, check=False, timeout=60
+        subprocess.run, command, capture_output=True, text=True, env=environment, check=False, timeout=LIMIT
     )
 
 

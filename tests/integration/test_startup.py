@@ -10,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import InvalidReplicationFactorError
 from installation import Installation
 from kafka_broker import KafkaBroker
+from patience import LIMIT
 
 from touchpoint.settings import Settings
 from touchpoint.stream.terms import FORM, OLDEST_FORM
@@ -29,7 +30,7 @@ async def test_another_number_of_partitions_is_found_at_the_start(
     await installation.prepare()
     worker = installation.worker()
     try:
-        assert await asyncio.to_thread(worker.process.wait, 30) != 0
+        assert await asyncio.to_thread(worker.process.wait, LIMIT) != 0
     finally:
         installation.close()
     said = worker.log.read_text()
@@ -46,7 +47,7 @@ async def test_state_that_another_version_wrote_in_another_form_ends_the_worker_
         await producer.send_and_wait("otherform-media-changelog", b"value", b"key", 0, headers=[("term999", b"x" * 14)])
     worker = installation.worker()
     try:
-        assert await asyncio.to_thread(worker.process.wait, 30) == 70
+        assert await asyncio.to_thread(worker.process.wait, LIMIT) == 70
     finally:
         installation.close()
     last = worker.log.read_text().strip().splitlines()[-1]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 from installation import Installation, arrival, offline
+from patience import LIMIT
 
 from touchpoint.simulate import simulate
 from touchpoint.simulate.produce import produce
@@ -26,7 +27,7 @@ async def test_an_exception_at_any_await_ends_the_worker_and_each_row_is_there_o
     for wire in WIRES:
         worker = installation.worker(wire, instance_id="one")  # one name: the next takes over at once
         worker.ended_by_us = True
-        assert await asyncio.to_thread(worker.process.wait, 30) == 70
+        assert await asyncio.to_thread(worker.process.wait, LIMIT) == 70
         assert "TrippedError" in worker.log.read_text()
     installation.worker(instance_id="one")
     await installation.until_stored(offline(events))

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from installation import Event, Installation, JsonSetting, Worker, offline
 from kafka_broker import KafkaBroker
+from patience import LIMIT
 from vendor_day import OWN, VendorRecord, day, translated
 from vendor_scenes import SCENES
 
@@ -146,7 +147,7 @@ async def test_a_day_of_all_dialects_with_a_kill_gives_what_translate_and_stitch
 
     command = [sys.executable, "-m", "touchpoint", "verify", "--topics", "--rows"]
     verified = await asyncio.to_thread(
-        subprocess.run, command, env=vendors.environment(), capture_output=True, text=True, check=False, timeout=60
+        subprocess.run, command, env=vendors.environment(), capture_output=True, text=True, check=False, timeout=LIMIT
     )
     assert verified.stdout == f"{len(expected):,} interactions folded, {len(expected):,} stored: equal\n"
 

@@ -14,6 +14,7 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 from installation import SECRET, Installation, arrival, offline
+from patience import LIMIT
 
 from touchpoint.settings import PREFIX
 from touchpoint.simulate import simulate
@@ -27,7 +28,7 @@ def verify(installation: Installation) -> subprocess.CompletedProcess[str]:
     environment |= {PREFIX + "TOPIC_PREFIX": installation.settings.topic_prefix, PREFIX + "PARTY_SECRET": SECRET}
     command = [sys.executable, "-m", "touchpoint", "verify", "--topics", "--rows", "--database", installation.database]
     command += ["--brokers", str(installation.client["bootstrap_servers"])]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=LIMIT)
 
 
 async def test_the_topics_folded_again_are_what_the_worker_stored(installation: Installation) -> None:

@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 from kafka_broker import KafkaBroker
 from kafka_fixture import kafka
+from patience import LIMIT
 
 from touchpoint.embedded.broker import free_port
 from touchpoint.events import Accepted, Decoder
@@ -97,7 +98,7 @@ async def everything(settings: Settings, *topics: str) -> dict[tuple[str, int, i
         places = [TopicPartition(settings.topic_prefix + name, n) for name in topics for n in range(PARTITIONS)]
         consumer.assign(places)
         left = sum((await consumer.end_offsets(places)).values())
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LIMIT):
             found = [await consumer.getone() for _ in range(left)]
     finally:
         await consumer.stop()
@@ -191,7 +192,7 @@ async def test_the_example_does_what_it_shows(settings: Settings) -> None:
         env=plain,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 from aiokafka import AIOKafkaConsumer
 from installation import Installation, arrival, offline
+from patience import LIMIT
 from secure_kafka import MECHANISMS, PASSWORD, USER, SecureBroker
 
 from touchpoint.connection import client_options
@@ -25,7 +26,7 @@ from touchpoint.stream.topics import create_topics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
-WITHIN = 20.0  # seconds, of which starting Python takes one or two
+WITHIN = 50.0  # seconds: what is not understood as a refusal is tried for a minute
 LOGIN = {"sasl_username": USER, "sasl_password": PASSWORD}
 REFUSED = 3
 Fields = dict[str, object]
@@ -78,7 +79,7 @@ def command(name: str, fields: Fields, *arguments: str) -> subprocess.CompletedP
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     environment |= {PREFIX + field.upper(): str(value) for field, value in fields.items()}
     call = [sys.executable, "-m", "touchpoint", name, *arguments]
-    return subprocess.run(call, env=environment, capture_output=True, text=True, timeout=90, check=False)
+    return subprocess.run(call, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False)
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)

@@ -16,6 +16,7 @@ import asyncpg
 import pytest
 from installation import Installation, arrival, offline
 from kafka_broker import KafkaBroker
+from patience import LIMIT
 from secure_postgres import PASSWORD, USER, SecurePostgres
 
 from touchpoint.history.migrate import migrate
@@ -97,7 +98,7 @@ def command(name: str, *arguments: str, **fields: object) -> subprocess.Complete
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     environment |= {PREFIX + field.upper(): str(value) for field, value in fields.items()}
     call = [sys.executable, "-m", "touchpoint", name, *arguments]
-    return subprocess.run(call, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(call, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False)
 
 
 async def test_a_worker_needs_no_more_than_the_writers_role_over_tls_and_waits_with_words_for_its_password(

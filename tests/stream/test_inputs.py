@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from counting_worker import POISON, REJECTED, decode, test_settings
 from kafka_broker import KafkaBroker
+from patience import LIMIT
 from stream_lab import Lab
 
 from touchpoint.stream.dead_letters import CAUSE, ORIGIN, TRUNCATED
@@ -122,7 +123,7 @@ async def test_topics_that_do_not_fit_together_are_named_with_their_counts(kafka
         assert "  unfit.calls: 2" in raised.value.problems
         assert "  unfit.touches: 4" in raised.value.problems
         await admin.create_partitions({"unfit.calls": NewPartitions(4)})
-        async with asyncio.timeout(10):  # the brokers' metadata follow a little later
+        async with asyncio.timeout(LIMIT):  # the brokers' metadata follow a little later
             while (await create_topics(settings)).mismatching[0].startswith("unfit.calls has 2 partitions"):  # noqa: ASYNC110
                 await asyncio.sleep(0.1)  # the broker gives no sign
         assert (await check_topics(settings)).ours == 4

@@ -132,7 +132,7 @@ async def test_every_other_request_may_be_late_or_lost_too(lab: Lab, proxy: Kafk
 async def test_a_coordinator_that_is_silent_for_longer_than_a_session_is_found_again(
     lab: Lab, proxy: KafkaProxy
 ) -> None:
-    worker = lab.worker(proxy.bootstrap)
+    worker = lab.worker(proxy.bootstrap, session_timeout=3, rebalance_timeout=6)
     await lab.send(300)
     await lab.until_stored()
     with proxy.rule(Fate.SWALLOW, *COORDINATION):

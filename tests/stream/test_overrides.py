@@ -29,6 +29,7 @@ OVERRIDES = [
     (Consumer, driver.Consumer, "on_partitions_revoked", "(self, revoked)"),
     (Consumer, driver.Consumer, "perform_seek", "(self)"),
     (Consumer, driver.Consumer, "on_buffer_drop", "(self, tp)"),
+    (Consumer, driver.Consumer, "verify_all_partitions_active", "(self)"),
     (Consumer, driver.Consumer, "_drain_messages", "(self, fetcher)"),
     (Consumer, driver.Consumer, "_new_consumer_thread", "(self)"),
     (ConsumerThread, driver.AIOKafkaConsumerThread, "_create_worker_consumer", "(self, transport)"),
@@ -125,6 +126,12 @@ def test_a_private_method_we_call_is_there(base: type, name: str) -> None:
 @pytest.mark.trap(17)
 def test_fausts_compiled_streams_are_there() -> None:
     importlib.import_module("faust._cython.streams")
+
+
+async def test_fausts_look_at_partitions_that_have_no_position_yet_ends_no_worker() -> None:
+    """It asserts that aiokafka has a position for each, which it has not after a broker that was away."""
+    consumer = Consumer.__new__(Consumer)  # nothing assigned, nothing started: stock Faust fails on it
+    await consumer.verify_all_partitions_active()
 
 
 def _shape(method: object) -> str:

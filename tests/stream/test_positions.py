@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.protocol.admin import DeleteGroupsRequest
 from counting_worker import test_settings
+from patience import LIMIT
 from stream_lab import INPUTS, Lab
 
 from touchpoint.stream.topics import create_topics
@@ -132,7 +133,7 @@ async def compact(lab: Lab, admin: AIOKafkaAdminClient, topic: str) -> None:
     }
     await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, now)])
     before = len(await lab.read(name))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(LIMIT):
         while len(await lab.read(name)) >= before:
             await lab.send(30, keys=20)  # only what is not the last segment is compacted
             before += 10

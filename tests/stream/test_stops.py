@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from kafka_broker import KafkaBroker
@@ -31,9 +29,7 @@ async def test_a_stop_keeps_to_the_grace_period_and_commits_nothing_unfinished(l
         lab.stuck.touch()
         await lab.send(1_000)
         await lab.until_read("interactions", 3_000)
-    async with within(GRACE + 1.5):  # the interpreter's own end
-        status = await worker.end(20)
-    assert status == 0
+    assert await worker.end_within(GRACE + 1.5) == 0  # the interpreter's own end
     await lab.check_commits()
     lab.stuck.unlink(missing_ok=True)
     lab.worker()
@@ -48,19 +44,10 @@ async def test_a_stop_with_the_broker_gone_keeps_to_the_grace_period(lab: Lab, k
     await lab.until_more("the first events")
     kafka.kill()
     try:
-        async with within(GRACE + 1.5):
-            await worker.end(20)
+        await worker.end_within(GRACE + 1.5)
     finally:
         await asyncio.to_thread(kafka.start)
     await lab.check_commits()
     lab.worker()
     await lab.until_stored()
     await lab.check()
-
-
-@asynccontextmanager
-async def within(seconds: float) -> AsyncIterator[None]:
-    """Fails if its body takes longer; a worker that hangs is ended by the laboratory."""
-    began = asyncio.get_running_loop().time()
-    yield
-    assert asyncio.get_running_loop().time() - began < seconds

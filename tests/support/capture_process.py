@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from patience import LIMIT
 
 PLAIN = {name: value for name, value in os.environ.items() if not name.startswith("TOUCHPOINT_")}
 
@@ -56,14 +57,14 @@ class CaptureProcess:
     async def ended(self) -> int:
         """Wait until it ends by itself; its exit status."""
         assert self._process is not None
-        return await asyncio.to_thread(self._process.wait, 60)
+        return await asyncio.to_thread(self._process.wait, LIMIT)
 
     def events(self) -> list[dict[str, Any]]:
         """What was printed, by all runs; a last line that a kill cut off is none."""
         printed = [self._out(run).read_bytes().split(b"\n")[:-1] for run in range(1, self._runs + 1)]
         return [orjson.loads(line) for lines in printed for line in lines]
 
-    async def until(self, condition: Callable[[list[dict[str, Any]]], bool], seconds: float = 60) -> None:
+    async def until(self, condition: Callable[[list[dict[str, Any]]], bool], seconds: float = LIMIT) -> None:
         """Wait until it is true of the events."""
         async with asyncio.timeout(seconds):
             while not condition(self.events()):
@@ -77,7 +78,7 @@ class CaptureProcess:
         if self._process is None:
             return 0
         self._process.send_signal(how)  # nothing, where it has ended
-        status = self._process.wait(60)
+        status = self._process.wait(LIMIT)
         self._process = None
         return status
 

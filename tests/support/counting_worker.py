@@ -116,8 +116,8 @@ def counting_stages(output: Path) -> Stages:
 def test_settings(broker: str, **fields: object) -> Settings:
     """Small and quick: four partitions, one replica, short sessions."""
     values: dict[str, object] = {
-        "brokers": (broker,), "partitions": 4, "replication": 1, "min_insync": 1, "session_timeout": 3.0,
-        "rebalance_timeout": 6.0, "grace_seconds": 8.0, "metrics_port": 0, "party_secret": "tests",
+        "brokers": (broker,), "partitions": 4, "replication": 1, "min_insync": 1, "session_timeout": 6.0,
+        "rebalance_timeout": 12.0, "grace_seconds": 8.0, "metrics_port": 0, "party_secret": "tests",
     }  # fmt: skip
     return Settings(**{**values, **fields})  # type: ignore[arg-type]
 

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+from patience import LIMIT
+
 COMMANDS = """
 import sys, typer
 from touchpoint.cli import errors, explain, history, migrate
@@ -27,5 +29,5 @@ def touchpoint(*words: str, database: str | None = None, stdin: int | None = Non
         text=True,
         env=environment,
         check=False,
-        timeout=60,
+        timeout=LIMIT,
     )

@@ -13,6 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from patience import LIMIT
+
 from touchpoint.embedded.broker import free_port
 
 DOVECOT = "/usr/sbin/dovecot"
@@ -125,7 +127,7 @@ class Dovecot:
     def start(self) -> None:
         """Start, and wait until it answers."""
         self._process = subprocess.Popen([DOVECOT, "-F", "-c", str(self.folder / "dovecot.conf")])
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + LIMIT
         while True:
             try:
                 imaplib.IMAP4("127.0.0.1", self.port, timeout=5).logout()
@@ -140,7 +142,7 @@ class Dovecot:
         """End it; `start` finds its mail again."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(20)
+            self._process.wait(LIMIT)
             self._process = None
 
     def remove(self) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import asyncpg
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from patience import LIMIT, own_seconds_until_the_end
 
 from touchpoint.embedded.broker import free_port
 from touchpoint.events import Accepted, Decoder
@@ -91,11 +92,19 @@ class Worker:
         self.process.kill()
         self.process.wait()
 
-    async def end(self, seconds: float = 15) -> int:
+    async def end(self) -> int:
         """SIGTERM; the exit status."""
         self.ended_by_us = True
         self.process.terminate()
-        return await asyncio.to_thread(self.process.wait, seconds)
+        return await asyncio.to_thread(self.process.wait, LIMIT)
+
+    async def end_within(self, seconds: float) -> int:
+        """SIGTERM; the exit status. Fails if it takes longer, not counting what it waits for a processor."""
+        self.ended_by_us = True
+        self.process.terminate()
+        took = await own_seconds_until_the_end(self.process)
+        assert took < seconds, f"the end took {took:.1f} s"
+        return self.process.wait()
 
     def metrics(self) -> dict[str, float]:
         """What its page says now, by name with labels."""
@@ -113,14 +122,19 @@ class Installation:
         self.workers: list[Worker] = []
         self._fields: dict[str, object] = {
             "brokers": broker, "database_url": database, "app_id": name, "topic_prefix": f"{name}.",
-            "partitions": 4, "replication": 1, "min_insync": 1, "session_timeout": 3, "rebalance_timeout": 6,
+            "partitions": 4, "replication": 1, "min_insync": 1, "session_timeout": 6, "rebalance_timeout": 12,
             "grace_seconds": 8, "party_secret": SECRET, **fields,
         }  # fmt: skip
         self.settings = Settings(**self._fields)  # type: ignore[arg-type]
         self.client = {"bootstrap_servers": broker}
 
     async def prepare(self) -> None:
-        await create_topics(self.settings)
+        """Make the topics; return when the broker knows of all of them, which is a moment after it made them."""
+
+        async def known() -> bool:
+            return not (await create_topics(self.settings)).created
+
+        await self.until(known, "the topics")
 
     def worker(self, trip: str = "", **own: object) -> Worker:
         """Start a worker; `own`: settings of this one alone; `trip`: a trip wire, see trips.py."""
@@ -181,7 +195,7 @@ class Installation:
 
         await self.until(stored, f"{count} interactions")
 
-    async def until_stored(self, expected: Records, seconds: float = 90) -> None:
+    async def until_stored(self, expected: Records, seconds: float = LIMIT) -> None:
         """Wait for as many interactions and amendments as expected, or for another; then compare every row."""
         wanted = {id_: record["content_hash"] for id_, record in expected.items()}
         late = sum(len(record["amendments"]) for record in expected.values())
@@ -207,7 +221,7 @@ class Installation:
     async def _count(self, table: str) -> int:
         return int((await self._fetch(f"SELECT count(*) FROM touchpoint.{table}"))[0][0])
 
-    async def until(self, condition: Callable[[], Awaitable[bool]], what: str, seconds: float = 60) -> None:
+    async def until(self, condition: Callable[[], Awaitable[bool]], what: str, seconds: float = LIMIT) -> None:
         """Wait for a condition; on failure say what did not happen, with the ends of the workers' logs."""
         deadline = time.monotonic() + seconds
         while not await condition():
@@ -221,7 +235,10 @@ class Installation:
 
     @asynccontextmanager
     async def producer(self) -> AsyncIterator[AIOKafkaProducer]:
-        producer = AIOKafkaProducer(**self.client, linger_ms=5, max_request_size=20_000_000)
+        producer = AIOKafkaProducer(
+            **self.client, linger_ms=5, max_request_size=20_000_000, enable_idempotence=True,
+            request_timeout_ms=int(LIMIT * 1000),
+        )  # fmt: skip
         await producer.start()
         try:
             yield producer

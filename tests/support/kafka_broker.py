@@ -8,10 +8,10 @@ import subprocess
 import time
 from pathlib import Path
 
+from patience import LIMIT
+
 from touchpoint.embedded.broker import free_port
 from touchpoint.embedded.kafka import CLUSTER, SINGLE_NODE, java, metadata, write_properties
-
-START_SECONDS = 240  # as long as a busy machine may take: a broker that has ended is noticed at once
 
 
 class KafkaBroker:
@@ -42,7 +42,7 @@ class KafkaBroker:
             self._process = subprocess.Popen(
                 java(self.directory, self._heap, "kafka.Kafka", str(self._config)), stdout=out, stderr=out
             )
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + LIMIT
         while not self.serves():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"Kafka did not start: see {self.directory / 'server.log'}")
@@ -87,7 +87,7 @@ class KafkaBroker:
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
             self._process.send_signal(number)
-            self._process.wait(START_SECONDS)
+            self._process.wait(LIMIT)
             self._process = None
 
     def _format_options(self) -> list[str]:

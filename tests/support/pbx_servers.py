@@ -11,6 +11,8 @@ import ssl
 from collections.abc import Callable
 from typing import Self
 
+from patience import LIMIT
+
 from touchpoint.embedded.broker import free_port
 
 PASSWORD = "secret of tests"
@@ -54,7 +56,7 @@ class PbxServer:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something that clients did makes it true."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LIMIT):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()

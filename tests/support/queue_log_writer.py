@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from capture_process import CaptureProcess
+from patience import LIMIT
 from vendor_feed import events
 
 from touchpoint.dialects import Feed
@@ -76,6 +77,6 @@ async def killed_again_and_again(
 
 async def stored_anew(state: Path, before: bytes) -> None:
     """Wait until the capture has remembered something else."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LIMIT):
         while not state.exists() or state.read_bytes() == before:  # noqa: ASYNC110 - another process writes it
             await asyncio.sleep(0.02)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Self
 
+from patience import LIMIT
+
 from touchpoint.embedded.broker import free_port
 
 
@@ -52,7 +54,7 @@ class ScriptedServer:
 
     async def visited(self, times: int) -> None:
         """Wait until so many connections were made, all in all."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LIMIT):
             while self.connections < times:
                 self._changed.clear()
                 await self._changed.wait()

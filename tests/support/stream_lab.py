@@ -15,6 +15,7 @@ from pathlib import Path
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from counting_worker import decode, test_settings
 from kafka_broker import KafkaBroker
+from patience import LIMIT, own_seconds_until_the_end
 
 from touchpoint.settings import Settings
 from touchpoint.stream.tables import PartitionState
@@ -44,10 +45,17 @@ class WorkerProcess:
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
-    async def end(self, seconds: float = 15) -> int:
+    async def end(self) -> int:
         """SIGTERM; the exit status."""
         self.process.terminate()
-        return await asyncio.to_thread(self.process.wait, seconds)
+        return await asyncio.to_thread(self.process.wait, LIMIT)
+
+    async def end_within(self, seconds: float) -> int:
+        """SIGTERM; the exit status. Fails if it takes longer, not counting what it waits for a processor."""
+        self.process.terminate()
+        took = await own_seconds_until_the_end(self.process)
+        assert took < seconds, f"the end took {took:.1f} s"
+        return self.process.wait()
 
     @property
     def running(self) -> bool:
@@ -70,7 +78,10 @@ class Lab:
         self.enough = asyncio.Event()
 
     async def prepare(self) -> None:
-        await create_topics(self.settings)
+        """Make the topics; return when the broker knows of all of them, which is a moment after it made them."""
+        async with asyncio.timeout(LIMIT):
+            while (await create_topics(self.settings)).created:  # noqa: ASYNC110 - the broker gives no sign
+                await asyncio.sleep(0.1)
 
     def worker(self, broker: str = "", **fields: object) -> WorkerProcess:
         """Start a worker process; ``broker``: another way to the broker, such as through a proxy."""
@@ -93,7 +104,10 @@ class Lab:
 
     @asynccontextmanager
     async def producer(self) -> AsyncIterator[AIOKafkaProducer]:
-        producer = AIOKafkaProducer(bootstrap_servers=self.broker, linger_ms=5, max_request_size=20_000_000)
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.broker, linger_ms=5, max_request_size=20_000_000,
+            enable_idempotence=True, request_timeout_ms=int(LIMIT * 1000),
+        )  # fmt: skip
         await producer.start()
         try:
             yield producer
@@ -107,7 +121,7 @@ class Lab:
     def history_lines(self) -> int:
         return self.output.read_bytes().count(b"\n")
 
-    async def until(self, condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    async def until(self, condition: Callable[[], bool], what: str, seconds: float = LIMIT) -> None:
         """Wait for a condition; on failure say what did not happen, with the ends of the workers' logs."""
         deadline = time.monotonic() + seconds
         while not condition():
@@ -120,12 +134,12 @@ class Lab:
         """Wait until a worker has taken up its first assignment."""
         await self.until(lambda: "Worker ready" in worker.log.read_text(), "the worker's assignment")
 
-    async def until_more(self, what: str, seconds: float = 60) -> None:
+    async def until_more(self, what: str, seconds: float = LIMIT) -> None:
         """Wait until the history grows."""
         before = self.history_lines()
         await self.until(lambda: self.history_lines() > before, what, seconds)
 
-    async def until_stored(self, seconds: float = 60) -> None:
+    async def until_stored(self, seconds: float = LIMIT) -> None:
         """Wait until every event sent is in the history."""
         wanted = {value for _, _, value in self.sent}
         await self.until(lambda: self.history_lines() >= len(wanted) and wanted <= self.history(), "storing", seconds)
@@ -148,7 +162,7 @@ class Lab:
 
     async def until_read(self, topic: str, count: int) -> list[Read]:
         """Everything in a topic (without the prefix), once there are ``count`` records."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + LIMIT
         while len(found := await self.read(self.settings.topic_prefix + topic)) < count:
             assert time.monotonic() < deadline, f"{len(found)} records in {topic}, not {count}"
             await asyncio.sleep(0.2)
@@ -156,7 +170,7 @@ class Lab:
 
     async def until_longer(self, topic: str, count: int) -> None:
         """Wait until a topic (in full) has more than ``count`` records."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT):
             while len(await self.read(topic)) <= count:  # noqa: ASYNC110 - the broker gives no sign
                 await asyncio.sleep(0.1)
 
@@ -188,7 +202,7 @@ class Lab:
 
     async def until_committed(self) -> None:
         """Wait until the group has committed all that was sent."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + LIMIT
         expected = Counter(topic for topic, _, _ in self.sent)
         while not expected.items() <= (committed := await self.committed()).items():
             assert time.monotonic() < deadline, f"committed {committed}, sent {expected}"
@@ -239,30 +253,31 @@ class Lab:
     async def check(self) -> None:
         """Nothing lost: each event in touches, interactions and the history; the tables equal a linear fold.
 
-        Of what is in the topics: a producer whose broker is killed may send again what was already written.
+        Of what is in the topics: a producer whose broker is killed may send again what was already written, and the
+        tables follow such repetitions too, a moment after the history has every event.
         """
         events = {value for _, _, value in self.sent}
         for topic in ("touches", "interactions"):
             assert events <= {r[3] for r in await self.read(self.settings.topic_prefix + topic)}, topic
         assert events <= self.history()
-        produced = [r for topic in INPUTS for r in await self.read(self.settings.topic_prefix + topic)]
-        assert events <= {value for _, _, _, value, _ in produced}
-        expected = Counter(key for _, _, key, _, _ in produced)
-        media = {key: decode(value)[0] for (_, key), value in (await self.table("media")).items()}
-        assert {key: (media.get(key or b""), n) for key, n in expected.items() if media.get(key or b"") != n} == {}
-        await self._check_parties()
+        assert events <= {r[3] for topic in INPUTS for r in await self.read(self.settings.topic_prefix + topic)}
+        await self._until_counted("media", *INPUTS)
+        await self._until_counted("parties", "touches")
 
-    async def _check_parties(self) -> None:
-        """The second table follows the first topic's repetitions too: wait until it has counted the last of them."""
-        deadline = time.monotonic() + 15
+    async def _until_counted(self, table: str, *topics: str) -> None:
+        """Wait until a table has counted each record of its topics once."""
+        deadline = time.monotonic() + LIMIT
         while True:
-            touches = Counter(r[2] for r in await self.read(self.settings.topic_prefix + "touches"))
-            counted = {key: decode(value)[0] for (_, key), value in (await self.table("parties")).items()}
-            if counted == touches:
+            logs = [await self.read(self.settings.topic_prefix + topic) for topic in topics]
+            wanted = Counter(record[2] for log in logs for record in log)
+            counted = {key: decode(value)[0] for (_, key), value in (await self.table(table)).items()}
+            different = {key: (counted.get(key or b""), n) for key, n in wanted.items() if counted.get(key or b"") != n}
+            if not different:
                 return
-            different = {key: (counted.get(key or b""), count) for key, count in touches.items()}
-            assert time.monotonic() < deadline, [item for item in different.items() if item[1][0] != item[1][1]][:10]
-            await asyncio.sleep(0.5)
+            too_many = [key for key, (has, n) in different.items() if (has or 0) > n]
+            assert not too_many, f"{table} has counted twice: {too_many[:10]}"
+            assert time.monotonic() < deadline, f"{table} lacks {list(different.items())[:10]}"
+            await asyncio.sleep(0.5)  # between questions: a look reads all of the changelog
 
     def close(self) -> None:
         for worker in self.workers:
