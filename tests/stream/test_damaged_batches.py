@@ -80,8 +80,10 @@ def test_any_timestamp_is_a_number_of_64_bits(stamp: int, name: bytes) -> None:
     (found,) = read(data)
     expected = (stamp + 5 + 2**63) % 2**64 - 2**63
     assert found.timestamp == expected
-    (found,) = read(batch(50, [record(0)], attributes=raw.APPEND_TIME, max_timestamp=stamp))
-    assert found.timestamp == stamp
+    assert found.timestamp_type == 0
+    data = batch(50, [record(0, headers=[(name, b"")])], attributes=raw.APPEND_TIME, max_timestamp=stamp)
+    (found,) = read(data)
+    assert (found.timestamp, found.timestamp_type) == (stamp, 1)
 
 
 def test_null_keys_and_values_and_negative_lengths_are_null() -> None:

@@ -192,7 +192,9 @@ class PartitionRecords:
                     done, expected = done + 1, offset + 1
                     if offset >= self._from:
                         self.next_fetch_offset = expected
-                        yield self._record(offset, record.timestamp, record.key, record.value, headers)
+                        yield self._record(
+                            offset, record.timestamp, record.timestamp_type, record.key, record.value, headers
+                        )
                 else:
                     return
             except Exception:  # noqa: BLE001 - whatever it is, `parse` finds the record that is to blame
@@ -210,7 +212,8 @@ class PartitionRecords:
                     expected = offset + 1
                     if offset >= self._from:
                         self.next_fetch_offset = expected
-                        yield self._record(offset, _timestamp(head, each), each.key, each.value, each.headers)
+                        stamp, kind = _timestamp(head, each), int(bool(head.attributes & _APPEND_TIME))
+                        yield self._record(offset, stamp, kind, each.key, each.value, each.headers)
                     continue
                 error = DamagedError("offset", _LIE)
             else:
@@ -232,16 +235,18 @@ class PartitionRecords:
         for each in message_set.unwrapped(message) if message.codec else (message,):
             if self.next_fetch_offset <= each.offset <= message.offset:
                 self.next_fetch_offset = each.offset + 1
-                yield self._record(each.offset, each.timestamp, each.key, each.value, ())
+                yield self._record(
+                    each.offset, each.timestamp, int(message.stamped_by_broker), each.key, each.value, ()
+                )
         self._pass_to(message.offset + 1)
 
     # --- what comes out
 
     def _record(
-        self, offset: int, timestamp: int | None, key: bytes | None, value: bytes | None, headers: Any
+        self, offset: int, stamp: int | None, kind: int | None, key: bytes | None, value: bytes | None, headers: Any
     ) -> ConsumerRecord[Any, Any]:
         return ConsumerRecord(
-            self._tp.topic, self._tp.partition, offset, -1 if timestamp is None else timestamp, 0, key, value, None,
+            self._tp.topic, self._tp.partition, offset, -1 if stamp is None else stamp, kind or 0, key, value, None,
             -1 if key is None else len(key), -1 if value is None else len(value), tuple(headers),
         )  # fmt: skip
 
