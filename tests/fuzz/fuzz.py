@@ -1,14 +1,22 @@
-"""`python3 dev fuzz`: a million damaged inputs, or as many as asked for, and a report of what was tried."""
+"""`python3 dev fuzz`: a million damaged inputs, or as many as asked for, and a report of what was tried.
+
+`--broker`: raw record batches into a real Kafka, an hour or `--seconds`, and what became of each offset.
+"""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import logging
 import sys
+import tempfile
 import time
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[1] / "support"))
+sys.path += [str(Path(__file__).parents[1] / name) for name in ("support", "faults")]
 
+from broker_account import Account
+from broker_campaign import BrokerCampaign
 from fuzz_campaign import Campaign, FindingError, counted_rows
 
 from touchpoint.stitching.media.rules import RULES
@@ -19,7 +27,11 @@ def main() -> int:
     options.add_argument("--inputs", type=int, default=1_000_000)
     options.add_argument("--seed", type=int, default=int(time.time()), help="unset: another each time")
     options.add_argument("--round", type=int, help="only this round of the seed, with its traceback")
+    options.add_argument("--broker", action="store_true", help="record batches of every kind into a real Kafka")
+    options.add_argument("--seconds", type=float, default=3600.0, help="of --broker")
     given = options.parse_args()
+    if given.broker:
+        return asyncio.run(fuzz_broker(given.seed, given.seconds))
     campaign = Campaign(given.seed)
     if given.round is not None:
         try:
@@ -43,6 +55,25 @@ def main() -> int:
     campaign.run(given.inputs, progress)
     report(campaign, time.monotonic() - began)
     return 1 if campaign.findings else 0
+
+
+async def fuzz_broker(seed: int, seconds: float) -> int:
+    """Write raw batches for so long, with a worker behind the broker, and account for every offset."""
+
+    def progress(now: BrokerCampaign) -> None:
+        print(f"{now.batches:>9,} batches, {now.taken.total():,} taken", file=sys.stderr)
+
+    logging.getLogger("touchpoint").setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory(prefix="touchpoint-fuzz-") as directory:
+        campaign = BrokerCampaign(seed, Path(directory))
+        try:
+            await campaign.run(seconds, progress)
+            account = Account(campaign)
+            await account.settle()
+        finally:
+            campaign.end()
+    print(*account.lines(), sep="\n")
+    return 1 if account.findings else 0
 
 
 def report(campaign: Campaign, seconds: float) -> None:

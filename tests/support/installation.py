@@ -25,7 +25,7 @@ from touchpoint.events import Accepted, Decoder
 from touchpoint.settings import PREFIX, Settings
 from touchpoint.stitching.limits import DEFAULT, Limits
 from touchpoint.stitching.offline import fold_all
-from touchpoint.stream.topics import changelog, create_topics
+from touchpoint.stream.topics import changelog, create_topics, media_topics
 
 Event = dict[str, Any]
 Records = dict[str, dict[str, Any]]
@@ -252,6 +252,20 @@ class Installation:
             return len(await self.read("dead-letters")) >= count
 
         await self.until(buried, f"{count} dead letters")
+
+    async def behind(self) -> dict[TopicPartition, int]:
+        """The partitions of the inputs that the workers have not committed to their ends, with the records left."""
+        settings = self.settings
+        consumer = AIOKafkaConsumer(**self.client, group_id=settings.app_id, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            topics = [settings.topic_prefix + topic for topic in media_topics(settings) if topic != "links"]
+            places = [TopicPartition(topic, p) for topic in topics for p in range(settings.partitions)]
+            ends = await consumer.end_offsets(places)
+            left = {place: end - (await consumer.committed(place) or 0) for place, end in ends.items()}
+            return {place: count for place, count in left.items() if count}
+        finally:
+            await consumer.stop()
 
     async def read(self, topic: str) -> list[ConsumerRecord]:
         """Everything in a topic (without its prefix)."""
