@@ -11,11 +11,8 @@ from aiokafka.errors import for_code
 VERSION, OLD_VERSION = 7, 2
 """Of the request: the latest before the flexible ones, and the last that takes messages of magic 0 and 1."""
 SECONDS = 30
-_NAMES = {
-    32: "InvalidTimestamp",
-    76: "UnsupportedCompressionType",
-    87: "InvalidRecord",
-}  # aiokafka has no name for some
+_NAMES = {-1: "UnknownServerError", 32: "InvalidTimestamp", 76: "UnsupportedCompressionType", 87: "InvalidRecord"}
+"""Of codes for which aiokafka has none."""
 CLOSED = "connection closed"
 
 
