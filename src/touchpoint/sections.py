@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import NoDecode
 
 from touchpoint.dialects import DIALECTS
@@ -28,6 +29,28 @@ def _span(value: Any) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return int(value * SECOND)
     return value
+
+
+def as_texts(section: BaseModel) -> dict[str, str]:
+    """What is set in a section, by name, as one writes it: for comparing and showing."""
+    values = {name: getattr(section, name) for name in type(section).model_fields}
+    return {
+        name: _span_text(value) if _is_span(type(section).model_fields[name]) else str(value)
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def _is_span(field: FieldInfo) -> bool:
+    marks = [*field.metadata, *(m for part in get_args(field.annotation) for m in getattr(part, "__metadata__", ()))]
+    return any(isinstance(mark, BeforeValidator) and mark.func is _span for mark in marks)
+
+
+def _span_text(value: Micros) -> str:
+    units = sorted(_UNITS.items(), key=lambda unit: -unit[1])
+    return next(
+        (f"{value // size}{unit}" for unit, size in units if value and value % size == 0), f"{value / SECOND:g}s"
+    )
 
 
 def _listed(value: Any) -> Any:

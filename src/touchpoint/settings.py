@@ -6,6 +6,7 @@ A variable wins over the file. All errors are reported at once, at the start, in
 from __future__ import annotations
 
 import difflib
+import hashlib
 import os
 import re
 import ssl
@@ -25,11 +26,12 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from touchpoint.database_url import place
 from touchpoint.dialects import CAPABILITIES
 from touchpoint.events.addresses import party_address
 from touchpoint.events.numbers import NumberPlan
 from touchpoint.events.schema import TOPICS
-from touchpoint.sections import ChannelSettings, DialectTopic, LimitSettings, Texts, TopicSettings
+from touchpoint.sections import ChannelSettings, DialectTopic, LimitSettings, Texts, TopicSettings, as_texts
 from touchpoint.stitching.limits import CHANNELS, Limits
 from touchpoint.tls import client_context
 
@@ -187,8 +189,8 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _database(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not re.match(r"postgres(ql)?://", url.get_secret_value()):
-            raise ValueError("must begin with postgresql://")
+        if url is not None:
+            place(url.get_secret_value())
         return url
 
     @model_validator(mode="after")
@@ -274,6 +276,19 @@ class Settings(BaseSettings):
             unstitched_addresses=self._canonical(self.unstitched_addresses),
             **self.limits.model_dump(),
         )
+
+    def shared_by_all_workers(self) -> dict[str, str]:
+        """What must be alike in all workers, by the name of its setting, as text; the secret is not among it."""
+        shared = {"DEFAULT_REGION": self.default_region}
+        shared |= {f"LIMITS__{name.upper()}": text for name, text in as_texts(self.limits).items()}
+        for field in ("channels", "topics", "dialect_topics"):
+            for key, section in getattr(self, field).items():
+                shared |= {f"{field.upper()}.{key}.{name}": text for name, text in as_texts(section).items()}
+        for field in ("own_addresses", "unstitched_addresses"):
+            addresses = sorted(self._canonical(getattr(self, field)))
+            digest = hashlib.sha256("\n".join(addresses).encode()).hexdigest()[:8]
+            shared[field.upper()] = f"{len(addresses)} ({digest})" if addresses else "none"
+        return shared
 
     def _canonical(self, addresses: Iterable[str]) -> frozenset[str]:
         """As events carry them."""

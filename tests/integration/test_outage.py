@@ -41,6 +41,46 @@ async def test_an_outage_longer_than_rebalances_with_workers_that_come_and_go_co
     await installation.until_stored(offline(events))
 
 
+async def test_a_worker_that_starts_in_an_outage_stitches_says_why_it_is_not_ready_and_stores_when_it_is_over(
+    installation: Installation, postgres: TestPostgres
+) -> None:
+    events = arrival(simulate(7, START, hours=0.2, volume=200), seed=7)
+    async with outage(postgres, installation.database):
+        worker = installation.worker()
+        await produce(events, installation.client, installation.settings.topic_prefix, finish=True)
+
+        async def stitched() -> bool:
+            return bool(await installation.read("interactions"))
+
+        await installation.until(stitched, "interactions")
+        status, said = await asyncio.to_thread(worker.page, "readyz")
+        assert (status, "cannot be written to" in said) == (503, True), said
+        assert (await asyncio.to_thread(worker.page, "livez"))[0] == 200
+        assert worker.metrics()["touchpoint_history_usable"] == 0
+    await installation.until_stored(offline(events))
+    assert (await asyncio.to_thread(worker.page, "readyz"))[0] == 200
+    assert worker.metrics()["touchpoint_history_usable"] == 1
+    assert await worker.end() == 0
+
+
+async def test_a_database_that_refuses_after_an_outage_at_the_start_ends_the_worker(
+    installation: Installation, postgres: TestPostgres
+) -> None:
+    async with outage(postgres, installation.database) as name:
+        worker = installation.worker()
+
+        async def recovered() -> bool:
+            return worker.running and "touchpoint_ready 1.0" in (await asyncio.to_thread(worker.page, "metrics"))[1]
+
+        await installation.until(recovered, "its partitions")
+        await postgres._execute(f"ALTER DATABASE {name} RENAME TO {name}_elsewhere")
+        assert await asyncio.to_thread(worker.process.wait, 30) == 3
+        await postgres._execute(f"ALTER DATABASE {name}_elsewhere RENAME TO {name}")
+    said = worker.log.read_text()
+    assert f'database "{name}" does not exist: create it and run touchpoint migrate' in said
+    assert "Traceback" not in said
+
+
 async def until_retrying(installation: Installation) -> None:
     """Wait until the worker has noticed."""
 
@@ -50,14 +90,14 @@ async def until_retrying(installation: Installation) -> None:
 
 
 @asynccontextmanager
-async def outage(postgres: TestPostgres, database: str) -> AsyncIterator[None]:
-    """Nobody gets into the database, and whoever is in it is thrown out."""
+async def outage(postgres: TestPostgres, database: str) -> AsyncIterator[str]:
+    """Nobody gets into the database, and whoever is in it is thrown out; its name."""
     name = database.partition("?")[0].rpartition("/")[2]
     connection = await asyncpg.connect(postgres.dsn())
     try:
         await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
-        yield
+        yield name
     finally:
         await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
         await connection.close()

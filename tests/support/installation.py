@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -106,10 +107,19 @@ class Worker:
         assert took < seconds, f"the end took {took:.1f} s"
         return self.process.wait()
 
+    def page(self, name: str) -> tuple[int, str]:
+        """Status and text of one of its pages; status 0 while nobody serves it."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{name}", timeout=5) as page:
+                return page.status, page.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
     def metrics(self) -> dict[str, float]:
         """What its page says now, by name with labels."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as page:
-            lines = page.read().decode().splitlines()
+        lines = self.page("metrics")[1].splitlines()
         return {name: float(value) for name, _, value in (s.rpartition(" ") for s in lines if not s.startswith("#"))}
 
 

@@ -7,19 +7,19 @@ import contextlib
 import ssl
 from collections.abc import Coroutine, Iterator
 from typing import Annotated, Any, TypeVar
-from urllib.parse import urlsplit
 
 import asyncpg
 import typer
 
 from touchpoint.cli.errors import CliError
+from touchpoint.database_url import EXAMPLE
+from touchpoint.database_url import place as place_of
 
 Result = TypeVar("Result")
 
 NOT_FOUND = 1
 USAGE = 2
 UNREACHABLE = 3
-EXAMPLE = "postgresql://user@host:5432/name"
 
 DatabaseOption = Annotated[
     str,
@@ -31,7 +31,7 @@ TenantOption = Annotated[str, typer.Option("--tenant", help="Whose customers: te
 def ask(database: str, question: Coroutine[Any, Any, Result]) -> Result:
     """The answer of what speaks to the database. Raises CliError in plain words, with status 3, where it cannot."""
     try:
-        place = _place(database)
+        place = place_of(database)
     except ValueError as error:
         question.close()
         raise CliError(f"the database URL: {error}; one looks like {EXAMPLE}", status=USAGE) from None
@@ -62,10 +62,3 @@ def _explained(place: str) -> Iterator[None]:
         raise CliError(f"{place}: {error}; check --database or TOUCHPOINT_DATABASE_URL", status=UNREACHABLE) from None
     except asyncpg.InterfaceError as error:
         raise CliError(f"{place}: {error}; a URL looks like {EXAMPLE}", status=USAGE) from None
-
-
-def _place(database: str) -> str:
-    """The database without its password. Raises ValueError for what is no URL."""
-    url = urlsplit(database)
-    port = f":{url.port}" if url.port else ""
-    return f"database {url.path.strip('/') or '(unnamed)'} at {(url.hostname or 'the local socket') + port}"

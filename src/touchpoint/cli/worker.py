@@ -7,6 +7,7 @@ import asyncio
 import typer
 
 from touchpoint.cli.brokers import no_broker
+from touchpoint.cli.database import UNREACHABLE, USAGE
 from touchpoint.cli.errors import CliError, configuration
 
 
@@ -15,11 +16,12 @@ def worker() -> None:
 
     Configured by TOUCHPOINT_* variables or the file that TOUCHPOINT_CONFIG names.
     Exit status: 0; 1 if topics are missing, the grace period was too short or most of a topic would become dead
-    letters; 2 for a wrong configuration; 3 if no broker answers or one refuses; 70 if something failed that a
-    restart may cure.
+    letters; 2 for a wrong configuration, another secret than before among it; 3 if no broker answers, or a broker or
+    the database refuses; 70 if something failed that a restart may cure.
     """
     from aiokafka.errors import KafkaConnectionError
 
+    from touchpoint.history.checks import UnusableError
     from touchpoint.stream.logs import configure_logs
     from touchpoint.stream.production import run
     from touchpoint.stream.topics import TopicsError
@@ -32,6 +34,8 @@ def worker() -> None:
         status = asyncio.run(run(settings))
     except TopicsError as error:
         raise CliError(str(error)) from None
+    except UnusableError as error:
+        raise CliError(str(error), status=USAGE if error.configuration else UNREACHABLE) from None
     except KafkaConnectionError:
         raise no_broker(settings) from None
     if status:

@@ -84,7 +84,11 @@ def _later(first: date, months: int) -> date:
     return date(year, month + 1, 1)
 
 
-async def _pending(connection: asyncpg.Connection) -> list[Migration]:
+async def unapplied(connection: asyncpg.Connection) -> tuple[list[Migration], list[str]]:
+    """The migrations of this version that the database has not, and the names of those it has from a newer one.
+
+    Raises MigrationError if an applied one has another text than ours.
+    """
     rows = await connection.fetch("SELECT name, checksum FROM touchpoint.migration")
     applied = {row["name"]: row["checksum"] for row in rows}
     known = migrations()
@@ -96,12 +100,17 @@ async def _pending(connection: asyncpg.Connection) -> list[Migration]:
                 "an applied migration never changes; restore the file and add a new migration"
             )
     unknown = sorted(applied.keys() - {migration.name for migration in known})
+    return [migration for migration in known if migration.name not in applied], unknown
+
+
+async def _pending(connection: asyncpg.Connection) -> list[Migration]:
+    pending, unknown = await unapplied(connection)
     if unknown:
         raise MigrationError(
             f"the database has migrations that this version does not know ({', '.join(unknown)}): "
             "it belongs to a newer touchpoint; use that version"
         )
-    return [migration for migration in known if migration.name not in applied]
+    return pending
 
 
 async def _apply(connection: asyncpg.Connection, migration: Migration) -> bool:

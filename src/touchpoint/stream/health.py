@@ -13,12 +13,13 @@ from touchpoint.stream.metrics import Metrics
 class HealthPage:
     """``/metrics``, ``/livez`` and ``/readyz`` on one port."""
 
-    def __init__(self, metrics: Metrics, alive: Callable[[], bool], ready: Callable[[], bool]) -> None:
+    def __init__(self, metrics: Metrics, alive: Callable[[], bool], lacks: Callable[[], str]) -> None:
+        """``lacks``: what the worker waits for before it is ready; empty if it is."""
         self._endpoint = Endpoint(
             {
                 "/metrics": lambda: Answer(generate_latest(metrics.registry), content_type=CONTENT_TYPE_LATEST),
                 "/livez": lambda: _said(alive()),
-                "/readyz": lambda: _said(ready()),
+                "/readyz": lambda: _said(not (why := lacks()), why),
             }
         )
 
@@ -30,5 +31,5 @@ class HealthPage:
         await self._endpoint.stop()
 
 
-def _said(well: bool) -> Answer:
-    return Answer(b"ok\n" if well else b"no\n", 200 if well else 503)
+def _said(well: bool, why: str = "") -> Answer:
+    return Answer(b"ok\n", 200) if well else Answer(f"no\n{why}\n".encode() if why else b"no\n", 503)

@@ -8,6 +8,7 @@ import asyncpg
 
 from touchpoint.history.writer import HistoryWriter
 from touchpoint.stream.dead_letters import dead_letter
+from touchpoint.stream.history_watch import UNREACHABLE, HistoryWatch
 from touchpoint.stream.stage import Forward, Record
 
 CONNECTIONS = 8
@@ -23,10 +24,24 @@ class History:
         asyncpg.InternalClientError,  # a connection that ends while asyncpg begins to use it
     )
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, watch: HistoryWatch | None = None) -> None:
+        """`watch`: whom to ask before anything is stored, and to tell how it goes."""
         self._writer = HistoryWriter(pool)
+        self._watch = watch
 
     async def write(self, records: Sequence[Record]) -> Sequence[Forward]:
+        if self._watch is None:
+            return await self._write(records)
+        self._watch.require_usable()
+        try:
+            forwards = await self._write(records)
+        except UNREACHABLE as error:
+            self._watch.failed(error)
+            raise
+        self._watch.wrote()
+        return forwards
+
+    async def _write(self, records: Sequence[Record]) -> Sequence[Forward]:
         rejected = await self._writer.write_batch([record.value for record in records])
         return [dead_letter(records[one.index], one.cause, "history") for one in rejected]
 

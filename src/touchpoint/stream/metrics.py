@@ -101,6 +101,15 @@ METRICS: tuple[Metric, ...] = (
         "trouble; nothing is lost, it waits.",
         ("what",),
     ),
+    Metric(
+        "touchpoint_history_usable", "gauge", "boolean",
+        "1 while Postgres takes what is stored; 0 while it does not answer or refuses. `/readyz` then says why.",
+    ),
+    Metric(
+        "touchpoint_limits_differ", "gauge", "boolean",
+        "1 while a worker of this installation was started later with other limits (its log says which): while "
+        "workers are replaced by ones with new limits; for longer: restart those that report 1.",
+    ),
     Metric("touchpoint_rebalances", "counter", "rebalances", "Assignments this worker took part in."),
     Metric("touchpoint_recovery_seconds", "gauge", "seconds", "How long the last reading of the changelogs took."),
     Metric("touchpoint_ready", "gauge", "boolean", "1 while the worker's partitions are being worked on."),

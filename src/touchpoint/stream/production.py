@@ -8,7 +8,9 @@ from touchpoint.events import Decoder
 from touchpoint.settings import Settings
 from touchpoint.stream.feeds import FeedStage
 from touchpoint.stream.history import History, history_pool
+from touchpoint.stream.history_watch import HistoryWatch
 from touchpoint.stream.media import MediaStage
+from touchpoint.stream.metrics import Metrics
 from touchpoint.stream.party import PartyStage
 from touchpoint.stream.rights import topic_rights
 from touchpoint.stream.stage import State, Writer
@@ -43,7 +45,8 @@ async def run(settings: Settings) -> int:
     assert settings.database_url is not None
     _collect_less()
     async with history_pool(settings.database_url.get_secret_value()) as pool:
-        return await run_worker(settings, production_stages(settings, History(pool)))
+        watch = HistoryWatch(settings, pool, Metrics())
+        return await run_worker(settings, production_stages(settings, History(pool, watch)), watch)
 
 
 def _collect_less() -> None:

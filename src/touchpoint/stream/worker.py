@@ -20,11 +20,13 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from faust.types import TP
 
 from touchpoint.connection import refusal
+from touchpoint.history.checks import UnusableError
 from touchpoint.settings import Settings
 from touchpoint.stream.agents import Agent, Runtime
 from touchpoint.stream.app import App, new_app
 from touchpoint.stream.flood import FloodError, FloodGate
 from touchpoint.stream.health import HealthPage
+from touchpoint.stream.history_watch import HistoryWatch
 from touchpoint.stream.logs import traced
 from touchpoint.stream.metrics import Metrics
 from touchpoint.stream.outbox import Outbox, Partitioner
@@ -245,10 +247,11 @@ def _topics(settings: Settings) -> list[str]:
     return [*media_topics(settings), "touches", "interactions", "dead-letters", *feed_topics(settings)]
 
 
-async def run_worker(settings: Settings, stages: Stages) -> int:
+async def run_worker(settings: Settings, stages: Stages, history: HistoryWatch | None = None) -> int:
     """Run until SIGTERM or SIGINT. Returns the exit status: 0, or 70 if the worker failed; see also ``fail``.
 
-    Raises ``TopicsError``, and ``KafkaError`` if no broker answered within a minute, or one refuses us.
+    ``history``: looks at the database before anything is read. Raises ``UnusableError`` if the database answers and is
+    of no use, ``TopicsError``, and ``KafkaError`` if no broker answered within a minute, or one refuses us.
     """
     loop = asyncio.get_running_loop()
     told_to_stop = asyncio.Event()
@@ -261,30 +264,45 @@ async def run_worker(settings: Settings, stages: Stages) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    worker = StreamWorker(settings, stages)
-    page = HealthPage(worker.metrics, lambda: watchdog.alive, lambda: worker.ready)
+    worker = StreamWorker(settings, stages, history.metrics if history else None)
+
+    def lacks() -> str:
+        waits = [] if worker.ready else ["its partitions are not recovered"]
+        return "; ".join([*waits, history.trouble] if history and history.trouble else waits)
+
+    page = HealthPage(worker.metrics, lambda: watchdog.alive, lacks)
     if settings.insecure_party_secret:
         log.warning("TOUCHPOINT_PARTY_SECRET is not set: party keys can be computed by anyone who knows an address")
     if settings.metrics_port:
         await page.start(settings.metrics_host, settings.metrics_port)
+    refused: list[UnusableError] = []
+    following: asyncio.Task[None] | None = None
     try:
-        await _start(worker, told_to_stop)
-        while not told_to_stop.is_set() and worker.crash is None:
+        await _start(worker, told_to_stop, history)
+        if history is not None:
+            following = asyncio.create_task(history.follow(refused.append))
+        while not (told_to_stop.is_set() or worker.crash or refused):
             await _either(told_to_stop, 0.2)
         if worker.crash is not None:
             said = worker.crash if isinstance(worker.crash, OtherFormError) else traced(worker.crash)
             log.error("the worker failed, ending: %s", said)
             end_process(EXIT_FAILED)
+        if refused:
+            watchdog.end_within(settings.grace_seconds)
         await worker.stop()
+        if refused:
+            raise refused[0]
         return 0
     finally:
+        if following is not None:
+            following.cancel()
         await page.stop()
         watchdog.stop()
 
 
-async def _start(worker: StreamWorker, told_to_stop: asyncio.Event) -> None:
+async def _start(worker: StreamWorker, told_to_stop: asyncio.Event, history: HistoryWatch | None) -> None:
     """Return when it is started, or when it is told to stop: without a broker a start may take for ever."""
-    starting = asyncio.create_task(_started(worker, told_to_stop))
+    starting = asyncio.create_task(_started(worker, told_to_stop, history))
     stopping = asyncio.create_task(told_to_stop.wait())
     await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
@@ -296,7 +314,9 @@ async def _start(worker: StreamWorker, told_to_stop: asyncio.Event) -> None:
         await asyncio.wait({starting})
 
 
-async def _started(worker: StreamWorker, told_to_stop: asyncio.Event) -> None:
+async def _started(worker: StreamWorker, told_to_stop: asyncio.Event, history: HistoryWatch | None) -> None:
+    if history is not None:
+        await history.look()
     deadline = time.monotonic() + 60
     while not told_to_stop.is_set():
         try:
