@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from touchpoint.events import Accepted, Decoder
 from touchpoint.stitching.facts import Fact
+from touchpoint.stitching.interactions.late import MOST_NAMES, rememberable
 from touchpoint.stitching.interactions.model import Closed, PartyKey
-from touchpoint.stitching.interactions.past import MOST_FACTS, remembered
+from touchpoint.stitching.interactions.past import MOST_WEIGHT, remembered
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.offline import stitch
 
@@ -75,9 +76,21 @@ def closed(number: int, facts: int) -> Closed:
     return Closed(str(number), PartyKey("default", "address", "x"), number, number, (), b"8" * 8 * facts)
 
 
+MANY = MOST_WEIGHT // 8
+
+
+def test_of_its_names_those_of_messages_go_first() -> None:
+    names = {f"mail:{n:04}{'x' * 980}" for n in range(1_900)} | {f"c{n}" for n in range(500)} | {"thread:t", "corr:k"}
+    kept = rememberable(names)
+    assert {name for name in names if not name.startswith("mail:")} <= set(kept)
+    assert sum(len(name) for name in kept) <= MOST_NAMES < sum(map(len, names))
+    assert list(kept) == sorted(kept)
+    assert rememberable({"b", "mail:a"}) == ("b", "mail:a")
+
+
 @pytest.mark.parametrize(
     ("facts", "kept"),
-    [([3] * 2_000, 1_000), ([MOST_FACTS // 4] * 10, 4), ([1, 1, 2 * MOST_FACTS], 1), ([MOST_FACTS, 1], 1), ([], 0)],
+    [([3] * 2_000, 1_000), ([MANY // 4] * 10, 3), ([1, 1, 2 * MANY], 1), ([MANY, 1], 1), ([], 0)],
 )
 def test_what_is_remembered_of_it_is_bounded_and_the_oldest_goes_first(facts: list[int], kept: int) -> None:
     known = [closed(number, count) for number, count in enumerate(facts)]

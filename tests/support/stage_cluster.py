@@ -21,7 +21,8 @@ from touchpoint.stream.media import MediaStage
 from touchpoint.stream.party import PartyStage
 from touchpoint.stream.rights import topic_rights
 from touchpoint.stream.stage import Forward, Record, Stage, in_order
-from touchpoint.stream.topics import FOREIGN
+from touchpoint.stream.tables import PartitionState
+from touchpoint.stream.topics import FOREIGN, feed_table
 
 Json = dict[str, Any]
 INPUTS = ("calls", "emails", "faxes", "chats", "activities", "parties")
@@ -32,6 +33,16 @@ FEED_RIGHTS = topic_rights(load_settings({}, dialect_topics={FEED: {"dialect": "
 TICKS = 0.5  # after so many batches
 BEFORE_COMMIT = 0.3  # so many crashes
 WITHIN_CHANGELOG = 0.3  # of the others
+
+
+class States(dict[tuple[str, int], PartitionState]):
+    """The state of each agent's partitions, held to its bounds as in the worker."""
+
+    def __missing__(self, place: tuple[str, int]) -> PartitionState:
+        agent, _ = place
+        table = {"media": "media", "party": "parties"}.get(agent) or feed_table(agent)
+        self[place] = PartitionState(table)
+        return self[place]
 
 
 class Cluster:
@@ -48,7 +59,7 @@ class Cluster:
         self.rng = random.Random(seed)
         self.queues: dict[tuple[str, int], list[Record]] = defaultdict(list)
         self.offsets: dict[tuple[str, int], int] = defaultdict(int)
-        self.states: dict[tuple[str, int], dict[bytes, bytes]] = defaultdict(dict)
+        self.states = States()
         self.now: Micros = 1_800_000_000 * SECOND  # after all that is played: what is ahead of the clock is refused
         self.closed: list[Json] = []
         self.dead: list[Record] = []
@@ -191,6 +202,7 @@ class Cluster:
         return self.queues[place][: self.rng.choice((1, 3, 20, 200))]
 
     def _forward(self, agent: str, p: int, forwards: Iterable[Forward]) -> None:
+        self.states[agent, p].take_changes()
         for forward in forwards:
             if forward.topic == "interactions":
                 self.closed.append(orjson.loads(forward.value or b""))

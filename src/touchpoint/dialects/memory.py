@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Iterable
 from operator import itemgetter
 from typing import Any, Self
@@ -11,6 +12,10 @@ import orjson
 
 MOST = 100_000
 """Entries of a memory: at a few for each call that is under way, more than any system has."""
+MOST_OF_ENTRY = 64 * 1024
+"""Bytes of an entry. One that is larger is forgotten when it would be told: no system says so much of a call."""
+MOST_BYTES = 64 * 1024 * 1024
+"""Of all entries that were told; of more, those go that were put longest ago."""
 
 
 class Memory:
@@ -25,6 +30,10 @@ class Memory:
         self._held: dict[Any, Any] = {}
         self._changed: dict[Any, None] = {}  # what `changes` has not told yet, in the order of the last change
         self._serial = 0  # of the last change that was told
+        self._sizes: dict[Any, int] = {}  # bytes of each entry that was told
+        self._bytes = 0  # of all of them
+        self.forgotten: Counter[str] = Counter()
+        """How many entries had no room, under "memory"; whoever reads it clears it."""
 
     def get(self, key: Any, default: Any = None) -> Any:
         return self._held.get((self._scope, key), default)
@@ -38,6 +47,7 @@ class Memory:
             oldest = next(iter(self._held))
             del self._held[oldest]
             self._forget(oldest)
+            self.forgotten["memory"] += 1
 
     def pop(self, key: Any) -> Any:
         """What was kept under the key, which is forgotten; None where nothing was."""
@@ -86,20 +96,44 @@ class Memory:
 
     def changes(self) -> list[tuple[bytes, bytes | None]]:
         """The entries that changed since the last call, each by itself; None: it is forgotten."""
-        found: list[tuple[bytes, bytes | None]] = []
+        found: dict[bytes, bytes | None] = {}
         for whole in self._changed:
             self._serial += 1
-            value = _bytes((self._serial, self._held[whole])) if whole in self._held else None
-            found.append((_bytes(whole), value))
+            key, value = _bytes(whole), None
+            if whole in self._held:
+                value = _bytes((self._serial, self._held[whole]))
+                if len(key) + len(value) > MOST_OF_ENTRY:
+                    value = None
+                    self._drop(whole)
+            found[key] = value
+            self._weigh(whole, 0 if value is None else len(key) + len(value))
         self._changed.clear()
-        return found
+        while self._bytes > MOST_BYTES:
+            oldest = next(iter(self._held))
+            found[_bytes(oldest)] = None
+            self._drop(oldest)
+            self._weigh(oldest, 0)
+        return list(found.items())
+
+    def _drop(self, whole: Any) -> None:
+        del self._held[whole]
+        self.forgotten["memory"] += 1
+
+    def _weigh(self, whole: Any, size: int) -> None:
+        self._bytes += size - self._sizes.pop(whole, 0)
+        if size:
+            self._sizes[whole] = size
 
     @classmethod
     def restored(cls, entries: Iterable[tuple[bytes, bytes]], most: int = MOST) -> Self:
         """From the entries that `changes` told and that are there still, in any order. Raises ValueError for others."""
         memory = cls(most)
-        told = sorted(((key, *orjson.loads(value)) for key, value in entries), key=itemgetter(1))
-        memory._held = {_untagged(orjson.loads(key)): _untagged(value) for key, _, value in told}
+        read = ((key, *orjson.loads(value), len(key) + len(value)) for key, value in entries)
+        told = sorted(read, key=itemgetter(1))
+        for key, _, value, size in told:
+            whole = _untagged(orjson.loads(key))
+            memory._held[whole] = _untagged(value)
+            memory._weigh(whole, size)
         memory._serial = told[-1][1] if told else 0
         return memory
 

@@ -8,10 +8,11 @@ Whoever sends things on sends along what is known of identity, so that nobody wh
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from itertools import islice
+from itertools import accumulate, islice
 
 import msgspec
 
+from touchpoint.events.fields import MAX_ADDRESS, MAX_ID
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.interactions.entities import parent_of
 from touchpoint.stitching.interactions.identity import Claim, Identity, claim
@@ -21,6 +22,7 @@ from touchpoint.stream.touches import Touch
 
 MOST_HOPS = 8
 MOST_MOVED = 1_000
+MOST_MOVED_BYTES = 1024 * 1024
 _ACTIVITY = "activity:"
 
 _To = Callable[[PartyKey], Touch]
@@ -33,6 +35,15 @@ class Way(msgspec.Struct, array_like=True, frozen=True):
     start: Micros
 
 
+LARGEST_WAY = 4 * (2 * MAX_ID + MAX_ADDRESS) + 100
+"""Bytes: of a name, a tenant and an address or id."""
+
+
+def _size(name: str, way: Way) -> int:
+    texts = (name, way.party.tenant, way.party.value)
+    return 30 + sum(len(text) if text.isascii() else 4 * len(text) for text in texts)
+
+
 class Directory(msgspec.Struct, array_like=True):
     """Where the things of one key went."""
 
@@ -43,6 +54,15 @@ class Directory(msgspec.Struct, array_like=True):
         """The ways that nothing can take any more: an age after it began it was over, after another it is forgotten."""
         oldest = watermark - 2 * limits.interaction_age
         self.moved = {name: way for name, way in self.moved.items() if way.start > oldest}
+
+    def shed(self) -> bool:
+        """Keep the latest ways of too many; whether there were too many."""
+        before = len(self.moved)
+        if before * LARGEST_WAY > MOST_MOVED_BYTES:
+            held = accumulate(_size(name, way) for name, way in reversed(self.moved.items()))
+            kept = min(MOST_MOVED, sum(1 for size in held if size <= MOST_MOVED_BYTES))
+            self.moved = dict(list(self.moved.items())[before - kept :])
+        return len(self.moved) < before
 
     def due(self, limits: Limits) -> Micros | None:
         """When all ways can be forgotten."""

@@ -49,6 +49,7 @@ class FeedStage:
         self._translation = Translation(declared, decoder, limits.own_addresses, Memory.restored(kept))
         self.verdicts: Counter[str] = Counter()
         self.translated: Counter[tuple[str, str]] = Counter()
+        self.full: Counter[str] = Counter()  # by kind of key (bounds.py)
         self.sources: dict[tuple[str, str], Micros] = {}  # by topic and source
 
     @property
@@ -95,6 +96,8 @@ class FeedStage:
                 self._state[_MEMORY + key] = value
             elif _MEMORY + key in self._state:
                 del self._state[_MEMORY + key]
+        self.full += self._translation.memory.forgotten
+        self._translation.memory.forgotten.clear()
         self._state[_PROGRESS] = _encode(self._clock.time)
 
     def _facts(self, record: Record, now: Micros, out: list[Forward]) -> list[Fact]:

@@ -19,7 +19,7 @@ from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.media import merge_facts
 from touchpoint.stitching.parties import claimed_key, implied, place
 from touchpoint.stream.stage import Record
-from touchpoint.stream.touches import Ask, Link, Touch
+from touchpoint.stream.touches import Ask, Link, Touch, latest
 
 MOST_HOPS = 8
 MOST_ASKED = 100
@@ -283,7 +283,7 @@ class Item:
             yield from (Link(self._tenant, state.root, self._hop, [], ask=ask) for ask in asks)
             return
         if state.parent is None and state.route is None:
-            state.asks = waiting
+            state.asks = latest(waiting)
             return
         state.asked = [*state.asked, *(ask for ask in waiting if ask not in state.asked)][-MOST_ASKED:]
         if state.parent is not None:

@@ -65,6 +65,7 @@ class MediaStage:
         self._clock = MediaClock(partition, partitions, state, inputs, limits, feeds)
         self._timers = Timers(state, lambda key: not key.startswith(OURS))
         self.verdicts: Counter[str] = Counter()
+        self.full: Counter[str] = Counter()  # by kind of key (bounds.py)
         self.sources: dict[tuple[str, str], Micros] = {}  # by topic and source: the time of the last event
         days = limits.interaction_age // DAY
         self._too_late = DeadLetter(
@@ -238,6 +239,7 @@ class MediaStage:
         sent = item.take(changes)
         after = _encode(state)
         if len(after) > MOST_STATE and len(after) > len(before or b""):
+            self.full["item"] += 1
             brought = {(record.topic, record.offset): record for record in changes.records}
             out += [dead_letter(record, _FULL, "too_large") for record in brought.values()]
             return

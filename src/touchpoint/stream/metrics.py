@@ -94,6 +94,18 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "touchpoint_state_keys", "gauge", "keys", "Keys held in memory.", ("table", "partition"),
     ),
+    Metric(
+        "touchpoint_state_bytes", "gauge", "bytes",
+        "State held in memory, by what its keys are of (docs/guarantees.md, When state is full).",
+        ("table", "partition", "kind"),
+    ),
+    Metric(
+        "touchpoint_state_full", "counter", "times",
+        "How often the state of a key was full, so that something of it was forgotten before its time or refused, by "
+        "what the key is of (docs/guarantees.md, When state is full). Rising: a number that is everybody's, or a "
+        "source that repeats itself.",
+        ("table", "kind"),
+    ),
     Metric("touchpoint_history_rows", "counter", "records", "Records stored in Postgres."),
     Metric(
         "touchpoint_retries", "counter", "attempts",

@@ -34,6 +34,8 @@ FEW = 4
 """So many open things of a party are looked at when the last of them may be over, more as soon as the first may."""
 MOST_TOLD = 200
 """Changes of identity that are kept of a key, the latest: a number that is everybody's must not grow its state."""
+MOST_PARENTS = 1_000
+"""Answers about other parties' media items that are kept of a key, the latest."""
 MOST_REQUESTS = 100
 """Requests to erase that are remembered of a key, the latest. One that comes again later is told again: the history has
 it already."""
@@ -66,9 +68,10 @@ class PartyStage:
         self._state, self._limits, self._secret = state, limits, secret
         self._clock = PartyClock(partition, partitions, state, limits)
         self._timers = Timers(state, lambda key: not key.startswith((OURS, ASKS, TOMBSTONES)))
-        self._tombstones = Tombstones(state, limits)
+        self.full: Counter[str] = Counter()  # by kind of key (bounds.py)
+        self._tombstones = Tombstones(state, limits, self.full)
         self._addresses = Addresses(secret, partitions)
-        self._questions = Questions(state, self._addresses, limits)
+        self._questions = Questions(state, self._addresses, limits, self.full)
         self._wait = shortest_wait(limits)
         self.verdicts: Counter[str] = Counter()
 
@@ -116,6 +119,7 @@ class PartyStage:
         if weight <= MOST_STATE:
             return [touch for _, touch in came]
         nothing = PartyFacts()
+        self.full["party"] += 1
         out += [dead_letter(rec, _FULL, "too_large") for rec, touch in came if touch.facts != nothing]
         return [touch for _, touch in came if touch.facts == nothing]
 
@@ -125,9 +129,9 @@ class PartyStage:
         moved = state.directory.moved
         arrivals = [(not_forgotten(each.facts, oldest, state.facts, moved), each.gone) for each in touches]
         facts = merged(state.facts, *arrivals)
-        if any(each.facts.identity for each in touches):
-            facts.identity = telling(facts.identity)[-MOST_TOLD:]
+        self._shed(facts, touches)
         leaving = self._part(key, state, facts, touches)
+        self.full["party"] += state.directory.shed()
         asked = {ask for away in leaving for ask in away.asks}
         self._questions.take(key, [ask for each in touches for ask in each.asks if ask not in asked])
         for away in leaving:
@@ -139,6 +143,16 @@ class PartyStage:
         if raw is not None and busy and look is not None:  # who is never quiet must not put off what is over
             look = min(look, due_of(raw))
         self._put(key, state, look)
+
+    def _shed(self, facts: PartyFacts, touches: list[Touch]) -> None:
+        """Keep the latest of what has no end of its own: changes of identity, answers about other parties' items."""
+        if any(each.facts.identity for each in touches):
+            told = telling(facts.identity)
+            facts.identity = told[-MOST_TOLD:]
+            self.full["party"] += len(told) > MOST_TOLD
+        if len(facts.parents) > MOST_PARENTS:
+            facts.parents = dict(list(facts.parents.items())[-MOST_PARENTS:])
+            self.full["party"] += 1
 
     def _part(self, key: bytes, state: PartyState, facts: PartyFacts, touches: list[Touch]) -> list[Touch]:
         """What leaves for another party. Tombstones are read only if it may depend on them, and may leave as well."""
@@ -237,10 +251,12 @@ class PartyStage:
         look: Micros | None = None
         if state.facts.items or state.facts.controls or state.facts.activities or state.facts.identity:
             state.facts.closed = self._tombstones.of(key)
+            known = len(state.facts.closed)
             step = advance(state.facts, watermark, self._limits, self._clock.silences(watermark))
             self._tell(step, state, out)
             state.facts = step.rest
             self._tombstones.keep(key, step.rest.closed)
+            self.full["closed"] += len(step.rest.closed) < known + len(step.closed)
             state.facts.closed = []
             look = self._next_look(step, watermark)
         if look is None and (until := self._erased_until(state)) is not None and until < watermark:

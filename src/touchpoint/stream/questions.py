@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection
 
 import msgspec
@@ -14,13 +15,12 @@ from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stream.logs import place_of
 from touchpoint.stream.stage import Forward, State
 from touchpoint.stream.timers import POSTPONED, Timers, unstamped
-from touchpoint.stream.touches import Addresses, Ask, Touch
+from touchpoint.stream.touches import Addresses, Ask, Touch, latest
 
 log = logging.getLogger(__name__)
 
 ASKS = b"?"  # before a party's key: the questions that wait there
 MOST_ANSWERED = 500
-MOST_WAITING = 1_000
 
 _decode = msgspec.msgpack.Decoder(list[Ask]).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -29,8 +29,9 @@ _encode = msgspec.msgpack.Encoder().encode
 class Questions:
     """The questions that wait in one partition for time to reach the instant that they ask about."""
 
-    def __init__(self, state: State, addresses: Addresses, limits: Limits) -> None:
-        self._state, self._addresses, self._limits = state, addresses, limits
+    def __init__(self, state: State, addresses: Addresses, limits: Limits, full: Counter[str]) -> None:
+        """``full``: counts how often there were too many at one place."""
+        self._state, self._addresses, self._limits, self._full = state, addresses, limits, full
         self._timers = Timers(state, lambda key: key.startswith(ASKS))
         self._wait = shortest_wait(limits)
 
@@ -55,8 +56,9 @@ class Questions:
         raw = self._state.get(key)
         waiting = _decode(unstamped(raw)) if raw is not None else []
         waiting = list(dict.fromkeys([*waiting, *asks]))
-        due = min(ask.time for ask in waiting)
-        self._timers.put(key, due, _encode(waiting[-MOST_WAITING:]))
+        kept = latest(waiting)
+        self._full["questions"] += len(kept) < len(waiting)
+        self._timers.put(key, min(ask.time for ask in kept), _encode(kept))
 
     def answer(
         self, settled: Micros, facts_of: Callable[[bytes], PartyFacts], silences: Silences, out: list[Forward]

@@ -7,11 +7,13 @@ co-partitions these tables; ``recovery.py`` reads their changelogs.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
 import faust
 
+from touchpoint.stream.bounds import Bounds, check
 from touchpoint.stream.forms import Pairs
 from touchpoint.stream.terms import FORM, NONE, next_term
 
@@ -22,9 +24,16 @@ Changes = list[tuple[bytes, bytes | None]]
 class PartitionState(MutableMapping[bytes, bytes]):
     """One partition of a table in memory, its touched keys, and how far into the changelog it is known to be."""
 
-    __slots__ = ("_data", "_disputed", "_log", "_older", "_unsettled", "_upgraded", "contiguous", "next_offset", "term")
+    __slots__ = (
+        "_bounds", "_data", "_disputed", "_log", "_older", "_unsettled", "_upgraded", "contiguous", "next_offset",
+        "sizes", "term",
+    )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, table: str = "") -> None:
+        """``table``: its name, by which its keys have their bounds."""
+        self._bounds = Bounds(table)
+        self.sizes: Counter[str] = Counter()
+        """Bytes of keys and values, by kind of key."""
         self._data: dict[bytes, bytes] = {}
         self._log: Changes = []  # every change of the batch with the value before, to undo
         self._disputed: set[bytes] = set()  # keys whose last value in the changelog is not ours
@@ -45,14 +54,16 @@ class PartitionState(MutableMapping[bytes, bytes]):
         return self._data.get(key, default)
 
     def __setitem__(self, key: bytes, value: bytes) -> None:
+        """The one place through which the state of a key grows. Raises ``FullError`` beyond the bound of its kind."""
         before = self._data.get(key)
         if before != value:
-            self._data[key] = value
+            check(self._bounds.of(key), before, value)
+            self._put(key, value)
             self._log.append((key, before))
 
     def __delitem__(self, key: bytes) -> None:
         self._log.append((key, self._data[key]))
-        del self._data[key]
+        self._put(key, None)
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._data)
@@ -134,6 +145,8 @@ class PartitionState(MutableMapping[bytes, bytes]):
         return parts
 
     def _put(self, key: bytes, value: bytes | None) -> None:
+        size = _size(key, value) - _size(key, self._data.get(key))
+        self.sizes[self._bounds.of(key).kind] += size
         if value is None:
             self._data.pop(key, None)
         else:
@@ -149,6 +162,10 @@ class PartitionState(MutableMapping[bytes, bytes]):
         self.contiguous = True
 
 
+def _size(key: bytes, value: bytes | None) -> int:
+    return 0 if value is None else len(key) + len(value)
+
+
 class Table(faust.Table[bytes, bytes]):
     """A Faust table whose partitions are ``PartitionState``; the setting ``Table`` of the app."""
 
@@ -160,7 +177,7 @@ class Table(faust.Table[bytes, bytes]):
         """The state of one partition; empty until it is recovered."""
         state = self._states.get(number)
         if state is None:
-            state = self._states[number] = PartitionState()
+            state = self._states[number] = PartitionState(self.name)
         return state
 
     def keep_only(self, numbers: set[int]) -> None:

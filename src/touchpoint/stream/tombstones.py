@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 
 import msgspec
@@ -36,8 +37,9 @@ def not_forgotten(new: PartyFacts, oldest: Micros, known: PartyFacts, moved: Col
 class Tombstones:
     """The closed interactions of one partition's parties, each until an interaction's greatest age has passed."""
 
-    def __init__(self, state: State, limits: Limits) -> None:
-        self._state, self._age = state, limits.interaction_age
+    def __init__(self, state: State, limits: Limits, full: Counter[str]) -> None:
+        """``full``: counts how often something was forgotten before its time."""
+        self._state, self._age, self._full = state, limits.interaction_age, full
         self._timers = Timers(state, lambda key: key.startswith(TOMBSTONES))
 
     def has(self, party: bytes) -> bool:
@@ -51,7 +53,9 @@ class Tombstones:
 
     def keep(self, party: bytes, closed: list[Closed]) -> None:
         """Replace what is remembered of a party."""
-        self._store(TOMBSTONES + party, remembered(closed))
+        kept = remembered(closed)
+        self._full["closed"] += len(kept) < len(closed)
+        self._store(TOMBSTONES + party, kept)
 
     def expire(self, watermark: Micros, most: int) -> None:
         """Forget what is old enough, of at most so many parties."""

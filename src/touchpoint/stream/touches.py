@@ -7,6 +7,8 @@ end, with defaults, which the older version may leave unread; no field goes, mov
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -31,6 +33,24 @@ class Ask(msgspec.Struct, array_like=True, frozen=True):
     asker: str
     key: PartyKey  # the asker's party, where the answer goes
     named: str
+
+
+MOST_ASKS = 1_000
+MOST_ASKED_BYTES = 1024 * 1024
+
+
+def latest(asks: list[Ask]) -> list[Ask]:
+    """Of the questions that wait at one place, in the order in which they came, as many of the last as may wait."""
+    if len(asks) <= MOST_ASKS and sum(map(_size, asks)) <= MOST_ASKED_BYTES:
+        return asks
+    held = list(accumulate(_size(ask) for ask in reversed(asks)))
+    return asks[-max(1, min(MOST_ASKS, bisect_right(held, MOST_ASKED_BYTES))) :]
+
+
+def _size(ask: Ask) -> int:
+    """Bytes, rather more than less: in UTF-8 a character of a text that is not ASCII has up to four."""
+    texts = (ask.item, ask.asker, ask.named, ask.key.tenant, ask.key.value)
+    return 20 + sum(len(text) if text.isascii() else 4 * len(text) for text in texts)
 
 
 class Link(msgspec.Struct, array_like=True, frozen=True):

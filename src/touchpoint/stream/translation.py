@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import blake2b
 from io import BytesIO
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ from touchpoint.sections import DialectTopic
 from touchpoint.stream.stage import Headers
 
 HEARTBEAT = b"source.heartbeat"
+LONGEST_SCOPE = 256  # bytes
 NOT_KNOWN = Skipped("not known to the dialect, and of no media item")
 
 
@@ -59,8 +61,13 @@ class Translation:
                 yield DeadLetter(said.reason, "dialect") if said.dead_letter else NOT_KNOWN
 
     def _scope(self, key: bytes | None) -> str | None:
-        """Where a dialect follows an order, each key of the topic is a feed of its own: systems share partitions."""
-        return None if key is None or not self.dialect.capabilities.ordered else key.decode("latin-1")
+        """Where a dialect follows an order, each key of the topic is a feed of its own: systems share partitions.
+
+        A key that is longer than a system's name is remembered by its digest.
+        """
+        if key is None or not self.dialect.capabilities.ordered:
+            return None
+        return key.decode("latin-1") if len(key) <= LONGEST_SCOPE else blake2b(key, digest_size=16).hexdigest()
 
     def _verdict(self, event: Event) -> Verdict:
         verdict = self._decoder.decode(orjson.dumps(event))

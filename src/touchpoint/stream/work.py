@@ -15,6 +15,7 @@ from typing import Protocol
 
 from touchpoint.stitching.facts import Micros
 from touchpoint.stream import dead_letters, terms
+from touchpoint.stream.bounds import FullError
 from touchpoint.stream.flood import FloodGate
 from touchpoint.stream.logs import explained, place_of
 from touchpoint.stream.metrics import Metrics
@@ -31,7 +32,7 @@ QUIET_SECONDS = 10.0  # between two lines about failing batches
 
 
 class StateTooLargeError(Exception):
-    """A key's state is larger than its changelog may hold: the limits of stitching are set too high."""
+    """A key's state is larger than its changelog takes: the topic's max.message.bytes is below the bounds of state."""
 
 
 class StageBrokenError(Exception):
@@ -171,6 +172,10 @@ class StageWork:
             try:
                 forwards += self._stage.apply([record], now)
                 self._failed_in_a_row = 0
+            except FullError as error:
+                self._state.roll_back(mark)
+                self._stage = self._build()
+                forwards.append(dead_letters.dead_letter(record, str(error), "too_large"))
             except Exception as error:
                 self._state.roll_back(mark)
                 self._stage = self._build()
@@ -227,7 +232,7 @@ class StageWork:
 
     def _measure(self) -> None:
         """What a stage says of itself, if it does: ``watermark`` (microseconds), and counts to empty: ``verdicts``,
-        ``translated`` by dialect and outcome, the latest time of ``sources`` by topic.
+        ``translated`` by dialect and outcome, the latest time of ``sources`` by topic, ``full`` by kind of key.
         """
         delivery, stage = self._delivery, self._stage
         watermark: Micros | None = getattr(stage, "watermark", None)
@@ -240,9 +245,13 @@ class StageWork:
             delivery.metrics.count("vendor_records", count, dialect, outcome)
         for (topic, source), latest in getattr(stage, "sources", {}).items():
             delivery.metrics.saw(topic, source, latest / 1e6)
-        for told in ("verdicts", "translated", "sources"):
+        for kind, count in getattr(stage, "full", {}).items():
+            delivery.metrics.count("state_full", count, self._table, kind)
+        for told in ("verdicts", "translated", "sources", "full"):
             getattr(stage, told, {}).clear()
         delivery.metrics.set("state_keys", len(self._state), self._table, str(delivery.partition))
+        for kind, size in self._state.sizes.items():
+            delivery.metrics.set("state_bytes", size, self._table, str(delivery.partition), kind)
 
 
 def parts_of(changes: list[Outbound]) -> list[list[Outbound]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from hashlib import blake2b
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -15,6 +17,11 @@ from touchpoint.stitching.interactions.present import ACTIVITY, IDENTITY, Placed
 
 MOST_AMENDMENTS = 1_000
 """Of one interaction; a producer that repeats itself in new words for ever must not grow our state."""
+
+MOST_NAMES = 1024 * 1024
+"""Bytes of the names that are remembered of one closed interaction."""
+MOST_DIGESTS = 1024 * 1024
+"""Bytes of the digests of its facts: of more, the last."""
 
 SILENT = frozenset({"opened", UNREADABLE})
 """What says nothing that an amendment could hold."""
@@ -67,9 +74,18 @@ def tombstone(component: Component, identifier: str, instant: Micros) -> Closed:
     for entity in component.entities:
         if component.key.kind == "address" and entity.claim.address:
             names.add(_address_name(entity.claim.address))
-    facts = b"".join(fact_digest(f) for e in component.entities for f in (*e.facts, *e.controls))
+    facts = b"".join(fact_digest(f) for e in component.entities for f in (*e.facts, *e.controls))[-MOST_DIGESTS:]
     ended_at = max(entity.latest for entity in component.entities)
-    return Closed(identifier, component.key, instant, ended_at, tuple(sorted(names)), facts)
+    return Closed(identifier, component.key, instant, ended_at, rememberable(names), facts)
+
+
+def rememberable(names: Collection[str]) -> tuple[str, ...]:
+    """Names that are kept of one closed interaction: of too many, ids of messages go first, the last in order."""
+    if sum(map(len, names)) <= MOST_NAMES // 4:  # in UTF-8 a character has up to four bytes
+        return tuple(sorted(names))
+    by_worth = sorted(names, key=lambda name: (name.startswith("mail:"), name))
+    sizes = accumulate(len(name.encode()) for name in by_worth)
+    return tuple(sorted(name for name, size in zip(by_worth, sizes, strict=True) if size <= MOST_NAMES))
 
 
 def _address_name(address: str) -> str:

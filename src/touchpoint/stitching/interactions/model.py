@@ -19,6 +19,10 @@ class PartyKey(msgspec.Struct, frozen=True, array_like=True, order=True):
     value: str
 
 
+_OTHERS = 100
+"""Bytes of what is neither a name nor a digest."""
+
+
 class Closed(msgspec.Struct, frozen=True, array_like=True):
     """What is remembered of a closed interaction: enough to tell a repeat from news and to find a parent."""
 
@@ -29,6 +33,12 @@ class Closed(msgspec.Struct, frozen=True, array_like=True):
     names: tuple[str, ...]  # ids of its media items, "activity:" ids, "mail:" message ids, "thread:", "corr:"
     facts: bytes  # 8-byte digests of the facts it was folded from, then of its amendments
     amended: int = 0
+
+    @property
+    def weight(self) -> int:
+        """Bytes, about: what it costs to remember it."""
+        texts = (*self.names, self.key.tenant, self.key.value)
+        return _OTHERS + len(self.facts) + sum(len(t) if t.isascii() else len(t.encode()) for t in texts)
 
     def knows(self, fact: Fact) -> bool:
         digest = fact_digest(fact)

@@ -14,8 +14,8 @@ from touchpoint.stitching.interactions.present import Placed
 
 MOST_TOMBSTONES = 1_000
 """Of one party; the oldest go first, then by age."""
-MOST_FACTS = 100_000
-"""That the tombstones of one party know again; a number that never rests must not grow its state."""
+MOST_WEIGHT = 2 * 1024 * 1024
+"""Bytes of one party's tombstones (``Closed.weight``); a number that never rests must not grow its state."""
 
 
 class Past:
@@ -51,7 +51,7 @@ class Past:
 
 def remembered(closed: list[Closed]) -> list[Closed]:
     """Of so many, oldest first, the latest that may be remembered."""
-    if len(closed) <= MOST_TOMBSTONES and sum(len(one.facts) for one in closed) <= 8 * MOST_FACTS:
+    if len(closed) <= MOST_TOMBSTONES and sum(one.weight for one in closed) <= MOST_WEIGHT:
         return closed
-    held = list(accumulate(len(one.facts) for one in reversed(closed)))
-    return closed[-max(1, min(MOST_TOMBSTONES, bisect_right(held, 8 * MOST_FACTS))) :]
+    held = list(accumulate(one.weight for one in reversed(closed)))
+    return closed[-max(1, min(MOST_TOMBSTONES, bisect_right(held, MOST_WEIGHT))) :]
