@@ -261,31 +261,30 @@ async def test_a_login_with_client_credentials(dovecot: Dovecot, tokens: TokenSe
 
 
 async def test_a_token_is_used_until_it_ends_and_one_that_is_refused_is_asked_for_anew(
-    dovecot: Dovecot, tokens: TokenServer, caplog: pytest.LogCaptureFixture
+    dovecot: Dovecot, tokens: TokenServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    made: list[Imap] = []
+
+    class Kept(Imap):
+        def __init__(self, server: Server) -> None:
+            super().__init__(server)
+            made.append(self)
+
+    monkeypatch.setattr(mailbox, "Imap", Kept)
     endpoint = TokenEndpoint(granted(tokens))
     async with reading(plain(dovecot), bearer(endpoint)) as reader:
         await reader.until(lambda: reader.looks >= 1)
         asked = len(tokens.asked)
-        await restarted(dovecot, caplog)
+        made[-1].cut()
         deliver(dovecot, USER, "with-the-same")
         await reader.until(lambda: "with-the-same" in reader.subjects)
+        assert len(made) == 2
         assert len(tokens.asked) == asked
         tokens.revoke()
-        await restarted(dovecot, caplog)
+        made[-1].cut()
         deliver(dovecot, USER, "with-another")
         await reader.until(lambda: "with-another" in reader.subjects)
     assert len(tokens.asked) > asked
-
-
-async def restarted(dovecot: Dovecot, caplog: pytest.LogCaptureFixture) -> None:
-    """When every connection of before has ended."""
-    caplog.clear()
-    await asyncio.to_thread(dovecot.stop)
-    async with asyncio.timeout(30):
-        while "trying again" not in caplog.text:  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.01)
-    await asyncio.to_thread(dovecot.start)
 
 
 async def test_a_refresh_token_is_replaced_by_the_one_that_comes_with_each_grant(

@@ -27,6 +27,9 @@ def capture(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     return subprocess.run(command, capture_output=True, text=True, env=variables, check=False, timeout=LIMIT)
 
 
+MAILBOX = ("mailbox", "h", "--user", "u@example.com")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "environment", "status", "said"),
@@ -37,7 +40,12 @@ def capture(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         (("hylafax", "--zone", "Nowhere"), {}, 2, "--zone 'Nowhere' is no time zone"),
         (("mailbox", "h", "--user", "u"), {"CAPTURE_PASSWORD": "x"}, 2, "name the organisation's own addresses"),
         (("mailbox", "h", "--user", "u", "--own", "x y"), {"CAPTURE_PASSWORD": "x"}, 2, "--own 'x y' is neither"),
-        (("queue-log", "/", "--to", "-"), {}, 1, "/ cannot be read: Is a directory"),
+        ((*MAILBOX, "--token-file", "a", "--token-command", "b"), {}, 2, "one of --token-url, --token-file and"),
+        ((*MAILBOX, "--client", "a"), {"CAPTURE_PASSWORD": "x"}, 2, "belong to --token-url"),
+        ((*MAILBOX, "--token-url", "https://a/"), {"CAPTURE_PASSWORD": "x"}, 2, "--token-url needs --client"),
+        ((*MAILBOX, "--token-url", "http://a/", "--client", "c"), {"CAPTURE_PASSWORD": "x"}, 2, "with https://"),
+        ((*MAILBOX, "--token-url", "https://a/", "--client", "c"), {}, 2, "the client's secret, is not set"),
+        (("queue-log", "/", "--to", "-"), {}, 1, "/ cannot be read: it is a directory"),
         (("queue-log", "x", "--to", "-", "--state", "/nowhere/s"), {}, 1, "--state /nowhere/s cannot be written"),
         (("freeswitch", "--ca", "/nowhere"), {"CAPTURE_PASSWORD": "x"}, 1, "--ca /nowhere cannot be used"),
         (("queue-log", "x"), {"BROKERS": "127.0.0.1:1"}, 3, "no broker answers at 127.0.0.1:1"),
@@ -92,6 +100,6 @@ async def test_a_state_is_of_one_source_and_one_capture(tmp_path: Path) -> None:
     await process.until(lambda said: len(said) > 0)
     assert "another capture uses" in capture("queue-log", *arguments).stderr
     assert process.stop() == 0
-    assert "is the state of a capture of queue-log: name another --state" in capture("hylafax", *arguments).stderr
+    assert "is the state of a capture of 'queue-log': name another --state" in capture("hylafax", *arguments).stderr
     (tmp_path / "state.json").write_bytes(b"{")
     assert "is not the state of a capture" in capture("queue-log", *arguments).stderr

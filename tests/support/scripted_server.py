@@ -31,7 +31,7 @@ class Endless:
 
 
 Script = Sequence[bytes | Step | Endless]
-"""At its end the connection is closed."""
+"""At its end the connection is closed. `{tag}` stands for the first word of what the client said last."""
 
 
 class ScriptedServer:
@@ -40,7 +40,7 @@ class ScriptedServer:
     def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
         self.port = free_port()
         self.connections = 0  # ever
-        self.sent = 0  # bytes, of the longest connection
+        self.steps = 0  # of the script, that the connection that came farthest has behind it
         self._script, self._tls = script, tls
         self._changed = asyncio.Event()
 
@@ -62,22 +62,23 @@ class ScriptedServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._changed.set()
-        sent = 0
+        tag = b""
         try:
-            for step in self._script:
+            for number, step in enumerate(self._script):
+                self.steps = max(self.steps, number)
                 if isinstance(step, Endless):
                     while True:
                         writer.write(step.what)
                         await writer.drain()
-                        sent += len(step.what)
-                        self.sent = max(self.sent, sent)
                         await asyncio.sleep(step.pause)
                 elif isinstance(step, bytes):
-                    writer.write(step)
+                    writer.write(step.replace(b"{tag}", tag))
                     await writer.drain()
                 elif step is Step.HEAR:
-                    if not await reader.read(65536):
+                    if not (heard := await reader.readline()):
                         return
+                    tag = heard.split(b" ", 1)[0].strip()
+                    reader._buffer.clear()  # type: ignore[attr-defined]  # the rest of what was said at once
                 elif step is Step.HOLD:
                     while await reader.read(65536):
                         pass

@@ -353,4 +353,5 @@ def _refusals(what: str) -> Iterator[None]:
 def _lost(error: Exception) -> LostError:
     """Without what the server says in it: that may be a part of a message."""
     code = _CODE.search(str(error))
-    return LostError(f"it refuses a command or breaks off ({code[1] if code else type(error).__name__})")
+    what = "it breaks off" if isinstance(error, IMAPClientAbortError) else "it refuses a command"
+    return LostError(f"{what} ({code[1]})" if code else what)

@@ -165,7 +165,7 @@ class TokenEndpoint:
         """The token, and until when it is used."""
         url = self._grant.url
         said = _object(body)
-        if status in {400, 401} and said.get("error") in _REFUSALS:
+        if status in {400, 401} and str(said.get("error")) in _REFUSALS:
             reason = _MICROSOFTS_REASON.search(str(said.get("error_description")))
             raise SourceError(f"{url} refuses: {said['error']}" + (f", {reason[0]}" if reason else ""))
         if status != 200:
