@@ -14,11 +14,12 @@ from typing import Any
 
 import asyncpg
 import orjson
-from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 from crew import Crew
 from fault_schedule import AT_FIRST, REBALANCE, SESSION, Fault, schedule
 from fault_stream import Bad, Sender, bad_records, good_events
+from hostile_attacks import WOVEN, theirs, woven_into
+from hostile_producer import HostileProducer
 from injection import Injector
 from installation import Event, Installation, Records, offline
 from surroundings import Surroundings
@@ -42,13 +43,21 @@ class Plan:
     seed: int  # the round's own
     faults: list[Fault]
     static: bool  # whether workers have instance ids
+    brokers: int = 1
+    hostile: bool = False  # whether a hostile producer writes beside the stream
 
     @classmethod
-    def of(cls, seed: int, number: int, faults: int) -> Plan:
+    def of(cls, seed: int, number: int, faults: int, brokers: int = 1, hostile: bool = False) -> Plan:
         """Round `number` of the soak with this seed. One of ten has longer outages."""
         dice = random.Random(f"{seed}/{number}")
         own = dice.randrange(10**9)
-        return cls(number, own, schedule(own, faults, long=number % 10 == 5), static=number % 2 == 0)
+        plan = schedule(own, faults, long=number % 10 == 5, brokers=brokers)
+        return cls(number, own, plan, number % 2 == 0, brokers, hostile)
+
+    @property
+    def name(self) -> str:
+        """Of the round's group, and what its topics begin with."""
+        return f"round-{self.number}"
 
     @property
     def seconds(self) -> float:
@@ -58,6 +67,10 @@ class Plan:
     def events(self) -> list[Event]:
         """The stream, in order of arrival."""
         return good_events(self.seed, int(self.seconds * PACE))
+
+    def stream(self, events: Sequence[Event]) -> list[Event]:
+        """What is sent: the events, and in a hostile round among them those of the attacks that are events."""
+        return woven_into(events, self.seed) if self.hostile else list(events)
 
     def bad(self) -> list[Bad]:
         return bad_records(self.seed, BAD, self.seconds)
@@ -77,6 +90,8 @@ class Outcome:
     last_words: Counter[str] = field(default_factory=Counter)
     alone: list[Path] = field(default_factory=list)  # logs of workers that ended by themselves
     in_transaction: int = 0
+    broken_as: Counter[str] = field(default_factory=Counter)
+    written: Counter[str] = field(default_factory=Counter)  # by the hostile producer, by attack
     compared: Comparison = field(default_factory=lambda: Comparison([], [], []))
     details: list[str] = field(default_factory=list)  # of the first differences
     problems: list[str] = field(default_factory=list)
@@ -89,7 +104,7 @@ class Outcome:
 async def run_round(plan: Plan, directory: Path, say: Say) -> Outcome:
     """Play a round; its logs stay in the directory. Raises KafkaMissingError."""
     began = time.monotonic()
-    surroundings = Surroundings(directory)
+    surroundings = Surroundings(directory, plan.name, plan.brokers)
     outcome = Outcome(plan)
     try:
         say("starting a broker and a database")
@@ -121,7 +136,8 @@ def leaves(errors: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
 async def installed(surroundings: Surroundings, directory: Path, plan: Plan) -> AsyncIterator[Installation]:
     """Topics; and in the end no worker that is left."""
     made = Installation(
-        surroundings.broker.bootstrap, surroundings.database, directory, f"round-{plan.number}",
+        surroundings.kafka.bootstrap, surroundings.database, directory, plan.name,
+        replication=plan.brokers, min_insync=max(1, plan.brokers - 1),
         session_timeout=SESSION, rebalance_timeout=REBALANCE, grace_seconds=GRACE,
     )  # fmt: skip
     try:
@@ -138,12 +154,14 @@ async def play(
     """The faults while the stream comes in; then until everything is through; then the comparison."""
     plan, bad = outcome.plan, outcome.plan.bad()
     crew = Crew(installation, plan.static)
-    injector, sender = Injector(crew, surroundings, GRACE), Sender(installation, events, bad)
+    stream = await asyncio.to_thread(plan.stream, events)
+    injector, sender = Injector(crew, surroundings, GRACE), Sender(installation, stream, bad)
+    hostile = HostileProducer(installation, events, plan.seed)
     telling = asyncio.create_task(tell(crew, injector, sender, plan, say))
     try:
         for _ in range(AT_FIRST):
             crew.add()
-        async with asyncio.TaskGroup() as both:
+        async with beside(hostile if plan.hostile else None), asyncio.TaskGroup() as both:
             both.create_task(sender.send(plan.seconds))
             both.create_task(injector.inject(plan.faults))
         say("all faults are over, waiting for what is left")
@@ -156,10 +174,26 @@ async def play(
         outcome.exits.update({f"{why}: {status}": count for (why, status), count in crew.exits.items()})
         outcome.last_words, outcome.alone = crew.last_words, crew.alone
         outcome.in_transaction = injector.in_transaction
+        outcome.broken_as, outcome.written = surroundings.broken_as, hostile.written
+        if plan.hostile:
+            outcome.written.update({attack.name: attack.times for attack in WOVEN})
         outcome.problems += crew.problems
     say("comparing")
     await check_records(outcome, installation, expected)
-    await check_letters(outcome, installation, bad)
+    await check_letters(outcome, installation, bad, events)
+
+
+@contextlib.asynccontextmanager
+async def beside(hostile: HostileProducer | None) -> AsyncIterator[None]:
+    """Writes for as long as the block lasts."""
+    writing = asyncio.create_task(hostile.write()) if hostile is not None else None
+    try:
+        yield
+    finally:
+        if writing is not None:
+            writing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await writing
 
 
 async def tell(crew: Crew, injector: Injector, sender: Sender, plan: Plan, say: Say) -> None:
@@ -210,7 +244,7 @@ def lag(crew: Crew) -> float | None:
 async def check_records(outcome: Outcome, installation: Installation, expected: Records) -> None:
     """Every row of every table, by record and by hash; and what the topic has for others."""
     wanted = {id_: record["content_hash"] for id_, record in expected.items()}
-    found = await installation.records()
+    found = {id_: record for id_, record in (await installation.records()).items() if not theirs(record)}
     hashes = {id_: record["content_hash"] for id_, record in found.items()}
     compared = compare(hashes, wanted)
     members = {id_: list(differences(found[id_], expected[id_])) for id_ in found.keys() & expected.keys()}
@@ -221,26 +255,39 @@ async def check_records(outcome: Outcome, installation: Installation, expected: 
         outcome.details += [f"{id_} {path}: {stored!r}, expected {folded!r}" for path, stored, folded in members[id_]]
     for id_ in [*compared.missing[:SHOWN], *compared.extra[:SHOWN]]:
         outcome.details.append(f"{id_} {orjson.dumps(found.get(id_) or expected[id_]).decode()}")
-    for id_, hash_ in closed_in_topic(await installation.read("interactions")):
+    for id_, hash_ in await closed_in_topic(installation):
         if wanted.get(id_) != hash_:
             outcome.problems.append(f"the topic has interaction {id_} with content {hash_}: {wanted.get(id_)} expected")
 
 
-def closed_in_topic(messages: Sequence[ConsumerRecord]) -> set[tuple[str, str]]:
-    """(id, content hash) of every closed interaction; repeated ones are one."""
+async def closed_in_topic(installation: Installation) -> set[tuple[str, str]]:
+    """(id, content hash) of every closed interaction; repeated ones are one, and hostile ones none."""
+    messages = await installation.read("interactions")
     events: list[dict[str, Any]] = [orjson.loads(message.value) for message in messages]
     closed = [event["data"] for event in events if event["type"] == "interaction.closed"]
-    return {(data["interaction_id"], data["content_hash"]) for data in closed}
+    return {(data["interaction_id"], data["content_hash"]) for data in closed if not theirs(data)}
 
 
-async def check_letters(outcome: Outcome, installation: Installation, bad: Sequence[Bad]) -> None:
-    """Each bad record is buried at least once, byte for byte, and nothing else is."""
+async def check_letters(
+    outcome: Outcome, installation: Installation, bad: Sequence[Bad], events: Sequence[Event]
+) -> None:
+    """Each bad record is buried at least once, byte for byte, and none that is good: but for theirs, nothing else."""
     letters = await installation.read("dead-letters")
     outcome.letters = len(letters)
     sent = {(record.key, record.value) for record in bad}
     buried = {(letter.key, letter.value) for letter in letters}
     outcome.problems += [f"a bad record was not buried: {key!r} {value!r}" for key, value in sorted(sent - buried)]
+    good = {(event["source"], event["id"]) for event in events}
     for letter in letters:
-        if (letter.key, letter.value) not in sent:
+        if (letter.key, letter.value) not in sent and (not outcome.plan.hostile or identity(letter.value) in good):
             headers = {name: value.decode(errors="replace") for name, value in letter.headers}
             outcome.problems.append(f"a good record was buried: {headers}")
+
+
+def identity(value: bytes | None) -> tuple[object, object] | None:
+    """Source and id of an event; None if it is none."""
+    try:
+        event = orjson.loads(value or b"")
+    except orjson.JSONDecodeError:
+        return None
+    return (event.get("source"), event.get("id")) if isinstance(event, dict) else None

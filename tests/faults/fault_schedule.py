@@ -58,20 +58,24 @@ LASTS = {
 LONG = {Kind.POSTGRES_DOWN: (90.0, 150.0), Kind.BROKER_FREEZE: (20.0, 30.0)}
 """Once in a long round. What producers hold back while the broker is away so long must not be late afterwards."""
 
+OF_THREE = WEIGHTS | {Kind.BROKER_RESTART: 4, Kind.BROKER_KILL: 8, Kind.BROKER_FREEZE: 4}
+"""With three brokers one of them is an ordinary loss: the other two go on."""
+
 TOGETHER = 0.35  # the share of faults that come with the one before
-MEAN_GAP = 2.5  # seconds between the others
+MEAN_GAP, MEAN_GAP_OF_THREE = 2.5, 4.0  # seconds between the others; a replica has to catch up
 
 
-def schedule(seed: int, faults: int, long: bool = False) -> list[Fault]:
+def schedule(seed: int, faults: int, long: bool = False, brokers: int = 1) -> list[Fault]:
     """So many faults, in order of time; every kind occurs if there are as many. `long`: some last once longer."""
+    weights, mean = (WEIGHTS, MEAN_GAP) if brokers == 1 else (OF_THREE, MEAN_GAP_OF_THREE)
     dice = random.Random(seed)
     longer = dict(LONG) if long else {}
     kinds = list(Kind)[:faults]
-    kinds += dice.choices(list(WEIGHTS), list(WEIGHTS.values()), k=faults - len(kinds))
+    kinds += dice.choices(list(weights), list(weights.values()), k=faults - len(kinds))
     dice.shuffle(kinds)
     at, plan = 0.0, []
     for kind in within_bounds(kinds):
-        at += dice.uniform(0.0, 0.4) if dice.random() < TOGETHER else dice.uniform(0.5, 2 * MEAN_GAP)
+        at += dice.uniform(0.0, 0.4) if dice.random() < TOGETHER else dice.uniform(0.5, 2 * mean)
         span = longer.pop(kind, None) or LASTS.get(kind, (0.0, 0.0))
         plan.append(Fault(round(at, 3), kind, dice.randrange(MOST * 3), round(dice.uniform(*span), 3)))
     return plan

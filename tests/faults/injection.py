@@ -114,19 +114,19 @@ class Injector:
 
     # --- broker
 
-    async def _restart_broker(self, _: Fault) -> None:
-        async with self._surroundings.broker_away() as broker:
+    async def _restart_broker(self, fault: Fault) -> None:
+        async with self._surroundings.broker_away(fault.pick) as broker:
             await asyncio.to_thread(broker.stop)
             await asyncio.to_thread(broker.start)
 
     async def _kill_broker(self, fault: Fault) -> None:
-        async with self._surroundings.broker_away() as broker:
+        async with self._surroundings.broker_away(fault.pick) as broker:
             await asyncio.to_thread(broker.kill)
             await asyncio.sleep(fault.lasts)
             await asyncio.to_thread(broker.start)
 
     async def _freeze_broker(self, fault: Fault) -> None:
-        async with self._surroundings.broker_away() as broker:
+        async with self._surroundings.broker_away(fault.pick) as broker:
             broker.pause()
             await asyncio.sleep(fault.lasts)
             broker.resume()

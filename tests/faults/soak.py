@@ -1,6 +1,6 @@
 """The soak: rounds of faults until there were enough of them, each held against the offline fold.
 
-python3 dev soak [--faults 1000] [--seed 7] [--round N] [--into DIR]
+python3 dev soak [--faults 1000] [--seed 7] [--brokers 3] [--hostile] [--round N] [--into DIR]
 
 Exit status 1 if anything is lost, double or different, or a worker does not end or begin as it should; what is needed
 to find out why is kept in DIR. `--round N` plays that one round of the soak again: same stream, same schedule.
@@ -30,7 +30,7 @@ FAULTS_A_ROUND = 40
 def main() -> int:
     options = arguments()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # that the broker is away is known here
-    report = Report(options.seed, time.monotonic())
+    report = Report(again(options), time.monotonic(), options.brokers)
     try:
         with ending_on_terminate():
             soak(options, report)
@@ -48,7 +48,8 @@ def soak(options: argparse.Namespace, report: Report) -> None:
         directory = options.into / f"round-{number}"
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
-        outcome = play(Plan.of(options.seed, number, FAULTS_A_ROUND), directory, options, report.faults)
+        plan = Plan.of(options.seed, number, FAULTS_A_ROUND, options.brokers, options.hostile)
+        outcome = play(plan, directory, options, report.faults)
         report.outcomes.append(outcome)
         verdict(outcome, options, directory)
         report.write(options.into)
@@ -86,17 +87,25 @@ def verdict(outcome: Outcome, options: argparse.Namespace, directory: Path) -> N
     missing, extra, different = map(len, outcome.compared)
     print(
         f"round {number}: {missing} lost, {extra} double, {different} different, {len(outcome.problems)} other "
-        f"problems; see {directory}; again: python3 dev soak --seed {options.seed} --round {number}",
+        f"problems; see {directory}; again: {again(options)} --round {number}",
         *outcome.problems[:5],
         sep="\n    ",
         file=sys.stderr,
     )
 
 
+def again(options: argparse.Namespace) -> str:
+    """The command that does the same."""
+    words = [f"python3 dev soak --seed {options.seed}", *(["--brokers 3"] if options.brokers == 3 else [])]
+    return " ".join([*words, *(["--hostile"] if options.hostile else [])])
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="dev soak", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--faults", type=int, default=1000, help="at least so many, in rounds of 40")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--brokers", type=int, choices=(1, 3), default=1, help="3: replication 3, each may be broken")
+    parser.add_argument("--hostile", action="store_true", help="a hostile producer writes beside the stream")
     parser.add_argument("--round", type=int, help="only this one of the soak with that seed")
     parser.add_argument("--into", type=Path, default=ROOT / ".cache" / "soak", help="report, and logs of what failed")
     return parser.parse_args()

@@ -23,10 +23,12 @@ ROOT = Path(__file__).resolve().parents[2]
 class Report:
     """Rounds so far."""
 
-    def __init__(self, seed: int, began: float) -> None:
+    def __init__(self, command: str, began: float, brokers: int) -> None:
+        """`command`: what does the same again."""
         self.outcomes: list[Outcome] = []
-        self._seed = seed
+        self._command = command
         self._began = began
+        self._brokers = brokers
 
     @property
     def faults(self) -> int:
@@ -40,7 +42,7 @@ class Report:
         """Everything, by name."""
         outcomes = self.outcomes
         return {
-            "seed": self._seed,
+            "command": self._command,
             "rounds": len(outcomes),
             "faults": self.faults,
             "seconds": round(time.monotonic() - self._began),
@@ -54,9 +56,11 @@ class Report:
             "connections ended in a transaction": sum(o.in_transaction for o in outcomes),
             "other problems": [f"round {o.plan.number}: {problem}" for o in outcomes for problem in o.problems],
             "faults by kind": _sum(o.done for o in outcomes),
+            "what a broken broker was": _sum(o.broken_as for o in outcomes),
+            "written by the hostile producer": _sum(o.written for o in outcomes),
             "how workers ended": _sum(o.exits for o in outcomes),
             "last words of those that ended by themselves": _sum(o.last_words for o in outcomes),
-            "machine": _machine(),
+            "machine": _machine(self._brokers),
         }
 
     def write(self, directory: Path) -> Path:
@@ -79,10 +83,11 @@ def markdown(summary: dict[str, Any]) -> str:
 every row and hash. Bad records among them: {summary["bad records"]}; dead letters: {summary["dead letters"]}.
 Connections ended in the middle of a transaction: {summary["connections ended in a transaction"]}.
 
-Again: `python3 dev soak --seed {summary["seed"]} --faults {summary["faults"]}`; one round of it: `--round N`.
+Again: `{summary["command"]} --faults {summary["faults"]}`; one round of it: `--round N`.
 """
     lines = [*text.splitlines(), ""]
-    for name in ("faults by kind", "how workers ended", "last words of those that ended by themselves", "machine"):
+    tables = ["faults by kind", "what a broken broker was", "written by the hostile producer"]
+    for name in (*tables, "how workers ended", "last words of those that ended by themselves", "machine"):
         lines += [f"| {name} | |", "|---|---|", *(f"| {key} | {value} |" for key, value in summary[name].items()), ""]
     lines += ["Other problems:", "", *(f"- {problem}" for problem in summary["other problems"] or ["none"]), ""]
     return "\n".join(lines)
@@ -111,11 +116,11 @@ def _sum(counters: Iterable[Counter[str]]) -> dict[str, int]:
     return dict(sorted(total.items()))
 
 
-def _machine() -> dict[str, str]:
+def _machine(brokers: int) -> dict[str, str]:
     commit = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
     return {
         "cores": str(len(os.sched_getaffinity(0))),
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
-        "broker": f"Apache Kafka {VERSION}, one KRaft node, 4 partitions a topic",
+        "broker": f"Apache Kafka {VERSION}, KRaft nodes: {brokers}, 4 partitions a topic",
         "commit": subprocess.run(commit, capture_output=True, text=True, check=False).stdout.strip() or "unknown",
     }

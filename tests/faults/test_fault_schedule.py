@@ -13,9 +13,10 @@ def test_the_same_seed_gives_the_same_schedule_and_another_another() -> None:
     assert schedule(7, 40) != schedule(8, 40)
 
 
+@pytest.mark.parametrize("brokers", [1, 3])
 @pytest.mark.parametrize("seed", range(50))
-def test_every_kind_of_fault_occurs_in_every_round(seed: int) -> None:
-    plan = schedule(seed, 25)
+def test_every_kind_of_fault_occurs_in_every_round(seed: int, brokers: int) -> None:
+    plan = schedule(seed, 25, brokers=brokers)
     assert len(plan) == 25
     assert {fault.kind for fault in plan} == set(Kind)
     assert [fault.at for fault in plan] == sorted(fault.at for fault in plan)

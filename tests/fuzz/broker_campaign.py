@@ -57,7 +57,7 @@ class BrokerCampaign:
         self.transactions: Counter[str] = Counter()  # by how they ended
         self.most_held = 0.0  # records behind an open transaction, as the worker's metric told
         self.most_memory = 0  # bytes of the worker
-        self._surroundings = Surroundings(directory)
+        self._surroundings = Surroundings(directory, "fuzz")
         self._directory = directory
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -65,7 +65,7 @@ class BrokerCampaign:
         """Write for so long, wait until the worker has read it all. The servers go on; ``end`` stops them."""
         await self._surroundings.start()
         limit = {"dead_letter_limit": 1.0} if "dead_letter_limit" in Settings.model_fields else {}
-        bootstrap = self._surroundings.broker.bootstrap
+        bootstrap = self._surroundings.kafka.bootstrap
         made = Installation(bootstrap, self._surroundings.database, self._directory, "fuzz", **limit)
         self.installation = made
         await made.prepare()

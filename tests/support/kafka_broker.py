@@ -38,10 +38,19 @@ class KafkaBroker:
 
     def start(self) -> None:
         """Start, and wait until the broker is let in and leads every partition that it has."""
+        self.launch()
+        self.await_serving()
+
+    def launch(self) -> None:
+        """Start, and do not wait."""
         with (self.directory / "server.log").open("ab") as out:
             self._process = subprocess.Popen(
                 java(self.directory, self._heap, "kafka.Kafka", str(self._config)), stdout=out, stderr=out
             )
+
+    def await_serving(self) -> None:
+        """Wait until it is let in and every partition that it knows of has a leader. Raises RuntimeError."""
+        assert self._process is not None, "the broker is not running"
         deadline = time.monotonic() + LIMIT
         while not self.serves():
             if self._process.poll() is not None or time.monotonic() > deadline:
