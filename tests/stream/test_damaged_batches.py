@@ -307,8 +307,8 @@ def test_a_format_that_is_not_known_is_named() -> None:
 def test_old_messages_are_read(magic: int) -> None:
     records = read(message(50, magic=magic) + message(51, None, None, magic=magic))
     assert [(r.offset, r.key, r.value, r.timestamp) for r in records] == [
-        (50, b"k", b"v", 1_000 if magic else -1),
-        (51, None, None, 1_000 if magic else -1),
+        (50, b"k", b"v", raw.NOW if magic else -1),
+        (51, None, None, raw.NOW if magic else -1),
     ]
 
 

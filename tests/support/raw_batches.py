@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import time
 import zlib
 from collections.abc import Sequence
 
@@ -13,6 +14,8 @@ from aiokafka.record.util import calc_crc32c
 
 Header = tuple[bytes | None, bytes | None]
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
+NOW = int(time.time() * 1000)
+"""A topic with a retention forgets what is much older, whenever it was written."""
 TRANSACTIONAL, CONTROL, APPEND_TIME = 0x10, 0x20, 0x08
 
 
@@ -59,7 +62,7 @@ def compressed(codec: str, body: bytes) -> bytes:
 def batch(
     base: int, records: Sequence[bytes], codec: str = "none", *, count: int | None = None,
     last_delta: int | None = None, body: bytes | None = None, attributes: int = 0, magic: int = 2,
-    producer: int = -1, epoch: int = -1, sequence: int = -1, first_timestamp: int = 1_000, max_timestamp: int = 1_000,
+    producer: int = -1, epoch: int = -1, sequence: int = -1, first_timestamp: int = NOW, max_timestamp: int = NOW,
     good_checksum: bool = True,
 ) -> bytes:  # fmt: skip
     """A batch of magic 2. `body`: the records as sent, in place of the compressed `records`."""
@@ -83,7 +86,7 @@ def control(base: int, producer: int, *, commit: bool, body: bytes | None = None
 
 def message(
     offset: int, key: bytes | None = b"k", value: bytes | None = b"v", *, magic: int = 1, attributes: int = 0,
-    timestamp: int = 1_000,
+    timestamp: int = NOW,
 ) -> bytes:  # fmt: skip
     """A message of magic 0 or 1, whose value may be a compressed series of messages."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import time
 from typing import NamedTuple
 
-from aiokafka.errors import for_code
+from aiokafka.errors import NotLeaderForPartitionError, for_code
 
 VERSION, OLD_VERSION = 7, 2
 """Of the request: the latest before the flexible ones, and the last that takes messages of magic 0 and 1."""
@@ -46,7 +47,15 @@ class RawProducer:
     async def send(
         self, topic: str, partition: int, records: bytes, version: int = VERSION, transaction: str | None = None
     ) -> Answer:
-        """Send, and wait for the broker's answer."""
+        """Send, and wait for the broker's answer; again while it does not yet know that the partition is its own."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            answer = await self._send(topic, partition, records, version, transaction)
+            if answer.error != NotLeaderForPartitionError.__name__ or time.monotonic() > deadline:
+                return answer
+            await asyncio.sleep(0.1)
+
+    async def _send(self, topic: str, partition: int, records: bytes, version: int, transaction: str | None) -> Answer:
         if self._streams is None:
             self._streams = await asyncio.open_connection(self._host, self._port)
         reader, writer = self._streams
