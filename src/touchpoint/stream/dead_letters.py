@@ -55,7 +55,7 @@ def readable(batches: Sequence[Sequence[Record]]) -> tuple[list[Sequence[Record]
 def _unparsable(record: Record) -> Forward:
     damage = record.damage
     assert damage is not None
-    offsets = f"{record.offset} to {damage.last}" if damage.last > record.offset else f"{record.offset}"
+    offsets = f"{record.offset:,} to {damage.last:,}" if damage.last > record.offset else f"{record.offset:,}"
     return dead_letter(record, f"cannot be parsed ({damage.reason}): offset {offsets}: {damage.cause}", DAMAGED)
 
 

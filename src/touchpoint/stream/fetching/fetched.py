@@ -255,7 +255,7 @@ class PartitionRecords:
         if last < self._from:
             return
         self.next_fetch_offset = max(self.next_fetch_offset, last + 1)
-        log.warning("%s partition %d, offsets %d to %d cannot be parsed: %s", *self._tp, first, last, why.cause)
+        log.warning("%s partition %d, offsets %s cannot be parsed: %s", *self._tp, f"{first:,} to {last:,}", why.cause)
         yield Damaged(
             self._tp.topic, self._tp.partition, last, -1, 0, None, bytes(raw), None, -1, len(raw), (),
             first, why.reason, why.cause,
@@ -310,7 +310,7 @@ def _try_again(tp: TopicPartition, position: int, error: DamagedError) -> bool:
     if len(_suspects) >= MOST_SUSPECTS:
         _suspects.clear()
     _suspects[place] = times
-    log.warning("%s partition %d, offset %d is fetched again: %s", *place, error.cause)
+    log.warning("%s partition %d, offset %s is fetched again: %s", *tp, f"{position:,}", error.cause)
     return True
 
 

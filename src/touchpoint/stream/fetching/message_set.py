@@ -89,5 +89,5 @@ def _bytes(raw: memoryview, position: int) -> tuple[bytes | None, int]:
     if size < 0:
         return None, position
     if size > len(raw) - position:
-        raise DamagedError("record", f"a field claims {size} bytes, and its message has {len(raw) - position} left")
+        raise DamagedError("record", f"a field claims {size:,} bytes, and its message has {len(raw) - position:,} left")
     return bytes(raw[position : position + size]), position + size

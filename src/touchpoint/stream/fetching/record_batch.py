@@ -51,7 +51,7 @@ def parse(body: memoryview, count: int) -> Iterator[Parsed | Broken]:
             yield Broken(position, end, error)
         number, position = number + 1, end
     if number < count or position < len(body):
-        lie = f"its batch declares {count} records and has {number}, and {len(body) - position} bytes after them"
+        lie = f"its batch declares {count:,} records and has {number:,}, and {len(body) - position:,} bytes after them"
         yield Broken(position, len(body), DamagedError("count", lie))
 
 
@@ -62,7 +62,7 @@ def _bounds(body: memoryview, position: int) -> tuple[int, int]:
     except (ValueError, IndexError):
         raise DamagedError("record", "the length of a record cannot be read") from None
     if not 0 <= size <= len(body) - start:
-        raise DamagedError("record", f"a record claims {size} bytes, and its batch has {len(body) - start} left")
+        raise DamagedError("record", f"a record claims {size:,} bytes, and its batch has {len(body) - start:,} left")
     return start, start + size
 
 
@@ -76,7 +76,7 @@ def _record(raw: memoryview) -> tuple[int, int, bytes | None, bytes | None, Head
     except (ValueError, IndexError):
         raise DamagedError("record", "the record ends too early, or a number in it has too many bytes") from None
     if position != len(raw):
-        raise DamagedError("record", f"the record has {len(raw) - position} bytes too many")
+        raise DamagedError("record", f"the record has {len(raw) - position:,} bytes too many")
     return offset, timestamp, key, value, headers
 
 
@@ -86,16 +86,16 @@ def _bytes(raw: memoryview, position: int) -> tuple[bytes | None, int]:
     if size < 0:
         return None, position
     if size > len(raw) - position:
-        raise DamagedError("record", f"a field claims {size} bytes, and its record has {len(raw) - position} left")
+        raise DamagedError("record", f"a field claims {size:,} bytes, and its record has {len(raw) - position:,} left")
     return bytes(raw[position : position + size]), position + size
 
 
 def _headers(raw: memoryview, position: int) -> tuple[Headers, int]:
     count, position = _varint(raw, position)
     if count < 0:
-        raise DamagedError("record", f"the record claims {count} headers")
+        raise DamagedError("record", f"the record claims {count:,} headers")
     if count > MOST_HEADERS:
-        raise DamagedError("headers", f"the record claims {count} headers; at most {MOST_HEADERS}")
+        raise DamagedError("headers", f"the record claims {count:,} headers; at most {MOST_HEADERS:,}")
     headers: Headers = []
     for _ in range(count):
         name, position = _bytes(raw, position)

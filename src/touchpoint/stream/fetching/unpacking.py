@@ -53,7 +53,7 @@ def unpack(codec: int, data: memoryview, limit: int = MOST_UNPACKED) -> bytes:
 
 
 def _too_large(name: str, limit: int) -> DamagedError:
-    return DamagedError("size", f"its {name} data unpacks to more than {limit} bytes")
+    return DamagedError("size", f"its {name} data unpacks to more than {limit:,} bytes")
 
 
 def _gzip(data: memoryview, limit: int) -> bytes:
