@@ -240,7 +240,8 @@ def test_a_batch_of_millions_of_empty_records_is_few_dead_letters() -> None:
 
 
 def test_the_headers_of_one_record_cannot_fill_the_memory() -> None:
-    many = record(0, headers=[(b"", b"")] * 2_000_000)
+    empty = raw.varint(2_000_000) + b"\0\0" * 2_000_000
+    many = raw.sized(b"\0\0\0\1\1" + empty)
     assert [each[0] for each in told(read(batch(50, [many])))] == ["headers"]
     few = record(0, headers=[(b"", b"")] * 1_001)
     assert [each[0] for each in told(read(batch(50, [few])))] == ["headers"]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import struct
+import time
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NamedTuple
@@ -36,6 +37,7 @@ RECORD_COST, HEADER_COST = 300, 100
 ATTEMPTS = 3
 """Fetches of a batch whose checksum does not fit: it may have been damaged on its way to us."""
 MOST_SUSPECTS = 1000
+QUIET_SECONDS = 60.0  # between two lines of the log about one partition and reason
 MOST_DAMAGED = 100
 """Records of one batch that are dead letters one by one; the rest of it is one: a batch may unpack to millions."""
 
@@ -49,6 +51,7 @@ _MAY_PASS = frozenset({"checksum", "framing"})
 _LIE = "the record's offset is not behind that of the record before it, or not within its batch"
 
 Records = Iterator[ConsumerRecord[Any, Any]]
+_said: dict[tuple[str, int, str], float] = {}
 _suspects: dict[tuple[str, int, int], int] = {}
 """(topic, partition, position) -> how often what lies there came with a checksum or a size that does not fit."""
 
@@ -255,7 +258,10 @@ class PartitionRecords:
         if last < self._from:
             return
         self.next_fetch_offset = max(self.next_fetch_offset, last + 1)
-        log.warning("%s partition %d, offsets %s cannot be parsed: %s", *self._tp, f"{first:,} to {last:,}", why.cause)
+        if _may_say((*self._tp, why.reason)):
+            log.warning(
+                "%s partition %d, offset %s cannot be parsed: %s", *self._tp, f"{first:,} to {last:,}", why.cause
+            )
         yield Damaged(
             self._tp.topic, self._tp.partition, last, -1, 0, None, bytes(raw), None, -1, len(raw), (),
             first, why.reason, why.cause,
@@ -311,6 +317,15 @@ def _try_again(tp: TopicPartition, position: int, error: DamagedError) -> bool:
         _suspects.clear()
     _suspects[place] = times
     log.warning("%s partition %d, offset %s is fetched again: %s", *tp, f"{position:,}", error.cause)
+    return True
+
+
+def _may_say(place: tuple[str, int, str]) -> bool:
+    """Whether there was no line lately about this partition and reason."""
+    now = time.monotonic()
+    if now - _said.get(place, -QUIET_SECONDS) < QUIET_SECONDS:
+        return False
+    _said[place] = now
     return True
 
 
