@@ -12,6 +12,8 @@ import re
 import ssl
 import tomllib
 from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -264,6 +266,12 @@ class Settings(BaseSettings):
         declared = (topic.source or f"/{topic.dialect}" for topic in self.dialect_topics.values())
         return frozenset((*self.sources, *declared))
 
+    @property
+    def fingerprint(self) -> int:
+        """Of this version and of the settings by which a record is accepted: the same for all workers alike."""
+        said = self.model_dump_json(include=_READ_BY)
+        return int.from_bytes(blake2b(f"{version('touchpoint')} {said}".encode(), digest_size=6).digest())
+
     def stitching_limits(self) -> Limits:
         """The limits of the stitching core."""
         channels = dict(CHANNELS)
@@ -295,6 +303,7 @@ class Settings(BaseSettings):
         return frozenset(a for a in (party_address(each, self.number_plan) for each in addresses) if a is not None)
 
 
+_READ_BY = {"default_region", "own_addresses", "channels", "dialect_topics", "topics", "limits"}
 _TYPES = {"activity", "interaction", "party", "source"}  # what event types begin with beside channels
 _TOPICS = {"activities", "parties", "touches", "links", "interactions", "dead-letters"}
 

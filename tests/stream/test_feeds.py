@@ -20,7 +20,7 @@ from touchpoint.sections import DialectTopic
 from touchpoint.stitching.facts import SECOND, Fact
 from touchpoint.stream.dead_letters import CAUSE, CODE, ORIGIN
 from touchpoint.stream.feeds import FeedStage
-from touchpoint.stream.flood import WINDOW, FloodError, FloodGate
+from touchpoint.stream.flood import WINDOW, FloodError, FloodGate, Versions
 from touchpoint.stream.metrics import OTHERS, Metrics
 from touchpoint.stream.stage import Forward, Record, State
 from touchpoint.stream.touches import LINKS, Link, read
@@ -128,8 +128,13 @@ def test_what_is_refused_of_a_record_leaves_the_rest_of_it() -> None:
     assert [each.value for each in forwards if each.topic == "dead-letters"] == [value]
 
 
-def test_a_topic_that_was_declared_with_the_wrong_dialect_stops_the_worker_before_it_buries_it() -> None:
-    stage, gate = feed({}, dialect="twilio-taskrouter"), FloodGate(0, 0.5)
+def test_a_topic_that_was_declared_anew_with_a_wrong_dialect_stops_the_worker_before_it_buries_it() -> None:
+    state: dict[bytes, bytes] = {}
+    versions = Versions(1, state)
+    versions.accept("vendor:pbx.queue_log")
+    versions.save()
+    stage = feed({}, dialect="twilio-taskrouter")
+    gate = FloodGate(0, 0.5, Versions(2, state), lambda _: None)
     records = [record(n, row(n, "ENTERQUEUE", f"c{n}")) for n in range(WINDOW)]
     with pytest.raises(FloodError, match=r"topic vendor:pbx.queue_log, partition 0, would become .*dialect: 1,000"):
         gate.check([records], stage.apply(records, NOW))

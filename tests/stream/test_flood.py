@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from counting_worker import REJECTED
 from stream_lab import Lab
 
+from touchpoint.settings import load_settings
 from touchpoint.stream.dead_letters import dead_letter
-from touchpoint.stream.flood import WINDOW, FloodError, FloodGate
+from touchpoint.stream.flood import WINDOW, Flood, FloodAlarm, FloodError, FloodGate, Versions
+from touchpoint.stream.metrics import Metrics
 from touchpoint.stream.stage import Forward, Record
+
+OLD, NEW, ANOTHER = 1, 2, 3  # fingerprints
 
 
 def batch(topic: str, count: int) -> list[Record]:
@@ -20,62 +26,155 @@ def outcome(records: list[Record], refused: int) -> list[Forward]:
     return dead + [Forward("touches", b"k", b"v") for _ in records[refused:]]
 
 
-def pass_through(gate: FloodGate, count: int, refused: int, topic: str = "calls") -> None:
-    records = batch(topic, count)
-    gate.check([records], outcome(records, refused))
+class Gate:
+    """A gate over a partition's state, and the floods that it gave an alarm of."""
+
+    def __init__(self, state: dict[bytes, bytes] | None = None, now: int = NEW, limit: float = 0.5) -> None:
+        self.state = {b"key": b"of an earlier release"} if state is None else state
+        self.alarms: list[Flood] = []
+        self._gate = FloodGate(3, limit, Versions(now, self.state), self.alarms.append, frozenset({"links"}))
+
+    def take(self, count: int, refused: int, topic: str = "calls") -> None:
+        records = batch(topic, count)
+        self._gate.check([records], outcome(records, refused))
+
+    def check(self, *batches: tuple[list[Record], int]) -> None:
+        self._gate.check([records for records, _ in batches], [f for each in batches for f in outcome(*each)])
+
+
+def accepted(version: int, *topics: str) -> dict[bytes, bytes]:
+    """The state of a partition whose records were accepted under a version."""
+    state: dict[bytes, bytes] = {}
+    for topic in topics or ("calls",):
+        Gate(state, version).take(10, 0, topic)
+    return state
 
 
 def test_below_a_full_window_nothing_is_concluded() -> None:
-    gate = FloodGate(0, 0.5)
+    gate = Gate()
     for _ in range(9):
-        pass_through(gate, WINDOW // 10, WINDOW // 10)
+        gate.take(WINDOW // 10, WINDOW // 10)
     with pytest.raises(FloodError):
-        pass_through(gate, WINDOW // 10, WINDOW // 10)
+        gate.take(WINDOW // 10, WINDOW // 10)
 
 
 def test_as_many_as_the_limit_are_borne_and_one_more_is_not() -> None:
-    pass_through(FloodGate(0, 0.5), 2 * WINDOW, WINDOW)
+    Gate().take(2 * WINDOW, WINDOW)
     with pytest.raises(FloodError):
-        pass_through(FloodGate(0, 0.5), 2 * WINDOW, WINDOW + 1)
+        Gate().take(2 * WINDOW, WINDOW + 1)
 
 
 def test_only_the_last_records_count() -> None:
-    gate = FloodGate(0, 0.5)
+    gate = Gate(accepted(NEW))
     for _ in range(100):
-        pass_through(gate, 1_000, 0)
-    pass_through(gate, 400, 400)
-    with pytest.raises(FloodError, match=r"1,000 of the last 1,000 records of topic calls, partition 0"):
-        pass_through(gate, 600, 600)
+        gate.take(1_000, 0)
+    gate.take(400, 400)
+    gate.take(600, 600)
+    assert [(flood.records, flood.refused, flood.added) for flood in gate.alarms] == [(1_000, 1_000, 600)]
 
 
 def test_another_topic_does_not_hide_it() -> None:
-    gate = FloodGate(3, 0.5)
-    good, bad = batch("calls", 50_000), batch("faxes", WINDOW)
+    gate = Gate(accepted(OLD, "calls", "faxes"))
     with pytest.raises(FloodError, match=r"topic faxes, partition 3.*type: 1,000.*TOUCHPOINT_DEAD_LETTER_LIMIT=1"):
-        gate.check([good, bad], outcome(good, 0) + outcome(bad, WINDOW))
+        gate.check((batch("calls", 50_000), 0), (batch("faxes", WINDOW), WINDOW))
 
 
 def test_a_stream_that_is_repeated_long_after_stops_nothing() -> None:
     records = batch("calls", 10 * WINDOW)
-    FloodGate(0, 0.5).check([records], [dead_letter(record, "too late", "late") for record in records])
+    gate = Gate()
+    gate._gate.check([records], [dead_letter(record, "too late", "late") for record in records])
+    assert gate.alarms == []
 
 
 def test_with_a_limit_of_one_nothing_stops_it() -> None:
-    pass_through(FloodGate(0, 1.0), 10 * WINDOW, 10 * WINDOW)
+    Gate(limit=1.0).take(10 * WINDOW, 10 * WINDOW)
 
 
 def test_internal_topics_do_not_count() -> None:
-    pass_through(FloodGate(0, 0.5, frozenset({"links"})), 2 * WINDOW, 2 * WINDOW, "links")
+    Gate().take(2 * WINDOW, 2 * WINDOW, "links")
+
+
+def test_who_changed_nothing_is_not_stopped_by_a_producer() -> None:
+    for state in (accepted(NEW), {}):
+        gate = Gate(state)
+        for _ in range(5):
+            gate.take(WINDOW, WINDOW)
+        gate = Gate(gate.state)  # nor after a restart
+        gate.take(WINDOW, WINDOW)
+        assert len(gate.alarms) == 1
+
+
+def test_who_changed_version_or_settings_stops_and_goes_on_once_records_were_accepted() -> None:
+    state = accepted(OLD)
+    for _ in range(3):
+        with pytest.raises(FloodError, match="accepted under another version or other settings"):
+            Gate(state).take(WINDOW, WINDOW)
+    Gate(state).take(50, 10)
+    gate = Gate(state)
+    gate.take(WINDOW, WINDOW)
+    assert gate.alarms
+    with pytest.raises(FloodError):
+        Gate(state, ANOTHER).take(WINDOW, WINDOW)
+
+
+def test_what_is_mostly_refused_counts_not_as_accepted() -> None:
+    state = accepted(OLD)
+    gate = Gate(state)
+    gate.take(900, 600)
+    with pytest.raises(FloodError):
+        gate.take(100, 100)
+
+
+def test_a_topic_that_is_new_is_judged_as_the_others_of_its_partition() -> None:
+    with pytest.raises(FloodError):
+        Gate(accepted(OLD)).take(WINDOW, WINDOW, "chats")
+    Gate(accepted(NEW)).take(WINDOW, WINDOW, "chats")
+
+
+def test_it_is_kept_with_the_state_though_what_failed_is_undone() -> None:
+    state: dict[bytes, bytes] = {}
+    gate = Gate(state)
+    state.clear()
+    gate.take(10, 0)
+    assert len(state) == 1
+    assert all(len(value) < 100 for value in state.values())
+    assert sum(map(len, Gate({b"other": b"earlier"}).state)) == len(b"other"), (
+        "an earlier release is still known as one"
+    )
+
+
+def test_the_alarm_is_a_metric_and_a_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    metrics = Metrics()
+    alarm = FloodAlarm(metrics)
+    for topic in ("calls", "faxes"):
+        for number in range(100):
+            alarm(Flood(topic, number, 1_000, 900, 7, "type: 7"))
+    assert metrics.totals["flood_dead_letters"] == 2 * 700
+    assert [record.args[2] for record in caplog.records if isinstance(record.args, tuple)] == ["calls", "faxes"]
+
+
+def test_the_fingerprint_is_of_what_decides_on_a_record() -> None:
+    plain = load_settings({})
+    assert load_settings({}, metrics_port=1, instance_id="a", dead_letter_limit=1).fingerprint == plain.fingerprint
+    changed: list[dict[str, Any]] = [
+        {"channels": {"sms": {}}}, {"topics": {"calls": {"tenants": "a"}}}, {"default_region": "DE"},
+        {"dialect_topics": {"x": {"dialect": "asterisk-ami"}}},
+    ]  # fmt: skip
+    assert len({load_settings({}, **each).fingerprint for each in changed} | {plain.fingerprint}) == 5
 
 
 @pytest.mark.kafka
 @pytest.mark.slow
 @pytest.mark.trap(10)
-async def test_a_worker_that_would_bury_a_topic_stops_and_another_configuration_goes_on_from_there(lab: Lab) -> None:
+async def test_a_worker_that_would_bury_a_topic_since_it_was_deployed_stops(lab: Lab) -> None:
+    await lab.send(200)
+    worker = lab.worker()
+    await lab.until_stored()
+    assert await worker.end() == 0
     async with lab.producer() as producer:
         for _ in range(3 * WINDOW):
             await producer.send(lab.settings.topic_prefix + "calls", REJECTED, b"one key")
-    worker = lab.worker()
+    worker = lab.worker(default_region="DE")
     await lab.until(lambda: not worker.running, "the worker's end")
     assert worker.process.returncode == 1
     said = worker.log.read_text()
@@ -84,9 +183,31 @@ async def test_a_worker_that_would_bury_a_topic_stops_and_another_configuration_
     assert "Traceback" not in said
     buried = len(await lab.read(lab.settings.topic_prefix + "dead-letters"))
     assert buried < WINDOW, "only what came before it was plain"
-    assert (await lab.committed())["calls"] <= buried
 
-    patient = lab.worker(dead_letter_limit=1)
+    patient = lab.worker(default_region="DE", dead_letter_limit=1)
     await lab.until_read("dead-letters", 3 * WINDOW)
     assert patient.running
     assert await patient.end() == 0
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+async def test_one_bad_producer_stops_nobody(lab: Lab) -> None:
+    """Not at the first start, not at the next, and what others send in the same partition is stored."""
+    async with lab.producer() as producer:
+        for _ in range(3 * WINDOW):
+            await producer.send(lab.settings.topic_prefix + "calls", REJECTED, b"one key")
+    lab.sent.append(("calls", b"one key", b"innocent"))
+    for start in range(2):
+        worker = lab.worker()
+        async with lab.producer() as producer:
+            await producer.send(lab.settings.topic_prefix + "calls", b"innocent", b"one key")
+            for _ in range(2 * WINDOW):
+                await producer.send(lab.settings.topic_prefix + "calls", REJECTED, b"one key")
+        await lab.until_stored()
+        await lab.until_read("dead-letters", (5 + 2 * start) * WINDOW)
+        assert await worker.end() == 0
+        said = [line for line in worker.log.read_text().splitlines() if "a producer sends what cannot be read" in line]
+        assert len(said) == 1, "a line a minute"
+    letters = await lab.read(lab.settings.topic_prefix + "dead-letters")
+    assert {value for _, _, _, value, _ in letters} == {REJECTED}

@@ -88,6 +88,13 @@ METRICS: tuple[Metric, ...] = (
         ("agent", "code"),
     ),
     Metric(
+        "touchpoint_flood_dead_letters", "counter", "records",
+        "Dead letters of a topic while more than `TOUCHPOINT_DEAD_LETTER_LIMIT` of the last 1,000 records of one of "
+        "its partitions became dead letters. Rising: a producer sends what cannot be read; the log names the codes, "
+        "the dead letters the keys. All others' records are taken.",
+        ("topic",),
+    ),
+    Metric(
         "touchpoint_changelog_bytes", "counter", "bytes",
         "State written to changelogs. Out of proportion to the events: some state is too large.", ("table",),
     ),

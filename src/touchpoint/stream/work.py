@@ -110,11 +110,12 @@ class StageWork:
 
     def __init__(  # noqa: PLR0913, PLR0917 - the ports of one place, made in one place
         self, factory: StageFactory, partition: int, partitions: int, state: PartitionState, table: str,
-        changelog: str, delivery: Delivery, gate: FloodGate, read_again: Callable[[PartitionState], Awaitable[None]],
-        at_once: int | None = None,
+        changelog: str, delivery: Delivery, gate: FloodGate | None,
+        read_again: Callable[[PartitionState], Awaitable[None]], at_once: int | None = None,
     ) -> None:  # fmt: skip
-        """``read_again``: called when somebody else has written into our changelog. ``at_once``: so few records are
-        finished together that their changes go into one batch of the producer: they are stored whole or not at all.
+        """``gate``: of what reads inputs. ``read_again``: called when somebody else has written into our changelog.
+        ``at_once``: so few records are finished together that their changes go into one batch of the producer: they
+        are stored whole or not at all.
         """
         self._build: Callable[[], Stage] = lambda: factory(partition, partitions, state)
         self._stage = self._build()
@@ -135,7 +136,8 @@ class StageWork:
             self._state.begin()
             readable, damaged = dead_letters.readable(some)
             forwards = [*damaged, *await self._apply(readable, now)]
-            self._gate.check(some, forwards)
+            if self._gate is not None:
+                self._gate.check(some, forwards)
             await self._settle(forwards)
 
     def _parts(self, records: Sequence[Sequence[Record]]) -> Iterator[Sequence[Sequence[Record]]]:

@@ -24,7 +24,7 @@ from touchpoint.history.checks import UnusableError
 from touchpoint.settings import Settings
 from touchpoint.stream.agents import Agent, Runtime
 from touchpoint.stream.app import App, new_app
-from touchpoint.stream.flood import FloodError, FloodGate
+from touchpoint.stream.flood import FloodAlarm, FloodError, FloodGate, Versions
 from touchpoint.stream.health import HealthPage
 from touchpoint.stream.history_watch import HistoryWatch
 from touchpoint.stream.logs import traced
@@ -90,6 +90,7 @@ class StreamWorker:
     ) -> None:  # fmt: skip
         self.settings = settings
         self.metrics = metrics or Metrics(settings.named_sources)
+        self._alarm = FloodAlarm(self.metrics)
         self._stages = stages
         self._fatal = fatal
         self._names = {topic: full_name(settings, topic) for topic in _topics(settings)}
@@ -184,7 +185,7 @@ class StreamWorker:
         assert isinstance(owner, Table)
 
         def work(partition: int, stopping: asyncio.Event) -> Work:
-            gate = FloodGate(partition, self.settings.dead_letter_limit, INTERNAL)
+            gate = None if INTERNAL.issuperset(topics) else self._gate(partition, owner.partition(partition))
             log_of = TP(changelog(self.settings, table), partition)
             return StageWork(
                 stage, partition, partitions, owner.partition(partition), table, log_of.topic,
@@ -193,6 +194,10 @@ class StreamWorker:
             )  # fmt: skip
 
         return Agent(name, topics, table, work)
+
+    def _gate(self, partition: int, state: State) -> FloodGate:
+        versions = Versions(self.settings.fingerprint, state)
+        return FloodGate(partition, self.settings.dead_letter_limit, versions, self._alarm, INTERNAL)
 
     def _delivery(self, agent: str, partition: int, stopping: asyncio.Event) -> Delivery:
         return Delivery(
