@@ -129,10 +129,12 @@ async def test_every_other_request_may_be_late_or_lost_too(lab: Lab, proxy: Kafk
 
 
 @pytest.mark.trap(16)
+@pytest.mark.parametrize("instance", [{}, {"instance_id": "same"}], ids=["no instance id", "an instance id"])
 async def test_a_coordinator_that_is_silent_for_longer_than_a_session_is_found_again(
-    lab: Lab, proxy: KafkaProxy
+    lab: Lab, proxy: KafkaProxy, instance: dict[str, str]
 ) -> None:
-    worker = lab.worker(proxy.bootstrap, session_timeout=3, rebalance_timeout=6)
+    """The broker then knows neither the member nor its instance id: there is nobody to give way to."""
+    worker = lab.worker(proxy.bootstrap, session_timeout=3, rebalance_timeout=6, **instance)
     await lab.send(300)
     await lab.until_stored()
     with proxy.rule(Fate.SWALLOW, *COORDINATION):

@@ -95,7 +95,10 @@ async def read_again(new_reader: Callable[[], AIOKafkaConsumer], changelog: TP, 
     log.warning("%s partition %d has records that are not ours: reading them", *changelog)
     await catch_up(new_reader, {changelog: state})
     if state.term != ours:
-        raise OwnerChangedError(f"{changelog.topic} partition {changelog.partition} is another worker's")
+        raise OwnerChangedError(
+            f"another worker has taken {changelog.topic} partition {changelog.partition}: this one was out of its group"
+            " for too long, or another has the same TOUCHPOINT_INSTANCE_ID"
+        )
 
 
 class ChangelogRecovery(Recovery):

@@ -30,7 +30,7 @@ from touchpoint.stream.history_watch import HistoryWatch
 from touchpoint.stream.logs import traced
 from touchpoint.stream.metrics import Metrics
 from touchpoint.stream.outbox import Outbox, Partitioner
-from touchpoint.stream.recovery import read_again
+from touchpoint.stream.recovery import OwnerChangedError, read_again
 from touchpoint.stream.stage import Stage, StageFactory, State, Writer
 from touchpoint.stream.tables import Table
 from touchpoint.stream.terms import OtherFormError
@@ -44,7 +44,7 @@ from touchpoint.stream.topics import (
     media_topics,
     record_limits,
 )
-from touchpoint.stream.transport import BatchSchema, Consumer
+from touchpoint.stream.transport import BatchSchema, Consumer, Membership, is_fenced
 from touchpoint.stream.watchdog import Watchdog, end_process
 from touchpoint.stream.work import Delivery, StageWork, Work, WriterWork
 
@@ -56,6 +56,7 @@ AT_ONCE = 50
 """Records of a topic with a dialect that are finished together: their memory and their offset are stored as one."""
 INTERNAL = frozenset({"links", "touches"})  # what is dead there says nothing of the inputs
 RATIO_SECONDS = 60.0
+JOIN_SECONDS = 300.0  # and a rebalance: a worker that is no member of its group for longer ends, and is started again
 STALL_OF_SESSION = 0.8  # of the session timeout: a zombie must be gone before its partitions are somebody else's
 
 
@@ -77,7 +78,10 @@ def fail(where: str, error: BaseException) -> None:
     if isinstance(error, FloodError):
         log.error("%s", error)
         end_process(EXIT_FLOODED)
-    log.error("%s failed unexpectedly, ending: %s", where, traced(error))
+    if isinstance(error, OwnerChangedError):
+        log.error("%s, ending", error)
+    else:
+        log.error("%s failed unexpectedly, ending: %s", where, traced(error))
     end_process(EXIT_FAILED)
 
 
@@ -98,6 +102,7 @@ class StreamWorker:
         self._app: App | None = None
         self._runtime: Runtime | None = None
         self._watchers: list[asyncio.Task[None]] = []
+        self._membership = Membership(settings.instance_id, JOIN_SECONDS + settings.rebalance_timeout)
 
     @property
     def ready(self) -> bool:
@@ -113,6 +118,18 @@ class StreamWorker:
     def crash(self) -> BaseException | None:
         """Why Faust gave up, if it did."""
         return self._app.crash_reason if self._app is not None and self._app.crashed else None
+
+    @property
+    def group_problem(self) -> str | None:
+        """Why this worker does not belong to its group and never will, in a sentence."""
+        return self._consumer().group_problem(self._membership) if self._app is not None else None
+
+    def why_crashed(self) -> str:
+        """What to say of a crash: a sentence where its cause is known, else where it happened."""
+        if is_fenced(self.crash):
+            return self._membership.replaced()
+        assert self.crash is not None
+        return str(self.crash) if isinstance(self.crash, OtherFormError) else traced(self.crash)
 
     async def start(self) -> None:
         """Check the topics, join the group. Raises ``TopicsError``, or ``KafkaError`` if no broker answers."""
@@ -286,12 +303,7 @@ async def run_worker(settings: Settings, stages: Stages, history: HistoryWatch |
         await _start(worker, told_to_stop, history)
         if history is not None:
             following = asyncio.create_task(history.follow(refused.append))
-        while not (told_to_stop.is_set() or worker.crash or refused):
-            await _either(told_to_stop, 0.2)
-        if worker.crash is not None:
-            said = worker.crash if isinstance(worker.crash, OtherFormError) else traced(worker.crash)
-            log.error("the worker failed, ending: %s", said)
-            end_process(EXIT_FAILED)
+        await _work(worker, lambda: told_to_stop.is_set() or bool(refused))
         if refused:
             watchdog.end_within(settings.grace_seconds)
         await worker.stop()
@@ -303,6 +315,18 @@ async def run_worker(settings: Settings, stages: Stages, history: HistoryWatch |
             following.cancel()
         await page.stop()
         watchdog.stop()
+
+
+async def _work(worker: StreamWorker, done: Callable[[], bool]) -> None:
+    """Return when it is done. Ends the process if the worker failed, or belongs to its group no more."""
+    while not done() and worker.crash is None:
+        if problem := worker.group_problem:
+            log.error("%s; ending", problem)
+            end_process(EXIT_FAILED)
+        await asyncio.sleep(0.2)
+    if worker.crash is not None:
+        log.error("the worker failed, ending: %s", worker.why_crashed())
+        end_process(EXIT_FAILED)
 
 
 async def _start(worker: StreamWorker, told_to_stop: asyncio.Event, history: HistoryWatch | None) -> None:

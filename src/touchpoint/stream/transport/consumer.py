@@ -22,12 +22,13 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import ConsumerStoppedError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from touchpoint.stream.transport.batch import Batch
+from touchpoint.stream.transport.membership import Membership, is_fenced, join_again_by_member_id
 from touchpoint.stream.transport.offsets import OffsetTracker
 
 CHUNK = 2000
@@ -46,6 +47,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # look-ups queue behind a waiting fetch: Faust's 1.5 s is long
         consumer._isolation_level = "read_committed"  # what a producer aborted never happened (faust.md 4)
         return consumer
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        if self.app.conf.consumer_group_instance_id:
+            join_again_by_member_id(self._ensure_consumer()._coordinator)
 
 
 class Consumer(driver.Consumer):
@@ -66,6 +72,10 @@ class Consumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def group_problem(self, membership: Membership) -> str | None:
+        """Why we do not belong to the group and never will."""
+        return membership.problem(self._thread._consumer)
 
     # --- finishing and committing
 
@@ -234,6 +244,10 @@ class Consumer(driver.Consumer):
         except (ConsumerStoppedError, asyncio.CancelledError):
             if not self.app.should_stop:
                 raise
+        except KafkaError as error:
+            if not is_fenced(error):
+                raise
+            await self._stopped.wait()  # the worker's own watch of its group ends it, with a sentence
 
     async def _fetch_and_deliver(self) -> None:
         if not self.flow_active:
