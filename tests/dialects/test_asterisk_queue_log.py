@@ -8,6 +8,7 @@ import pytest
 from vendor_feed import events, fixture, items, kinds, said_of, translated
 
 from touchpoint.dialects import DIALECTS, Feed, Unknown
+from touchpoint.dialects.lines import Lines
 
 NAME = "asterisk-queue-log"
 CALL = "1366720320.303267"
@@ -166,3 +167,101 @@ def test_every_event_carries_the_dialect_and_the_feeds_source_and_tenant() -> No
 def test_it_declares_what_the_log_cannot_tell() -> None:
     can = DIALECTS[NAME].capabilities
     assert (can.hold, can.wrapup, can.ring, can.ordered, can.replayable) == (False, False, True, True, True)
+
+
+def test_who_goes_on_to_another_queue_after_the_agent_is_one_call() -> None:
+    lines = [
+        ENTERED, "115|c|q|PJSIP/201|CONNECT|15|x|5", "175|c|q|PJSIP/201|COMPLETEAGENT|15|60|1",
+        "176|c|billing|NONE|ENTERQUEUE||01632960960|1", "196|c|billing|PJSIP/305|CONNECT|20|y|4",
+        "316|c|billing|PJSIP/305|COMPLETECALLER|20|120|1",
+    ]  # fmt: skip
+    item = items(events(NAME, lines))["c"]
+    assert (item["queue_wait_ms"], item["talk_ms"], item["flags"]) == (35_000, 180_000, ["missing_start"])
+
+
+def test_a_call_that_leaves_its_last_queue_is_over_there_as_far_as_the_log_tells() -> None:
+    item = items(events(NAME, [ENTERED, "160|c|q|NONE|EXITWITHTIMEOUT|1|1|60"]))["c"]
+    assert (item["end_reason"], item["flags"], item["queue_wait_ms"]) == ("timeout", ["missing_start"], 60_000)
+
+
+CONSULT = [
+    ENTERED, "112|c|q|PJSIP/209|CONNECT|12|x|11",
+    "200|asks|billing|NONE|ENTERQUEUE||209|1",
+]  # fmt: skip
+
+
+def test_an_agent_who_asks_in_another_queue_is_no_customer() -> None:
+    said = events(NAME, CONSULT)
+    assert said[-1]["data"] == {"direction": "internal", "queue": "billing"}
+
+
+def test_what_an_agent_asked_becomes_a_part_of_the_call_that_they_transfer() -> None:
+    lines = [
+        *CONSULT, "207|asks|billing|PJSIP/351|CONNECT|7|y|6",
+        "232|c|q|PJSIP/209|ATTENDEDTRANSFER|BRIDGE|3f1a-77|12|120|1",
+        "411|asks|billing|PJSIP/351|COMPLETEAGENT|7|204|1",
+    ]  # fmt: skip
+    found = items(events(NAME, lines))
+    assert list(found) == ["c"]
+    agents = [(who, length) for kind, who, length, _ in kinds(found["c"]) if kind == "with_agent"]
+    assert agents == [("PJSIP/209", 120_000), ("PJSIP/351", 179_000)]
+
+
+def test_a_caller_who_is_transferred_while_the_other_queue_has_not_answered_waits_there() -> None:
+    lines = [
+        *CONSULT, "205|c|q|PJSIP/209|ATTENDEDTRANSFER|BRIDGE|3f1a-77|12|93|1",
+        "215|asks|billing|PJSIP/351|CONNECT|15|y|6", "275|asks|billing|PJSIP/351|COMPLETECALLER|15|60|1",
+    ]  # fmt: skip
+    found = items(events(NAME, lines))
+    assert list(found) == ["c"]
+    assert [(kind, length) for kind, _, length, _ in kinds(found["c"]) if kind in ("queue", "with_agent")] == [
+        ("queue", 12_000), ("with_agent", 93_000), ("queue", 10_000), ("with_agent", 60_000),
+    ]  # fmt: skip
+
+
+def test_agents_phones_are_configuration_where_the_log_has_not_named_them() -> None:
+    lines = Lines(agents=("PJSIP/2??", "2??"))
+    (said,) = events(NAME, ["200|asks|billing|NONE|ENTERQUEUE||209|1"], Feed(lines=lines))
+    assert said["data"]["direction"] == "internal"
+
+
+ROW = '"time":"2026-01-05 09:03:20.5","callid":"c","queuename":"q","agent":"PJSIP/2","event":"ATTENDEDTRANSFER"'
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        f'{{{ROW},"data1":"LINK","data2":"a","data3":"b","data4":"20","data5":"180|1"}}',
+        f'{{{ROW},"data":"LINK|a|b|20|180|1","data1":null}}',
+        f'{{{ROW},"data":null,"data1":"LINK|a|b|20|180|1","data2":"NULL"}}',
+        '\ufeff{{{},"DATA1":"LINK|a|b|20|180|1"}}'.format(ROW.upper().replace('Q"', 'q"')),
+        (
+            "time,callid,queuename,agent,event,data1,data2,data3,data4,data5\n"
+            "2026-01-05 09:03:20.5,c,q,PJSIP/2,ATTENDEDTRANSFER,LINK,a,b,20,180|1"
+        ),
+        (
+            '"id";"time";"callid";"queuename";"agent";"event";"data1";"data2";"data3";"data4";"data5"\n'
+            '7;"2026-01-05 09:03:20.5";"c";"q";"PJSIP/2";"ATTENDEDTRANSFER";"LINK";"a";"b";"20";"180|1"'
+        ),
+    ],
+)
+def test_a_row_of_the_realtime_table_is_the_line_of_the_file(row: str) -> None:
+    (said,) = events(NAME, [line + "\n" for line in row.split("\n")])
+    assert said["data"]["reported"] == {"connected_ms": 180_000}
+    assert said["data"]["ext"] == {"method": "LINK", "target": "a|b"}
+
+
+def test_the_hour_that_comes_twice_is_read_by_the_order_of_the_file() -> None:
+    stamps = ["01:59:40.1", "01:00:10.3", "01:05:10.4", "02:00:00.0"]
+    rows = [
+        f'{{"time":"2026-10-25 {stamp}","callid":"c","queuename":"q","agent":"A","event":"RINGNOANSWER","data1":"0"}}'
+        for stamp in stamps
+    ]
+    said = events(NAME, rows, Feed(zone=ZoneInfo("Europe/London")))
+    assert [each["time"][11:19] for each in said][::2] == ["00:59:40", "01:00:10", "01:05:10", "02:00:00"]
+
+
+def test_a_clock_that_is_set_back_changes_no_order_and_is_flagged() -> None:
+    lines = ["103|c|q|NONE|ENTERQUEUE||01632960793|1", "100|c|q|NONE|ABANDON|1|1|12"]
+    item = items(events(NAME, lines))["c"]
+    assert (item["abandoned"], "clock_skew" in item["flags"], item["ended_at"][17:]) == ("in_queue", True, "43Z")

@@ -1,6 +1,7 @@
 """Asterisk's queue_log: `time|callid|queue|agent|EVENT|data...`, one line an event.
 
-The same as rows of the realtime table: JSON objects `time callid queuename agent event data1 ... data5`.
+The same as rows of the realtime table, as JSON objects or CSV: `time callid queuename agent event data1 ... data5`.
+Remembered: which agent a number is and what they are connected to, and calls that became a part of another.
 The mapping: docs/capture/asterisk-queue-log.md.
 """
 
@@ -12,7 +13,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, agent, event, instant, micros, seconds
+from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, agent, event, instant
+from touchpoint.dialects.feed_time import ItemTime, stamp_micros
+from touchpoint.dialects.lines import number_of
+from touchpoint.dialects.reading import lowered, table_or_lines
 from touchpoint.stitching.facts import SECOND, Micros
 from touchpoint.stitching.limits import Capabilities
 
@@ -37,14 +41,20 @@ class Row(NamedTuple):
     data: list[str]
 
 
+_COLUMNS = ("time", "callid", "event")
+
+
 def read(stream: Iterable[bytes]) -> Iterator[Any]:
-    """Lines, as text; a line that is a JSON object is a row of the realtime table."""
-    for raw in stream:
-        line = raw.decode("utf-8", "replace").strip("\r\n\x00 ")
-        if not line:
+    """Lines, as text; JSON objects, and lines of CSV under a header, are rows of the realtime table."""
+    for line in table_or_lines(stream, _COLUMNS):
+        if not isinstance(line, bytes):
+            yield line
+            continue
+        text = line.decode("utf-8", "replace").strip("\r\n\x00 ")
+        if not text:
             continue
         try:
-            yield orjson.loads(raw) if line.startswith("{") else line
+            yield orjson.loads(text) if text.startswith("{") else text
         except orjson.JSONDecodeError:
             yield Unknown("not JSON")
 
@@ -64,53 +74,54 @@ def rules(record: Any, feed: Feed) -> list[Event] | Unknown:
 
 def _row(record: Any, feed: Feed) -> Row | Unknown:
     if isinstance(record, dict):
-        fields = [str(record.get(name) or "") for name in ("time", "callid", "queuename", "agent", "event")]
-        rest = str(record.get("data") or "").split("|") if "data" in record else _columns(record)
-    else:
+        row = lowered(record)
+        fields = [_value(row.get(name)) for name in ("time", "callid", "queuename", "agent", "event")]
+        fields[2] = fields[2] or _value(row.get("queue"))
+        # Asterisk splits the text into five columns of which the last keeps what is left, bars and all (main/logger.c)
+        columns = [_value(row.get(f"data{n}")) for n in range(1, 6)]
+        rest = (_value(row.get("data")) or "|".join(columns).rstrip("|")).split("|")
+    elif isinstance(record, str):
         fields, rest = (parts := record.split("|"))[:5], parts[5:]
+    else:
+        return Unknown("neither a line nor a row of the table")
     if len(fields) < 5 or not fields[4]:
         return Unknown("a line of less than five fields: cut off while it was written?")
     stamp, call, queue, who, name = fields
     # the file has seconds since 1970; the realtime table a date and time, local unless logger.conf says otherwise
-    time = seconds(stamp) if stamp.replace(".", "").isdigit() else micros(stamp, feed.zone)
+    time = stamp_micros(stamp, feed)
     return Row(time, stamp, call, queue, None if who in ("", "NONE") else who, name.upper(), rest)
 
 
-def _columns(record: dict[str, Any]) -> list[str]:
-    columns = [str(record.get(f"data{n}") or "") for n in range(1, 6)]
-    while columns and not columns[-1]:
-        columns.pop()
-    return columns
+def _value(column: Any) -> str:
+    """A column's text; NULL, as databases export it, is none."""
+    text = "" if column is None else str(column)
+    return "" if text in ("NULL", "\\N") else text
 
 
 class _Told:
-    """A row's events. Their sequence is the file's order: the row's second, its place in that, theirs in the row."""
+    """A row's events, in the file's order. A call that became a part of another is told as a part of that."""
 
     def __init__(self, row: Row, feed: Feed) -> None:
-        self.row = row
-        self.feed = feed
+        self.row, self.memory, self.lines = row, feed.memory, feed.lines
         self.agent = agent(row.agent)
         said = "|".join((instant(row.time), row.call, row.queue, row.agent or "", row.event, *row.data))
         self._id = f"{row.call[:60]}/{row.event[:24]}/{hashlib.sha256(said.encode()).hexdigest()[:24]}"
-        second = row.time // SECOND
-        last, place = feed.memory.get("place", (0, 0))
-        self._place = place + 1 if last == second else 0
-        feed.memory.put("place", (second, self._place))
-        self._second = second
+        self.item: str = feed.memory.get(("part of", row.call), row.call)
+        self.at = ItemTime(self.item, row.time, feed, SECOND)
         self.events: list[Event] = []
 
-    def say(self, verb: str, time: Micros | None = None, **data: Any) -> _Told:
-        row = self.row
-        sequence = f"{self._second:011d}.{self._place:05d}.{len(self.events)}"
-        at = row.time if time is None else time
-        self.events.append(event(f"call.{verb}", at, row.call, f"{self._id}/{verb}", data, sequence=sequence))
+    def say(self, verb: str, time: Micros | None = None, *, item: str | None = None, **data: Any) -> _Told:
+        at = self.at.time if time is None else time
+        sequence = self.at.sequence(len(self.events))
+        made = event(f"call.{verb}", at, item or self.item, f"{self._id}/{verb}", data, sequence=sequence)
+        self.events.append(self.at.mark(made))
         return self
 
     def rang(self, length: Micros) -> _Told:
         """A ring of which only the length is told; it does not begin before the same agent's last one ended."""
         key = ("rang", self.row.call, self.row.agent)
-        begun = max(self.row.time - length, self.feed.memory.get(key, 0))
-        self.feed.memory.put(key, self.row.time)
+        begun = max(self.at.time - length, self.memory.get(key, 0))
+        self.memory.put(key, self.at.time)
         return self.say("alerting", begun, resource=self.agent, queue=self.row.queue)
 
     def text(self, n: int) -> str | None:
@@ -122,8 +133,24 @@ class _Told:
 
 
 def _entered(told: _Told) -> list[Event]:
-    party = {"address": told.text(1), "name": "|".join(told.row.data[3:])}
+    """A caller, or an agent who asks in another queue while their own caller waits: that is nobody's contact."""
+    caller = told.text(1)
+    if told.item != told.row.call:  # transferred: the caller waits in the queue that the agent asked
+        return told.say("queued", queue=told.row.queue).events
+    if _is_agent(told, caller):
+        told.memory.put(("asks", caller), (told.row.call, told.row.queue, None))
+        told.memory.put(("asked by", told.row.call), caller)
+        return told.say("queued", direction="internal", queue=told.row.queue).events
+    party = {"address": caller, "name": "|".join(told.row.data[3:])}
     return told.say("queued", direction="inbound", queue=told.row.queue, party=party).events
+
+
+def _is_agent(told: _Told, caller: str | None) -> bool:
+    """Whether a caller's number is that of an agent's phone: as configured, or as a member's whom the log has named."""
+    if not caller:
+        return False
+    known = told.lines.is_ours(None, caller)
+    return bool(told.memory.get(("member", caller))) if known is None else known
 
 
 def _left(told: _Told) -> list[Event]:
@@ -149,17 +176,33 @@ def _dumped(told: _Told) -> list[Event]:
 def _connected(told: _Told) -> list[Event]:
     if told.agent is None:
         raise ValueError("CONNECT without an agent")
+    _note_member(told)
+    for number, asked in _asking(told):
+        told.memory.put(("asks", number), (*asked[:2], told.row.agent))
     told.rang((told.number(2) or 0) * SECOND)  # whole seconds here; `holdtime`, the first field, includes the ring
     return told.say("answered", resource=told.agent, queue=told.row.queue).events
 
 
+def _note_member(told: _Told) -> None:
+    number = number_of(told.row.agent)
+    if number is not None:
+        told.memory.put(("member", number), told.row.agent)
+
+
+def _asking(told: _Told) -> Iterator[tuple[str, Any]]:
+    """The agent who asks by this call, if one does: their number, and what they ask."""
+    number = told.memory.get(("asked by", told.row.call))
+    asked = told.memory.get(("asks", number)) if number is not None else None
+    if asked is not None and asked[0] == told.row.call:
+        yield number, asked
+
+
 def _completed(told: _Told) -> list[Event]:
+    """`COMPLETEAGENT` ends the agent's part: with option c of Queue(), or a redirect, the caller goes on."""
     talked = _connected_ms(told.number(1))
     if told.row.event == "COMPLETECALLER":
-        told.say("disconnected", by="customer").say("released", resource=told.agent, reported=talked)
-    else:
-        told.say("released", resource=told.agent, reported=talked).say("disconnected", by="agent")
-    return told.say("ended", reason=told.row.event.lower()).events
+        told.say("disconnected", by="customer")
+    return told.say("released", resource=told.agent, reason=told.row.event.lower(), reported=talked).events
 
 
 def _blind(told: _Told) -> list[Event]:
@@ -169,10 +212,24 @@ def _blind(told: _Told) -> list[Event]:
 
 
 def _attended(told: _Told) -> list[Event]:
-    """The figures are counted from the end: `LINK` names two channels where `BRIDGE` and `APP` name one thing."""
+    """The figures are counted from the end: `LINK` names two channels where `BRIDGE` and `APP` name one thing.
+
+    If the agent had asked in another queue, what they asked becomes a part of this call: its agent is connected from
+    now on, or its queue is the caller's.
+    """
+    _note_member(told)
     reported = _connected_ms(told.number(-2))
     ext = {"method": told.text(0), "target": "|".join(told.row.data[1:-3])}
-    return told.say("transferred", resource=told.agent, kind="attended", reported=reported, ext=ext).events
+    asked = told.memory.pop(("asks", number_of(told.row.agent)))
+    if asked is None or asked[0] == told.row.call:
+        return told.say("transferred", resource=told.agent, kind="attended", reported=reported, ext=ext).events
+    call, queue, who = asked
+    told.memory.put(("part of", call), told.item)
+    to = {"resource": agent(who)} if who is not None else {"queue": queue}
+    told.say("alias", item=call, to=told.item)
+    if who is not None:
+        told.say("consult_answered", resource=told.agent, to=to)
+    return told.say("transferred", resource=told.agent, kind="attended", to=to, reported=reported, ext=ext).events
 
 
 def _connected_ms(length: int | None) -> dict[str, int] | None:
@@ -196,7 +253,7 @@ _RULES: dict[str, Callable[[_Told], list[Event]]] = {
 
 DIALECT = Dialect(
     name="asterisk-queue-log",
-    capabilities=Capabilities(hold=False, wrapup=False, resolution=SECOND),
+    capabilities=Capabilities(hold=False, wrapup=False, messages=False, outside=False, resolution=SECOND),
     read=read,
     rules=rules,
 )

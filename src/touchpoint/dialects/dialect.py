@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from touchpoint.dialects.lines import Lines
 from touchpoint.dialects.memory import Memory
 from touchpoint.stitching.facts import SECOND, Micros
 from touchpoint.stitching.limits import Capabilities
@@ -39,7 +40,7 @@ class Feed:
 
     `source`: the events' `source`, where the records do not name their system; it must be the same for live capture
     and backfill. `zone`: of stamps that are local time. `own`: the organisation's mail addresses as
-    `mailto:` URIs, and `@domain` for all of a domain.
+    `mailto:` URIs, and `@domain` for all of a domain. `lines`: which channels and numbers of a phone system are ours.
     """
 
     source: str | None = None
@@ -47,6 +48,7 @@ class Feed:
     zone: tzinfo = UTC
     memory: Memory = field(default_factory=Memory)
     own: frozenset[str] = frozenset()
+    lines: Lines = Lines()  # noqa: RUF009 - a NamedTuple is immutable
 
     def is_own(self, address: str) -> bool:
         """Whether a mail address in lower case is the organisation's."""

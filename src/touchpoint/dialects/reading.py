@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
@@ -91,6 +92,52 @@ def packets_or_json(stream: Iterable[bytes], decode: Callable[[str], str] = str)
     first = first.removeprefix(BYTE_ORDER_MARK)
     again = chain([first], lines)
     yield from json_records(again) if first.lstrip()[:1] in (b"{", b"[") else packets(again, decode)
+
+
+def table_or_lines(stream: Iterable[bytes], columns: Iterable[str]) -> Iterator[Any]:
+    """Rows of CSV as objects, where the first line is a header that names these columns; else the lines as they are."""
+    lines = iter(stream)
+    first = next((line for line in lines if line.removeprefix(BYTE_ORDER_MARK).strip()), None)
+    if first is None:
+        return
+    first = first.removeprefix(BYTE_ORDER_MARK)
+    again = chain([first], lines)
+    names = _header(first)
+    if set(columns) <= set(names):
+        yield from table_rows(again)
+    else:
+        yield from again
+
+
+def _header(line: bytes) -> list[str]:
+    text = line.decode("utf-8", "replace").strip()
+    return [name.strip().strip('"').lower() for name in text.split(_separator(text))]
+
+
+def _separator(header: str) -> str:
+    """Tables are exported with commas, semicolons or tabs."""
+    return max(",;\t", key=header.count)
+
+
+def table_rows(stream: Iterable[bytes]) -> Iterator[dict[str, str] | Unknown]:
+    """Rows of CSV under a header, by the header's names in lower case; a row of another length is an `Unknown`."""
+    lines = iter(stream)
+    header = next(lines, b"")
+    names = _header(header)
+    separator = _separator(header.decode("utf-8", "replace"))
+    found = csv.reader((line.decode("utf-8", "replace").replace("\x00", "") for line in lines), delimiter=separator)
+    while True:
+        try:
+            row = next(found)
+        except csv.Error:
+            yield Unknown("not a row of CSV")
+            continue
+        except StopIteration:
+            return
+        if len(row) == len(names):
+            yield dict(zip(names, row, strict=True))
+        elif row:
+            yield Unknown(f"a row of {len(row)} columns where the header has {len(names)}")
 
 
 def lowered(value: Any) -> Any:

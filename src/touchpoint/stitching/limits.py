@@ -32,6 +32,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     ring: bool = True
     transfer: bool = True  # says where a transfer went
     messages: bool = True  # tells each message of a chat
+    outside: bool = True  # tells what becomes of a call outside of its queues
     ends: bool = True  # tells when a queue or an agent's part ends, so that silence does not
     ordered: bool = True  # events carry `sequence`
     replayable: bool = True  # the source still has what was missed

@@ -84,9 +84,15 @@ def _quiet_end(line: Timeline, facts: list[Fact]) -> Micros | None:
     if line.like == "email":
         sent = [f.time for f in facts if f.verb == "sent" and f.data.get("kind", "reply") in ("reply", "new")]
         return max(ends + sent) if sent else None
-    if routing and not any(span.type == "with_agent" for span in line.spans):
+    if routing and not any(span.type == "with_agent" for span in line.spans) and not _only_queues(line, facts):
         return None  # "every agent ended" needs an agent: who had none yet is still being routed
     return max(ends, default=None)
+
+
+def _only_queues(line: Timeline, facts: list[Fact]) -> bool:
+    """Whether the item left a queue, and no source of it would tell what became of it."""
+    left = any(span.type == "queue" for span in line.spans)
+    return left and not any(line.limits.capability(fact.dialect).outside for fact in facts)
 
 
 def _drop_late_wrapups(line: Timeline) -> None:

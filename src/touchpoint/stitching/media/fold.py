@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from operator import attrgetter
 
-from touchpoint.stitching.facts import UNREADABLE, Fact, Micros
+from touchpoint.stitching.facts import SECOND, UNREADABLE, Fact, Micros
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.media.abandonment import decide_without_disconnect
 from touchpoint.stitching.media.claims import believed
@@ -43,6 +43,8 @@ def fold(
     flags: set[Flag] = set()
     if any(fact.verb == UNREADABLE for fact in facts):
         facts = _readable(facts, flags)
+    if any(fact.recorded is not None and fact.time - fact.recorded >= SECOND for fact in facts):
+        flags.add(Flag.CLOCK_SKEW)  # recorded before it happened: a clock was set back
     if truncated or is_truncated(facts, limits):
         flags.add(Flag.TRUNCATED)
         facts = within_limit(facts, limits)
