@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
 from touchpoint.capture.metrics import METRICS as CAPTURE_METRICS
-from touchpoint.sections import ChannelSettings, DialectTopic, LimitSettings, Span, TopicSettings
+from touchpoint.sections import ChannelSettings, DialectTopic, LimitSettings, LineSettings, Span, TopicSettings
 from touchpoint.settings import PREFIX, Settings
 from touchpoint.stitching.facts import DAY, HOUR, MINUTE, SECOND
 from touchpoint.stream.metrics import METRICS
@@ -44,6 +44,11 @@ TOPICS = """
 In `TOUCHPOINT_TOPICS`, by the topic's name without the prefix (of a topic with a dialect its full name), as JSON; in
 the file as `[topics.calls]`: [what it is for](../operations.md#who-may-say-what).
 """
+LINES = """
+## Whose call it is
+
+[What it is for](../capture/README.md#whose-call-it-is); in the file as `[lines]`.
+"""
 LIMITS = """
 ## Limits
 
@@ -72,7 +77,8 @@ CAPTURE = """
 def settings_page() -> str:
     """The text of settings.md."""
     return "\n".join([SETTINGS + "\n".join(_tables()), CHANNELS, *_table("", ChannelSettings),
-                      DIALECT_TOPICS, *_table("", DialectTopic), TOPICS, *_table("", TopicSettings), LIMITS,
+                      DIALECT_TOPICS, *_table("", DialectTopic), TOPICS, *_table("", TopicSettings), LINES,
+                      *_table(PREFIX + "LINES__", LineSettings), LIMITS,
                       *_table(PREFIX + "LIMITS__", LimitSettings)]) + "\n"  # fmt: skip
 
 
@@ -94,7 +100,7 @@ def _tables() -> Iterator[str]:
     for title, name in SECTION.findall(body[: body.index("@classmethod")]):
         if title:
             groups[title] = []
-        elif name in Settings.model_fields and name not in ("limits", "model_config"):
+        elif name in Settings.model_fields and name not in ("limits", "lines", "model_config"):
             list(groups.values())[-1].append(name)
     for title, names in groups.items():
         yield f"\n## {title}\n"

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from pydantic.fields import FieldInfo
 from pydantic_settings import NoDecode
 
-from touchpoint.dialects import DIALECTS
+from touchpoint.dialects import DIALECTS, Lines
 from touchpoint.stitching.facts import DAY, HOUR, MINUTE, SECOND, Micros
 from touchpoint.stitching.limits import CHANNELS, DEFAULT, KNOWN, ChannelLimits, Profile
 
@@ -140,6 +140,21 @@ class TopicSettings(Section):
     """the only tenants that its events may have; unset: any"""
     identity: Identifies = "all"
     """what counts of the `party` of its events: all; its address only; or none of it"""
+
+
+class LineSettings(Section):
+    """Which side of a phone system is ours, for Asterisk and FreeSWITCH; patterns with * and ?, with commas between."""
+
+    agents: Texts = ()
+    """interfaces or numbers of agents' phones, such as PJSIP/3??, 3??; who calls from one is no customer"""
+    trunks: Texts = ()
+    """interfaces of trunks, such as PJSIP/carrier*; who comes in by one is a customer"""
+    numbers: Texts = ()
+    """our own numbers, such as +4420794600*; who dials one calls us"""
+
+    def lines(self) -> Lines:
+        """As dialects read them."""
+        return Lines(self.agents, self.trunks, self.numbers)
 
 
 class LimitSettings(Section):

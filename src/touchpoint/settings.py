@@ -33,7 +33,15 @@ from touchpoint.dialects import CAPABILITIES
 from touchpoint.events.addresses import party_address
 from touchpoint.events.numbers import NumberPlan
 from touchpoint.events.schema import TOPICS
-from touchpoint.sections import ChannelSettings, DialectTopic, LimitSettings, Texts, TopicSettings, as_texts
+from touchpoint.sections import (
+    ChannelSettings,
+    DialectTopic,
+    LimitSettings,
+    LineSettings,
+    Texts,
+    TopicSettings,
+    as_texts,
+)
 from touchpoint.stitching.limits import CHANNELS, Limits
 from touchpoint.tls import client_context
 
@@ -118,6 +126,8 @@ class Settings(BaseSettings):
     topics: Mapping[str, TopicSettings] = {}
     """what the events of an input topic may say, as JSON: {"calls": {"tenants": ["acme"], "identity": "address"}}"""
     limits: LimitSettings = LimitSettings()
+
+    lines: LineSettings = LineSettings()
 
     # Capture
     capture_password: SecretStr | None = None

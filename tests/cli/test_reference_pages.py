@@ -10,7 +10,7 @@ import pytest
 
 from touchpoint.capture.metrics import METRICS as CAPTURE_METRICS
 from touchpoint.cli import COMMANDS
-from touchpoint.sections import ChannelSettings, DialectTopic, LimitSettings, TopicSettings
+from touchpoint.sections import ChannelSettings, DialectTopic, LimitSettings, LineSettings, TopicSettings
 from touchpoint.settings import PREFIX, Settings
 from touchpoint.stream.metrics import METRICS
 
@@ -25,8 +25,9 @@ def test_the_page_is_what_the_code_generates(page: str) -> None:
 
 def test_every_setting_and_every_metric_has_its_line_with_words() -> None:
     text = (REFERENCE / "settings.md").read_text()
-    names = [PREFIX + name.upper() for name in Settings.model_fields if name != "limits"]
+    names = [PREFIX + name.upper() for name in Settings.model_fields if name not in ("limits", "lines")]
     names += [f"{PREFIX}LIMITS__{name.upper()}" for name in LimitSettings.model_fields]
+    names += [f"{PREFIX}LINES__{name.upper()}" for name in LineSettings.model_fields]
     names += [*ChannelSettings.model_fields, *DialectTopic.model_fields, *TopicSettings.model_fields]
     assert [name for name in names if text.count(f"| `{name}` |") != 1] == []
     assert "None" not in text
@@ -44,6 +45,7 @@ def test_what_a_page_names_exists(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
     settings = {PREFIX + name.upper() for name in Settings.model_fields} | {PREFIX + "CONFIG"}
     settings |= {f"{PREFIX}LIMITS__{name.upper()}" for name in LimitSettings.model_fields}
+    settings |= {f"{PREFIX}LINES__{name.upper()}" for name in LineSettings.model_fields}
     assert set(re.findall(rf"\b{PREFIX}[A-Z_]+[A-Z]", text)) <= settings
     every = {m.name: m.kind for m in METRICS} | {m.name: m.kind for m in CAPTURE_METRICS}
     metrics = {name + ("_total" if kind == "counter" else "") for name, kind in every.items()}

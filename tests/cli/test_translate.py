@@ -68,8 +68,9 @@ def test_records_that_are_not_understood_are_counted_and_fail_only_if_they_name_
 ) -> None:
     done = translate("-", given=f"{LOG}1|{call}|q|NONE|NEWS|x\n2|{call}|q|NONE|NEWS|y\n")
     assert done.returncode == status
-    assert done.stderr.startswith("2 not understood: event 'NEWS' is not known")
-    assert len(done.stdout.splitlines()) == 6
+    kept = "" if status else " (of no media item)"
+    assert done.stderr == f"2 not understood{kept}, the first is record 4: event 'NEWS' is not known\n"
+    assert len(done.stdout.splitlines()) == 5
 
 
 @pytest.mark.parametrize(
@@ -103,3 +104,16 @@ def test_a_capture_through_translate_and_stitch_has_the_durations_that_its_sourc
     items = [item for line in stitched.stdout.splitlines() for item in orjson.loads(line)["media_items"]]
     found = [sum(item[name] or 0 for item in items) / 1000 for name in ("talk_ms", "hold_ms", "acw_ms")]
     assert found == [talk, hold, acw]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_file_of_another_system_is_said_to_be_that(dialect: str) -> None:
+    """Each dialect says what it reads when nothing of a file becomes an event."""
+    done = touchpoint("translate", "--dialect", dialect, "-", given="Dear Sir or Madam\n\nplease find attached\n")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{dialect} reads {DIALECTS[dialect].reads}" in done.stderr
+
+
+def test_an_empty_file_is_no_mistake() -> None:
+    done = translate("-", given="\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -160,7 +160,7 @@ def test_an_unknown_name_in_it_is_all_that_a_cause_quotes() -> None:
 
 def test_every_event_carries_the_dialect_and_the_feeds_source_and_tenant() -> None:
     (said,) = events(NAME, ["100|c|q|NONE|EXITEMPTY|1|1|2"], Feed("/pbx/london", "acme"))
-    assert [said[name] for name in ("dialect", "source", "tenant")] == [NAME, "/pbx/london", "acme"]
+    assert [said[name] for name in ("dialect", "source", "tenant")] == [f"{NAME}/2", "/pbx/london", "acme"]
     assert said_of([said], "queue", "reason") == [("dequeued", "q", "empty")]
 
 

@@ -57,3 +57,21 @@ def test_what_is_not_understood_is_said(line: str) -> None:
     (said,) = translated(NAME, [line])
     assert isinstance(said, Unknown)
     assert said.dead_letter
+
+
+def received(file: str, pages: int, jobtime: str, conntime: str, reason: str = "") -> str:
+    fields = ["01/05/26 09:00", "RECV", "000000400", "ttyS0", file, "", "fax", "01632960000", "+44 1632 960941"]
+    return "\t".join([*fields, "12345", str(pages), jobtime, conntime, f'"{reason}"', '"ACME"', '"01632960941"'])
+
+
+def test_documents_of_one_session_add_up_however_often_a_line_is_read() -> None:
+    lines = [received("fax1.tif", 2, "1:10", "1:05"), received("fax2.tif", 3, "2:20", "2:15")]
+    for each in (lines, [*lines, *lines], [lines[0], lines[0], lines[1]]):
+        item = items(events(NAME, [line + "\n" for line in each]))["2026-01-05/000000400"]
+        assert (item["pages"], item["ended_at"], item["end_reason"]) == (5, "2026-01-05T09:02:20Z", "complete")
+
+
+def test_documents_whose_times_are_their_own_follow_each_other() -> None:
+    lines = [received("fax1.tif", 2, "1:10", "1:05"), received("fax2.tif", 3, "0:40", "0:40")]
+    item = items(events(NAME, [line + "\n" for line in lines]))["2026-01-05/000000400"]
+    assert (item["pages"], item["ended_at"]) == (5, "2026-01-05T09:01:50Z")

@@ -157,7 +157,7 @@ def test_facts_carry_what_the_declaration_says_of_their_source() -> None:
     stage = feed({}, source="/pbx/london", tenant="acme", zone="America/New_York")
     rows = b'{"time": "2026-02-02 03:00:00", "callid": "c1", "queuename": "q", "agent": "NONE", "event": "ABANDON"}'
     (fact,) = facts_in(stage.apply([record(0, rows)], NOW))
-    assert (fact.source, fact.tenant, fact.dialect) == ("/pbx/london", "acme", "asterisk-queue-log")
+    assert (fact.source, fact.tenant, fact.dialect) == ("/pbx/london", "acme", "asterisk-queue-log/2")
     assert fact.time == 1_770_019_200 * SECOND, "03:00 in New York is 08:00 UTC"
 
 

@@ -91,7 +91,7 @@ def capture(
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # ten lines a second while a broker is away
     way = Way(to == "kafka", state, heartbeat, metrics_port)
     try:
-        asyncio.run(run(KINDS[kind], Feed(**feed), way, settings, source))
+        asyncio.run(run(KINDS[kind], Feed(**feed, lines=settings.lines.lines()), way, settings, source))
     except SourceError as error:
         raise CliError(str(error)) from None
     except KafkaConnectionError:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import sys
 import zlib
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from gzip import BadGzipFile
 from operator import itemgetter
 from typing import Annotated, Any
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import orjson
 import typer
 
-from touchpoint.cli.errors import CliError
+from touchpoint.cli.errors import CliError, configuration
 from touchpoint.cli.stitch import bounded, opened
 from touchpoint.dialects import DIALECTS, Dialect, Feed, Unknown
 from touchpoint.events.masking import mask
@@ -41,7 +41,8 @@ def translate(
 
     Prints canonical events as JSON lines in their order. Records that are not understood are counted on standard error.
 
-    Exit status: 0; 1 if a record that names a media item was not understood; 2 for wrong usage.
+    Exit status: 0; 1 if a record that names a media item was not understood, or no event came of the input; 2 for
+    wrong usage.
 
     Examples:
 
@@ -54,14 +55,35 @@ def translate(
         raise CliError(f"--dialect {dialect!r} is not known; choose one of {', '.join(DIALECTS)}", status=2)
     if files.count("-") > 1:
         raise CliError("-: standard input can be read once", status=2)
-    feed = Feed(source, tenant, zone_of(zone), own=own_of(own))
-    missed: Counter[Unknown] = Counter()
-    write(events_of(files, chosen, feed, missed))
-    for unknown, count in missed.most_common():
+    feed = Feed(source, tenant, zone_of(zone), own=own_of(own), lines=configuration().lines.lines())
+    told = Told()
+    made = write(events_of(files, chosen, feed, told))
+    for unknown, (count, first) in sorted(told.missed.items(), key=lambda each: -each[1][0]):
         kept = "" if unknown.dead_letter else " (of no media item)"
-        print(f"{count} not understood: {mask(unknown.reason)}{kept}", file=sys.stderr)
-    if any(unknown.dead_letter for unknown in missed):
+        print(f"{count} not understood{kept}, the first is record {first}: {mask(unknown.reason)}", file=sys.stderr)
+    if not made and told.size:
+        print(f"no event: {told.records} records were read; {chosen.name} reads {chosen.reads}", file=sys.stderr)
+    if any(unknown.dead_letter for unknown in told.missed) or (not made and told.size):
         raise typer.Exit(1)
+
+
+@dataclass
+class Told:
+    """What was read beside events: records that were not understood, each with how many and the number of the first."""
+
+    missed: dict[Unknown, tuple[int, int]] = field(default_factory=dict)
+    records: int = 0
+    size: int = 0
+
+    def note(self, unknown: Unknown) -> None:
+        count, first = self.missed.get(unknown, (0, self.records))
+        self.missed[unknown] = (count + 1, first)
+
+    def counted(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """The lines, counting what is not blank of them."""
+        for line in lines:
+            self.size += len(line.strip())
+            yield line
 
 
 def zone_of(name: str) -> ZoneInfo:
@@ -81,15 +103,16 @@ def own_of(addresses: Iterable[str] | None) -> frozenset[str]:
     return frozenset(each if each.startswith("@") else f"mailto:{each}" for each in found)
 
 
-def events_of(files: Iterable[str], dialect: Dialect, feed: Feed, missed: Counter[Unknown]) -> Iterable[dict[str, Any]]:
+def events_of(files: Iterable[str], dialect: Dialect, feed: Feed, told: Told) -> Iterable[dict[str, Any]]:
     """The events of every record in the feed's order. Raises CliError for a file that cannot be read."""
     for name in files:
         try:
             with opened(name) as lines:
-                for record in dialect.read(bounded(lines)):
+                for record in dialect.read(told.counted(bounded(lines))):
+                    told.records += 1
                     said = dialect.translate(record, feed)
                     if isinstance(said, Unknown):
-                        missed[said] += 1
+                        told.note(said)
                     else:
                         yield from said
         except (EOFError, zlib.error, BadGzipFile) as error:
@@ -98,10 +121,11 @@ def events_of(files: Iterable[str], dialect: Dialect, feed: Feed, missed: Counte
             raise CliError(f"{name}: cannot be read: {error.strerror}", status=2) from None
 
 
-def write(events: Iterable[dict[str, Any]]) -> None:
-    """Events as JSON lines, in the order of their times; of equal times, in that of the feed."""
+def write(events: Iterable[dict[str, Any]]) -> int:
+    """Events as JSON lines, in the order of their times; of equal times, in that of the feed. Returns how many."""
     # as text: the bytes that orjson gives keep the room that it took to make them
     lines = [(event["time"], orjson.dumps(event).decode()) for event in events]
     lines.sort(key=itemgetter(0))
     sys.stdout.buffer.writelines(line.encode() + b"\n" for _, line in lines)
     sys.stdout.buffer.flush()
+    return len(lines)

@@ -181,7 +181,7 @@ def _reader(settings: Settings) -> Callable[[ConsumerRecord], list[Verdict]]:
             return [decoder.decode(record.value, record.headers, record.key)]
         place = record.topic, record.partition
         if place not in partitions:
-            partitions[place] = Translation(declared, decoder, limits.own_addresses)
+            partitions[place] = Translation(declared, decoder, limits.own_addresses, lines=settings.lines.lines())
         return partitions[place].verdicts(record.value, record.headers, record.key)
 
     return verdicts

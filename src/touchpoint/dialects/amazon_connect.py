@@ -264,5 +264,6 @@ DIALECT = Dialect(
     capabilities=Capabilities(ring=False, messages=False, ordered=False, resolution=1_000),
     read=json_records,
     rules=rules,
+    reads="contact events of EventBridge (with `detail`), or contact records (with AWSContactTraceRecordFormatVersion)",
     rules_version=2,  # 1: release 0.1.0
 )

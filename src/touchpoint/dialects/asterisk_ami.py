@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, agent, event, seconds
-from touchpoint.dialects.reading import packets_or_json
+from touchpoint.dialects.reading import as_named, packets_or_json
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.limits import Capabilities
 
@@ -26,11 +26,30 @@ _LEFT = {
 _OWN_WORDS = frozenset({"ivr_entered", "ivr_exited", "voicemail_started", "voicemail_ended"})
 
 
+_NAMES = {
+    name.lower(): name
+    for name in """
+    Event Timestamp SystemName Linkedid Uniqueid DestLinkedid DestUniqueid Channel DestChannel MemberName
+    Interface Queue CallerIDNum CallerIDName DestCallerIDNum Exten Cause-txt Variable Value DialStatus
+    DialString TalkTime HoldTime Reason Result TransfereeLinkedid TransfereeUniqueid TransfereeChannel
+    TransfererLinkedid TransfererUniqueid TransfererChannel Extension DestType OrigTransfererLinkedid
+    OrigTransfererUniqueid OrigTransfererChannel SecondTransfererLinkedid SecondTransfererUniqueid
+    SecondTransfererChannel TransferTargetLinkedid TransferTargetUniqueid TransferTargetChannel UserEvent Verb
+    Flow RemoteStationID PagesTransferred BridgeUniqueid Context ConnectedLineNum
+    """.split()
+}
+"""As Asterisk spells them; clients hand them on in lower case (PAMI, asterisk-java)."""
+
+
 def read(stream: Iterable[bytes]) -> Iterator[Any]:
     """The events; the greeting, and answers to actions, are none."""
     for record in packets_or_json(stream):
-        if isinstance(record, Unknown) or "Event" in record:
+        if isinstance(record, Unknown):
             yield record
+            continue
+        packet = record if "Event" in record else as_named(record, _NAMES)
+        if "Event" in packet:
+            yield packet
 
 
 def rules(record: dict[str, Any], feed: Feed) -> list[Event] | Unknown:
@@ -276,4 +295,5 @@ DIALECT = Dialect(
     capabilities=Capabilities(wrapup=False, replayable=False),
     read=read,
     rules=rules,
+    reads="packets of `Name: value` lines as on the wire, or JSON objects of them, each with an Event",
 )

@@ -239,4 +239,5 @@ DIALECT = Dialect(
     capabilities=Capabilities(hold=False, wrapup=False, ordered=False),
     read=read,
     rules=rules,
+    reads="CSV with a header row, or JSON objects, with eventtype, eventtime, uniqueid and linkedid",
 )

@@ -107,7 +107,10 @@ class _Told:
         said = "|".join((instant(row.time), row.call, row.queue, row.agent or "", row.event, *row.data))
         self._id = f"{row.call[:60]}/{row.event[:24]}/{hashlib.sha256(said.encode()).hexdigest()[:24]}"
         self.item: str = feed.memory.get(("part of", row.call), row.call)
-        self.at = ItemTime(self.item, row.time, feed, SECOND)
+        begins = row.event == "ENTERQUEUE" and feed.memory.get(("entered", self.item)) is None
+        if begins:
+            feed.memory.put(("entered", self.item), True)
+        self.at = ItemTime(self.item, row.time, feed, SECOND, begins=begins)
         self.events: list[Event] = []
 
     def say(self, verb: str, time: Micros | None = None, *, item: str | None = None, **data: Any) -> _Told:
@@ -256,4 +259,6 @@ DIALECT = Dialect(
     capabilities=Capabilities(hold=False, wrapup=False, messages=False, outside=False, resolution=SECOND),
     read=read,
     rules=rules,
+    reads="lines of queue_log (time|callid|queue|agent|EVENT|...), or rows of its table as JSON or CSV with a header",
+    rules_version=2,  # 1: release 0.1.0
 )

@@ -27,6 +27,10 @@ _DIGITS = 12  # of the seconds since 1970: more is no time of this calendar
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class FormError(ValueError):
+    """A field is of another form than its kind has; the message gives the value."""
+
+
 class Unknown(NamedTuple):
     """A record that was not understood; a dead letter if it names a media item or cannot even be read."""
 
@@ -63,6 +67,7 @@ class Dialect:
     capabilities: Capabilities
     read: Callable[[Iterable[bytes]], Iterator[Record | Unknown]]
     rules: Callable[[Record, Feed], list[Event] | Unknown]
+    reads: str  # the forms that `read` knows, for whoever gives it another
     rules_version: int = 1  # the next number in each release in which some records become other events
 
     @property
@@ -79,7 +84,7 @@ class Dialect:
                 return said
             orjson.dumps(said)  # raises TypeError for what JSON cannot hold: a vendor's own number of thirty digits
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as fault:
-            what = f" {fault}" if isinstance(fault, KeyError) else ""
+            what = f" {fault}" if isinstance(fault, KeyError | FormError) else ""
             return Unknown(f"a field is missing or of another form: {type(fault).__name__}{what}")
         for event in said:
             event["source"] = event.get("source") or feed.source or f"/{self.name}"
@@ -133,18 +138,26 @@ def instant(time: Micros) -> str:
 
 
 def micros(text: str, zone: tzinfo = UTC) -> Micros:
-    """An ISO 8601 text; without an offset it is of `zone`. Raises ValueError for anything else."""
-    at = datetime.fromisoformat(text.strip())
+    """An ISO 8601 text; without an offset it is of `zone`. Raises FormError for anything else."""
+    at = moment(text)
     if at.tzinfo is None:
         at = at.replace(tzinfo=zone)
     return (at - _EPOCH) // timedelta(microseconds=1)
 
 
+def moment(text: str) -> datetime:
+    """An ISO 8601 text. Raises FormError for anything else."""
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise FormError(f"{text[:40]!r} is no ISO 8601 time") from None
+
+
 def seconds(text: str | float) -> Micros:
-    """Seconds since 1970 as text or number, exact to the microsecond. Raises ValueError for anything else."""
+    """Seconds since 1970 as text or number, exact to the microsecond. Raises FormError for anything else."""
     whole, _, rest = str(text).partition(".")
     if not (whole.isascii() and whole.isdigit() and len(whole) <= _DIGITS) or (
         rest and not (rest.isascii() and rest.isdigit())
     ):
-        raise ValueError("not seconds since 1970")
+        raise FormError(f"{str(text)[:40]!r} is not in seconds since 1970")
     return int(whole) * SECOND + int((rest + "000000")[:6])

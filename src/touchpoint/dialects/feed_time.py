@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from touchpoint.dialects.dialect import Event, Feed, instant, seconds
+from touchpoint.dialects.dialect import Event, Feed, instant, moment, seconds
 from touchpoint.stitching.facts import MINUTE, Micros
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -16,11 +16,11 @@ def stamp_micros(stamp: str, feed: Feed) -> Micros:
     """Seconds since 1970, or an ISO 8601 text, which is of the feed's zone where it has no offset.
 
     A local hour that comes twice is read by the feed's order: once a stamp of it steps back, it is its second pass.
-    Raises ValueError for anything else.
+    Raises FormError for anything else.
     """
     if stamp.replace(".", "").isdigit():
         return seconds(stamp)
-    at = datetime.fromisoformat(stamp.strip())
+    at = moment(stamp)
     if at.tzinfo is not None:
         return _micros(at)
     first, second = (_micros(at.replace(tzinfo=feed.zone, fold=fold)) for fold in (0, 1))
@@ -42,10 +42,13 @@ class ItemTime:
     before it; `recordedtime` keeps its own stamp, which the fold takes for the flag `clock_skew`.
     """
 
-    def __init__(self, item: str, stamp: Micros, feed: Feed, unit: Micros) -> None:
-        """`unit`: of the sequence's first part, which is the record's time; its second part counts within that."""
+    def __init__(self, item: str, stamp: Micros, feed: Feed, unit: Micros, *, begins: bool) -> None:
+        """`unit`: of the sequence's first part, which is the record's time; its second part counts within that.
+
+        `begins`: nothing of the item comes before this record, so it has its own stamp whatever was read before.
+        """
         last, place = feed.memory.get(("time", item), (0, 0))
-        self.stamp, self.time = stamp, max(stamp, last)
+        self.stamp, self.time = stamp, stamp if begins else max(stamp, last)
         self._second, self._unit = self.time // unit, unit
         self._place = place + 1 if last // unit == self._second else 0
         feed.memory.put(("time", item), (self.time, self._place))

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, agent, event
-from touchpoint.dialects.reading import packets_or_json
+from touchpoint.dialects.reading import as_named, packets_or_json
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.limits import Capabilities
 
@@ -31,14 +31,33 @@ _LEFT = {
     "BREAK_OUT": "withdrawn",
     "EXIT_WITH_KEY": "key",
 }
+_NAMES = {
+    name.lower(): name
+    for name in """
+    Event-Name Event-Subclass Event-Date-Timestamp Event-Sequence Core-UUID FreeSWITCH-Hostname Unique-ID
+    Channel-Call-UUID Other-Leg-Unique-ID Bridge-A-Unique-ID Bridge-B-Unique-ID Call-Direction Presence-Call-Direction
+    Caller-Direction Caller-Caller-ID-Number Caller-Caller-ID-Name Caller-Callee-ID-Number Caller-Destination-Number
+    Caller-Channel-Name Caller-Channel-Created-Time Caller-Channel-Answered-Time Caller-Channel-Hangup-Time Channel-Name
+    Hangup-Cause CC-Action CC-Queue CC-Agent CC-Agent-UUID CC-Agent-Bridged CC-Agent-Answered-Time CC-Agent-Type
+    CC-Bridge-Terminated-Time CC-Hangup-Cause CC-Cause CC-Cancel-Reason CC-Member-UUID CC-Member-Session-UUID
+    CC-Member-CID-Number CC-Member-CID-Name Fax-Document-Transferred-Pages Fax-Document-Total-Pages Fax-Success
+    Fax-Result-Text
+    """.split()
+}
+"""As FreeSWITCH spells them; some clients hand them on in lower case."""
+
 _OF_AGENTS = frozenset({"members-count", "agent-status-change", "agent-state-change", "agent-contact-change"})
 
 
 def read(stream: Iterable[bytes]) -> Iterator[Any]:
     """Events as `event plain` frames them (values percent-encoded), or as `event json` does."""
     for record in packets_or_json(stream, unquote):
-        if isinstance(record, Unknown) or "Event-Name" in record:
+        if isinstance(record, Unknown):
             yield record
+            continue
+        event = record if "Event-Name" in record else as_named(record, _NAMES)
+        if "Event-Name" in event:
+            yield event
         # else: the frame around an event, or the answer to a command
 
 
@@ -223,4 +242,5 @@ DIALECT = Dialect(
     capabilities=Capabilities(wrapup=False, transfer=False, replayable=False),
     read=read,
     rules=rules,
+    reads="events as `event plain` or `event json` gives them, each with an Event-Name",
 )

@@ -59,9 +59,9 @@ def rules(record: Any, feed: Feed) -> list[Event] | Unknown:
     began = micros(datetime.strptime(line.date, "%m/%d/%y %H:%M").isoformat(), feed.zone)  # noqa: DTZ007 - of the zone
     said = _Said(line, record, began)
     if line.kind in _SENT:
-        return said.transmission("outbound", line.number, f"{said.day}/job/{line.job}")
+        return said.transmission(line.number, f"{said.day}/job/{line.job}")
     if line.kind == "RECV":
-        return said.transmission("inbound", _caller(record) or line.station, f"{said.day}/{line.commid}", line.number)
+        return said.document(_caller(record) or line.station, f"{said.day}/{line.commid}", feed)
     if line.kind == "UNSENT":
         said.say("ended", f"{said.day}/job/{line.job}", began, reason=line.reason)
         return said.events
@@ -83,18 +83,46 @@ class _Said:
         place = f"{self.began // SECOND:011d}.{self.line.commid:>12}.{len(self.events)}"
         self.events.append(event(f"fax.{verb}", time, item, f"{self._id}/{verb}", data, sequence=place))
 
-    def transmission(self, direction: str, number: str | None, item: str, dialed: str | None = None) -> list[Event]:
+    def document(self, number: str | None, item: str, feed: Feed) -> list[Event]:
+        """A document that was received. A session has a line for each of its documents, and their jobtimes add up.
+
+        The fax is over with the last of them, which no line says it is: so none ends it, and 30 s of quiet do. The
+        pages told with a document are those of the session so far.
+        """
+        line, length = self.line, _span(self.line.jobtime)
+        documents: dict[str, Any] = dict(feed.memory.get(("session", item)) or {})
+        if line.job not in documents:  # a line that is read again says the same again
+            spent = max((each[1] for each in documents.values()), default=0)
+            pages = sum(each[2] for each in documents.values())
+            until = length if length > spent else spent + length  # of the session, or the document's own time
+            told = int(line.pages) if line.pages.isdigit() else 0
+            documents[line.job] = (spent, until, told, pages + told)
+            feed.memory.put(("session", item), documents)
+        spent, until, _, so_far = documents[line.job]
+        party = {"address": f"fax:{number}" if number and _NUMBER.fullmatch(number) else None}
+        self.say("offered", item, self.began, direction="inbound", party=party, dialed=line.number)
+        connected, over = _span(line.conntime), self.began + until
+        if connected:
+            self.say("transmission_started", item, max(self.began + spent, over - connected))
+        reported = {"connected_ms": connected // 1_000}
+        done = "transmission_failed" if line.reason else "transmitted"
+        self.say(done, item, over, reason=line.reason, pages=so_far, reported=reported)
+        if line.reason:
+            self.say("ended", item, over, reason=line.reason)
+        return self.events
+
+    def transmission(self, number: str, item: str) -> list[Event]:
         """`conntime` is a part of `jobtime`, at its end but for the cleaning up: the line tells no more."""
         line, over = self.line, self.began + _span(self.line.jobtime)
-        party = {"address": f"fax:{number}" if number and _NUMBER.fullmatch(number) else None}
-        self.say("offered", item, self.began, direction=direction, party=party, dialed=dialed)
+        party = {"address": f"fax:{number}" if _NUMBER.fullmatch(number) else None}
+        self.say("offered", item, self.began, direction="outbound", party=party)
         pages = int(line.pages) if line.pages.isdigit() else None
         reported = {"connected_ms": _span(line.conntime) // 1_000}
         if reported["connected_ms"]:
             self.say("transmission_started", item, max(self.began, over - _span(line.conntime)))
         done = "transmission_failed" if line.reason else "transmitted"
         self.say(done, item, over, reason=line.reason, pages=pages, reported=reported)
-        if not line.reason or direction == "inbound":  # what was not sent is tried again
+        if not line.reason:  # what was not sent is tried again
             self.say("ended", item, over, reason=line.reason)
         return self.events
 
@@ -117,4 +145,6 @@ DIALECT = Dialect(
     capabilities=Capabilities(hold=False, wrapup=False, ring=False, transfer=False, resolution=MINUTE),
     read=read,
     rules=rules,
+    reads="lines of xferfaxlog, with tabs between their fields",
+    rules_version=2,  # 1: release 0.1.0
 )

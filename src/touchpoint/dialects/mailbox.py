@@ -211,4 +211,5 @@ DIALECT = Dialect(
     capabilities=Capabilities(hold=False, wrapup=False, ring=False, transfer=False, ordered=False, resolution=SECOND),
     read=read,
     rules=rules,
+    reads="an mbox, single messages, or JSON lines with `header` and `received`",
 )

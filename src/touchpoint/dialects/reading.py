@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
@@ -138,6 +138,11 @@ def table_rows(stream: Iterable[bytes]) -> Iterator[dict[str, str] | Unknown]:
             yield dict(zip(names, row, strict=True))
         elif row:
             yield Unknown(f"a row of {len(row)} columns where the header has {len(names)}")
+
+
+def as_named(record: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """The record with the names that a vendor gives them, where a client changed their case; `names` by lower case."""
+    return {names.get(name.lower(), name): value for name, value in record.items()}
 
 
 def lowered(value: Any) -> Any:

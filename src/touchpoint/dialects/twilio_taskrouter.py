@@ -294,5 +294,6 @@ DIALECT = Dialect(
     capabilities=Capabilities(hold=False, messages=False, ordered=False, replayable=False, resolution=1_000),
     read=read,
     rules=rules,
+    reads="Event Streams, bodies of event callbacks, one a line, or records and pages of the Events resource",
     rules_version=2,  # 1: release 0.1.0
 )

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from touchpoint.dialects import Memory
+from touchpoint.dialects import Lines, Memory
 from touchpoint.events import Accepted, DeadLetter, Decoder, Verdict
 from touchpoint.events.verdicts import TOMBSTONE
 from touchpoint.sections import DialectTopic
@@ -38,7 +38,7 @@ class FeedStage:
 
     def __init__(  # noqa: PLR0913, PLR0917 - what the runtime and the settings know of it
         self, partition: int, of: int, partitions: int, state: State, topic: str, declared: DialectTopic,
-        decoder: Decoder, limits: Limits, rights: Rights,
+        decoder: Decoder, limits: Limits, rights: Rights, lines: Lines = Lines(),  # noqa: B008 - immutable
     ) -> None:  # fmt: skip
         """``topic``: as records have it; ``of``: its partitions; ``partitions``: those of the media agent."""
         self._state, self._topic, self._rights = state, topic, rights
@@ -46,7 +46,7 @@ class FeedStage:
         time = FeedTime(Input()) if raw is None else _decode(raw)
         self._clock = FeedClock(topic, partition, of, partitions, time, limits)
         kept = ((key.removeprefix(_MEMORY), value) for key, value in state.items() if key.startswith(_MEMORY))
-        self._translation = Translation(declared, decoder, limits.own_addresses, Memory.restored(kept))
+        self._translation = Translation(declared, decoder, limits.own_addresses, Memory.restored(kept), lines)
         self.verdicts: Counter[str] = Counter()
         self.translated: Counter[tuple[str, str]] = Counter()
         self.full: Counter[str] = Counter()  # by kind of key (bounds.py)

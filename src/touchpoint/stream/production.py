@@ -26,13 +26,14 @@ def production_stages(settings: Settings, writer: Writer) -> Stages:
     decoder = Decoder(limits.channels, settings.number_plan)
     feeds = feed_topics(settings)
     rights = topic_rights(settings)
+    lines = settings.lines.lines()
     inputs = {topic: rights[topic] for topic in media_topics(settings) if topic != LINKS}
 
     def media(partition: int, partitions: int, state: State) -> MediaStage:
         return MediaStage(partition, partitions, state, decoder, limits, secret, inputs, feeds)
 
     def feed(topic: str, partition: int, of: int, partitions: int, state: State) -> FeedStage:
-        return FeedStage(partition, of, partitions, state, topic, feeds[topic], decoder, limits, rights[topic])
+        return FeedStage(partition, of, partitions, state, topic, feeds[topic], decoder, limits, rights[topic], lines)
 
     def party(partition: int, partitions: int, state: State) -> PartyStage:
         return PartyStage(partition, partitions, state, limits, secret)

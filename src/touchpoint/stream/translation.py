@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from touchpoint.dialects import DIALECTS, Event, Feed, Memory, Unknown
+from touchpoint.dialects import DIALECTS, Event, Feed, Lines, Memory, Unknown
 from touchpoint.events import Accepted, DeadLetter, Decoder, Skipped, Verdict
 from touchpoint.events.verdicts import TOMBSTONE
 from touchpoint.events.wire import too_large
@@ -25,12 +25,13 @@ class Translation:
     """One partition of the topic, in its order."""
 
     def __init__(
-        self, declared: DialectTopic, decoder: Decoder, own: frozenset[str], memory: Memory | None = None
-    ) -> None:
-        """``own``: the organisation's own addresses; ``memory``: of what came before."""
+        self, declared: DialectTopic, decoder: Decoder, own: frozenset[str], memory: Memory | None = None,
+        lines: Lines = Lines(),  # noqa: B008 - a NamedTuple is immutable
+    ) -> None:  # fmt: skip
+        """``own``: own addresses; ``memory``: of what came before; ``lines``: which phones are ours."""
         self.dialect = DIALECTS[declared.dialect]
         self.memory = Memory() if memory is None else memory
-        self._declared, self._decoder, self._own = declared, decoder, own
+        self._declared, self._decoder, self._own, self._lines = declared, decoder, own, lines
         self._zone = ZoneInfo(declared.zone)
 
     def verdicts(self, value: bytes | None, headers: Headers, key: bytes | None) -> list[Verdict]:
@@ -52,13 +53,21 @@ class Translation:
             yield DeadLetter(large.cause, large.code)
             return
         declared = self._declared
-        feed = Feed(declared.source, declared.tenant, self._zone, self.memory.of(self._scope(key)), self._own)
+        feed = Feed(
+            declared.source, declared.tenant, self._zone, self.memory.of(self._scope(key)), self._own, self._lines
+        )
+        recognized = False
         for each in self.dialect.read(BytesIO(value)):
+            recognized = True
             said = self.dialect.translate(each, feed)
             if not isinstance(said, Unknown):
                 yield from map(self._verdict, said)
             else:
                 yield DeadLetter(said.reason, "dialect") if said.dead_letter else NOT_KNOWN
+        if not recognized and value.strip():
+            yield DeadLetter(
+                f"nothing of it is of the form that {self.dialect.name} reads: {self.dialect.reads}", "dialect"
+            )
 
     def _scope(self, key: bytes | None) -> str | None:
         """Where a dialect follows an order, each key of the topic is a feed of its own: systems share partitions.

@@ -43,4 +43,6 @@ DIALECT = Dialect(
     capabilities=Capabilities(transfer=False, messages=False, ordered=False, resolution=1_000),
     read=read,
     rules=rules,
+    reads="notifications (v2.detail.events.conversation.*), or answers of analytics/conversations/details",
+    rules_version=2,  # 1: release 0.1.0
 )
