@@ -343,23 +343,48 @@ def test_an_old_compressed_message_that_cannot_be_read_is_one_with_its_bytes(wha
 # --- memory
 
 
-def test_so_many_bytes_are_given_out_at_once_and_none_is_left_out_or_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+def result(data: bytes, position: int, monkeypatch: pytest.MonkeyPatch) -> fetched.FetchResult:
+    answer = fetched.FetchResult(PLACE, assignment=None, partition_records=read(data, position), backoff=0)
+    monkeypatch.setattr(answer, "check_assignment", lambda _: True)
+    monkeypatch.setattr(answer, "_update_position", lambda: None)
+    return answer
+
+
+def test_so_many_bytes_are_given_out_at_once_and_what_is_unpacked_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     value = b"x" * MIB
-    data = batch(50, [record(n, value=value) for n in range(40)], "zstd")
+    answer = result(batch(50, [record(n, value=value) for n in range(40)], "zstd"), 50, monkeypatch)
     offsets: list[int] = []
-    position = 50
-    while position < 90:
-        answer = fetched.FetchResult(PLACE, assignment=None, partition_records=read(data, position), backoff=0)
-        monkeypatch.setattr(answer, "check_assignment", lambda _: True)
-        monkeypatch.setattr(answer, "_update_position", lambda: None)
-        records = answer._partition_records
+    tracemalloc.start()
+    while answer.has_more():
         some = answer.getall()
         assert sum(len(r.value) for r in some) <= MOST_AT_ONCE + MIB
-        assert not answer.has_more(), "what is unpacked is not kept"
         offsets += [r.offset for r in some]
-        assert records is not None
-        position = records.next_fetch_offset
+        del some
+        kept, _ = tracemalloc.get_traced_memory()
+        assert kept < 2 * MIB
+    tracemalloc.stop()
     assert offsets == list(range(50, 90))
+
+
+def test_reading_that_begins_behind_very_many_records_of_a_batch_lets_others_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fetched, "COMPILED_UP_TO", 1 * MIB)
+    body = b"".join(record(n, None, None) for n in range(150_000))
+    data = batch(0, [], "gzip", body=raw.compressed("gzip", body), count=150_000, last_delta=149_999)
+    answer = result(data, 149_000, monkeypatch)
+    steps: list[int] = []
+    while answer.has_more():
+        steps.append(len(answer.getall()))
+    assert steps == [0] * (149_000 // fetched.PAUSE_EVERY) + [1_000]
+    assert [r.offset for r in read(data, 149_000)] == list(range(149_000, 150_000))
+
+
+def test_a_batch_of_very_many_gzip_members_is_read_in_time() -> None:
+    body = b"".join(raw.compressed("gzip", record(n, None, None)) for n in range(20_000))
+    began = time.process_time()
+    assert len(list(read(batch(0, [], "gzip", body=body, count=20_000, last_delta=19_999), 0))) == 20_000
+    assert time.process_time() - began < 5
 
 
 # --- anything

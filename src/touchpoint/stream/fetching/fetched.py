@@ -24,7 +24,7 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from touchpoint.stream.fetching import message_set
 from touchpoint.stream.fetching.damaged import Damaged, DamagedError
 from touchpoint.stream.fetching.record_batch import MOST_HEADERS, Parsed, parse
-from touchpoint.stream.fetching.unpacking import unpack
+from touchpoint.stream.fetching.unpacking import Body
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,8 @@ RECORD_COST, HEADER_COST = 300, 100
 ATTEMPTS = 3
 """Fetches of a batch whose checksum does not fit: it may have been damaged on its way to us."""
 MOST_SUSPECTS = 1000
+PAUSE_EVERY = 20_000
+"""Records that are passed over at once: a batch may have millions, and the consumer has a session to keep alive."""
 QUIET_SECONDS = 60.0  # between two lines of the log about one partition and reason
 MOST_DAMAGED = 100
 """Records of one batch that are dead letters one by one; the rest of it is one: a batch may unpack to millions."""
@@ -50,7 +52,7 @@ _WRAP = 2**63
 _MAY_PASS = frozenset({"checksum", "framing"})
 _LIE = "the record's offset is not behind that of the record before it, or not within its batch"
 
-Records = Iterator[ConsumerRecord[Any, Any]]
+Records = Iterator[ConsumerRecord[Any, Any] | None]
 _said: dict[tuple[str, int, str], float] = {}
 _suspects: dict[tuple[str, int, int], int] = {}
 """(topic, partition, position) -> how often what lies there came with a checksum or a size that does not fit."""
@@ -118,25 +120,33 @@ class PartitionRecords:
         self._aborted = sorted(aborted_transactions or [], key=lambda each: each[1])  # (producer, first offset)
         self._aborting: set[int] = set()
         self._from = fetch_offset  # what lies before it was given out by an earlier fetch
-        self.unpacked = 0  # bytes of the body that is being read, if it was compressed
+        self._body: Body | None = None  # that is being read
         self.next_fetch_offset = fetch_offset
-        self._iterator = self._every(records)
+        self.steps = self._every(records)
+        """The records; and None now and then, while what was given out before is passed over, to let others work."""
 
-    def __iter__(self) -> Records:
-        return self._iterator
+    def __iter__(self) -> Iterator[ConsumerRecord[Any, Any]]:
+        return (record for record in self.steps if record is not None)
 
     def __next__(self) -> ConsumerRecord[Any, Any]:
-        return next(self._iterator)
+        return next(iter(self))
+
+    def put_away(self) -> None:
+        """Free what can be had again, until the next record is asked for."""
+        if self._body is not None:
+            self._body.put_away()
 
     def _every(self, records: FetchedBytes) -> Records:
         for raw, follows in records.slices():
             try:
                 yield from self._slice(raw)
-            except DamagedError as error:
-                if error.reason in _MAY_PASS and _try_again(self._tp, self.next_fetch_offset, error):
+            except Exception as error:  # noqa: BLE001 - no input can stop a reader; the tests hold it is a DamagedError
+                why = error if isinstance(error, DamagedError) else DamagedError("record", f"{type(error).__name__}")
+                if why.reason in _MAY_PASS and _try_again(self._tp, self._from, why):
                     return
-                last = max(self._from, _last_offset(raw, follows, self._from, error.reason not in _MAY_PASS))
-                yield from self._damaged((self._from, last), raw, error)
+                first = max(self._from, self.next_fetch_offset)
+                last = max(first, _last_offset(raw, follows, first, why.reason not in _MAY_PASS))
+                yield from self._damaged((first, last), bytes(raw), why)
                 self._pass_to(last + 1)
 
     def _slice(self, raw: memoryview) -> Records:
@@ -153,7 +163,7 @@ class PartitionRecords:
 
     def _pass_to(self, offset: int) -> None:
         self._from = self.next_fetch_offset = max(self._from, offset)
-        self.unpacked = 0
+        self._body = None
 
     # --- batches (magic 2)
 
@@ -180,14 +190,12 @@ class PartitionRecords:
 
     def _read(self, raw: memoryview, batch: Any, end: int) -> Records:
         """The records of a batch, each with an offset greater than the one before."""
-        body, codec = raw[_HEAD.size :], raw[_CODEC_AT] & _CODEC
-        if codec:
-            body = memoryview(unpack(codec, body))
-            self.unpacked = len(body)
+        codec = raw[_CODEC_AT] & _CODEC
+        body = self._body = Body(raw[_HEAD.size :], codec)
         done, expected = 0, batch.base_offset
-        if len(body) <= COMPILED_UP_TO:
+        if body.size <= COMPILED_UP_TO:
             try:
-                plain: Any = DefaultRecordBatch(_plain(raw, body)) if codec else batch
+                plain: Any = DefaultRecordBatch(_plain(raw, body.view())) if codec else batch
                 for record in plain:
                     offset, headers = record.offset, record.headers
                     if not expected <= offset < end or len(headers) > MOST_HEADERS:
@@ -204,11 +212,11 @@ class PartitionRecords:
                 log.debug("a batch of %s partition %d has to be parsed record by record", *self._tp)
         yield from self._read_carefully(Head(*_HEAD.unpack_from(raw)), body, done, (expected, end))
 
-    def _read_carefully(self, head: Head, body: memoryview, done: int, offsets: tuple[int, int]) -> Records:
+    def _read_carefully(self, head: Head, body: Body, done: int, offsets: tuple[int, int]) -> Records:
         """The records after the first ``done``, whose offsets lie in a range (its end exclusive)."""
         expected, end = offsets
         failed = 0
-        for each in islice(parse(body, head.records), done, None):
+        for number, each in enumerate(islice(parse(body, head.records), done, None)):
             if isinstance(each, Parsed):
                 offset = head.base_offset + each.offset
                 if expected <= offset < end:
@@ -217,15 +225,17 @@ class PartitionRecords:
                         self.next_fetch_offset = expected
                         stamp, kind = _timestamp(head, each), int(bool(head.attributes & _APPEND_TIME))
                         yield self._record(offset, stamp, kind, each.key, each.value, each.headers)
+                    elif number % PAUSE_EVERY == PAUSE_EVERY - 1:
+                        yield None
                     continue
                 error = DamagedError("offset", _LIE)
             else:
                 error = each.error
             failed += 1
-            stop = len(body) if failed > MOST_DAMAGED else each.end
+            stop = body.size if failed > MOST_DAMAGED else each.end
             first = min(expected, end - 1)  # there may be more records than the batch has offsets
-            expected = end if stop == len(body) else first + 1
-            yield from self._damaged((first, expected - 1), body[each.start : stop], error)
+            expected = end if stop == body.size else first + 1
+            yield from self._damaged((first, expected - 1), bytes(body.view()[each.start : stop]), error)
             if failed > MOST_DAMAGED:
                 return
 
@@ -253,7 +263,7 @@ class PartitionRecords:
             -1 if key is None else len(key), -1 if value is None else len(value), tuple(headers),
         )  # fmt: skip
 
-    def _damaged(self, offsets: tuple[int, int], raw: memoryview, why: DamagedError) -> Records:
+    def _damaged(self, offsets: tuple[int, int], raw: bytes, why: DamagedError) -> Records:
         first, last = max(offsets[0], self._from), offsets[1]
         if last < self._from:
             return
@@ -263,7 +273,7 @@ class PartitionRecords:
                 "%s partition %d, offset %s cannot be parsed: %s", *self._tp, f"{first:,} to {last:,}", why.cause
             )
         yield Damaged(
-            self._tp.topic, self._tp.partition, last, -1, 0, None, bytes(raw), None, -1, len(raw), (),
+            self._tp.topic, self._tp.partition, last, -1, 0, None, raw, None, -1, len(raw), (),
             first, why.reason, why.cause,
         )  # fmt: skip
 
@@ -278,15 +288,17 @@ class FetchResult(fetcher.FetchResult):
             return []
         found: list[ConsumerRecord[Any, Any]] = []
         size = 0
-        for record in self._partition_records:
+        for record in self._partition_records.steps:
+            if record is None:
+                self._update_position()
+                return found
             found.append(record)
             size += RECORD_COST + record.serialized_key_size + record.serialized_value_size
             for name, value in record.headers:
                 size += HEADER_COST + len(name) + (len(value) if value else 0)
             if size >= MOST_AT_ONCE or len(found) == max_records:
                 self._update_position()
-                if self._partition_records.unpacked > MOST_AT_ONCE:
-                    self._partition_records = None  # not kept for each partition: it is fetched and unpacked again
+                self._partition_records.put_away()
                 return found
         self._update_position()
         self._partition_records = None

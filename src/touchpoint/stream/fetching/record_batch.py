@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from touchpoint.stream.fetching.damaged import DamagedError
+from touchpoint.stream.fetching.unpacking import Body
 
 MOST_HEADERS = 1000
 """Of one record: a header of two bytes takes 30 times as many in memory."""
@@ -36,23 +37,26 @@ class Broken(NamedTuple):
     error: DamagedError
 
 
-def parse(body: memoryview, count: int) -> Iterator[Parsed | Broken]:
-    """What a batch's decompressed body holds, in order; never raises. ``count``: as the batch's header declares."""
+def parse(body: Body, count: int) -> Iterator[Parsed | Broken]:
+    """What a batch's body holds, in order. ``count``: as the batch's header declares.
+
+    Holds no memory of the body between two records.
+    """
     position = number = 0
-    while number < count and position < len(body):
+    while number < count and position < body.size:
         try:
-            start, end = _bounds(body, position)
+            start, end = _bounds(body.view(), position)
         except DamagedError as error:
-            yield Broken(position, len(body), error)
+            yield Broken(position, body.size, error)
             return
         try:
-            yield Parsed(position, end, *_record(body[start:end]))
+            yield Parsed(position, end, *_record(body.view()[start:end]))
         except DamagedError as error:
             yield Broken(position, end, error)
         number, position = number + 1, end
-    if number < count or position < len(body):
-        lie = f"its batch declares {count:,} records and has {number:,}, and {len(body) - position:,} bytes after them"
-        yield Broken(position, len(body), DamagedError("count", lie))
+    if number < count or position < body.size:
+        lie = f"its batch declares {count:,} records and has {number:,}, and {body.size - position:,} bytes after them"
+        yield Broken(position, body.size, DamagedError("count", lie))
 
 
 def _bounds(body: memoryview, position: int) -> tuple[int, int]:
@@ -113,6 +117,9 @@ def readable(name: bytes) -> str:
 
 def _varint(raw: memoryview, position: int) -> tuple[int, int]:
     """A zigzag number and the position behind it. aiokafka's compiled function reads beyond the end of what it gets."""
+    byte = raw[position]
+    if byte < 0x80:  # most are
+        return (byte >> 1) ^ -(byte & 1), position + 1
     value = shift = 0
     while True:
         byte = raw[position]

@@ -25,12 +25,34 @@ MOST_UNPACKED = 64 * 1024 * 1024
 
 CODECS = {1: "gzip", 2: "snappy", 3: "lz4", 4: "zstd"}
 KEPT = 4 * 1024 * 1024
+PIECE = 16 * 1024
 _of_thread = threading.local()
 _GZIP = 16 + zlib.MAX_WBITS
 _GZIP_MAGIC = b"\x1f\x8b"
 _BLOCKS_MAGIC = b"\x82SNAPPY\x00"
 _BLOCKS_HEADER = 16  # magic, version, the least version that reads it
 _INT32 = struct.Struct(">i")
+
+
+class Body:
+    """What follows the header of a batch, decompressed. What is large can be put away: it is decompressed again."""
+
+    def __init__(self, packed: memoryview, codec: int) -> None:
+        """Raises ``DamagedError`` as ``unpack``."""
+        self._packed, self._codec = packed, codec
+        self._view: memoryview | None = None
+        self.size = len(self.view())
+
+    def view(self) -> memoryview:
+        """All of it. Whoever keeps this keeps the memory."""
+        if self._view is None:
+            self._view = memoryview(unpack(self._codec, self._packed)) if self._codec else self._packed
+        return self._view
+
+    def put_away(self) -> None:
+        """Keep only the compressed bytes."""
+        if self.size > KEPT:
+            self._view = None
 
 
 def unpack(codec: int, data: memoryview, limit: int = MOST_UNPACKED) -> bytes:
@@ -57,21 +79,24 @@ def _too_large(name: str, limit: int) -> DamagedError:
 
 
 def _gzip(data: memoryview, limit: int) -> bytes:
-    """One member after the other; what follows the last one and is none is ignored, as by Java."""
+    """One member after the other; what follows the last one and is none is ignored, as by Java.
+
+    In pieces: zlib copies what it leaves of its input, and a batch may have a member every 20 bytes.
+    """
     parts: list[bytes] = []
-    left = limit
-    rest: memoryview | bytes = data
-    while not parts or rest[:2] == _GZIP_MAGIC:
-        member = zlib.decompressobj(_GZIP)
-        part = member.decompress(rest, left + 1)
-        left -= len(part)
-        if left < 0:
+    left, position, member = limit, 0, zlib.decompressobj(_GZIP)
+    while position < len(data):
+        piece = data[position : position + PIECE]
+        parts.append(member.decompress(piece, left + 1))
+        left -= len(parts[-1])
+        if left < 0 or member.unconsumed_tail:
             raise _too_large("gzip", limit)
-        if not member.eof:
-            raise DamagedError("compression", "its gzip data ends too early")
-        parts.append(part)
-        rest = member.unused_data
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+        position += len(piece) - len(member.unused_data)
+        if member.eof:
+            if data[position : position + 2] != _GZIP_MAGIC:
+                return b"".join(parts)
+            member = zlib.decompressobj(_GZIP)
+    raise DamagedError("compression", "its gzip data ends too early")
 
 
 def _snappy(data: memoryview, limit: int) -> bytes:
