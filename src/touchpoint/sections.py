@@ -164,6 +164,8 @@ class LimitSettings(Section):
     """events of one media item that are kept; beyond, it is flagged and summed up"""
     interaction_size: Annotated[int, Field(ge=10)] = DEFAULT.interaction_size
     """media items and activities of one interaction; a number that never rests begins another then"""
+    party_open: Annotated[int, Field(ge=10)] = DEFAULT.party_open
+    """media items and activities of one party that are open at once; of more the oldest interaction closes"""
     quiet: Span = DEFAULT.quiet
     """after its end, how long a media item waits for what is still to come"""
     wrapup_begins_within: Span = DEFAULT.wrapup_begins_within

@@ -87,3 +87,30 @@ def _identity(dice: random.Random, event: Tell) -> None:
     else:
         one, other = dice.sample(PARTIES, 2)
         event(at, "party.merged", ADDRESSES[0], {"from": one, "into": other})
+
+
+def crowd(seed: int, worlds: int) -> list[Json]:
+    """Several worlds at once: the same parties and correlationids, items of their own that name each other's."""
+    dice = random.Random(seed)
+    events: list[Json] = []
+    for n in range(worlds):
+        for event in world(seed * 1_000 + n):
+            data = dict(event["data"])
+            made = event | {"id": f"{n}/{event['id']}", "data": data}
+            if "subject" in event and not event["type"].startswith("party."):
+                made["subject"] = f"{event['subject']}-{n}"
+            for name in ("activity", "media_item", "to"):
+                if isinstance(data.get(name), str):
+                    data[name] += f"-{n}"
+            if "related" in data:
+                data["related"] = {
+                    kind: f"{item}-{n if dice.random() < 0.6 else dice.randrange(worlds)}"
+                    for kind, item in data["related"].items()
+                } | ({"thread": dice.choice("TUV")} if dice.random() < 0.5 else {})
+            if event["type"].startswith("email.") and dice.random() < 0.5:
+                data["message_id"] = f"m{n}@example.com"
+                data["references"] = [f"m{dice.randrange(worlds)}@example.com" for _ in range(3)]
+            if "correlationid" in event and dice.random() < 0.5:
+                made["correlationid"] += str(dice.randrange(worlds))
+            events.append(made)
+    return sorted(events, key=lambda made: (datetime.fromisoformat(made["time"]), made["id"]))

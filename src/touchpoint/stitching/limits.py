@@ -62,6 +62,7 @@ class Limits(msgspec.Struct, frozen=True):
     capabilities: Mapping[str, Capabilities] = {}  # by dialect; a source without one reports everything
     item_facts: int = 2_000
     interaction_size: int = 500  # media items and activities
+    party_open: int = 2_000  # media items and activities of one party that are open at once
     quiet: Micros = 30 * SECOND  # completion (b)
     wrapup_begins_within: Micros = 2 * MINUTE
     wrapup_at_most: Micros = 30 * MINUTE

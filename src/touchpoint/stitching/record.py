@@ -52,7 +52,7 @@ def record(closed: ClosedInteraction, secret: bytes) -> Json:
         "parent_interaction_id": closed.parent,
         "closed_by": closed.closed_by,
         "flags": sorted(
-            {flag for e in closed.entities for each in (e.item, e.activity) if each for flag in each.flags}
+            {*closed.flags, *(f for e in closed.entities for each in (e.item, e.activity) if each for f in each.flags)}
         ),
         "media_items": [_media_item(e, e.item, secret) for e in items if e.item is not None],
         "activities": [_activity(e) for e in closed.entities if e.activity is not None],

@@ -15,12 +15,12 @@ from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.interactions import late
 from touchpoint.stitching.interactions.entities import Entity
 from touchpoint.stitching.interactions.grouping import Component, deadlines
-from touchpoint.stitching.interactions.identity import Identity
 from touchpoint.stitching.interactions.late import Amendment
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, reference
 from touchpoint.stitching.interactions.past import Past
 from touchpoint.stitching.interactions.present import ACTIVITY, CONTROL, IDENTITY, ITEM, Placed, Present, placed
 from touchpoint.stitching.limits import Limits, Silences
+from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.rules_version import dialects_used
 
 END_OF_TIME: Micros = 2**62
@@ -40,6 +40,7 @@ class ClosedInteraction(msgspec.Struct, frozen=True):
     account: str | None
     name: str | None
     dialects: tuple[str, ...]  # that made its events, with their versions
+    flags: tuple[str, ...] = ()
 
 
 class Advance(msgspec.Struct, frozen=True):
@@ -103,7 +104,8 @@ class _Walk:
         closed = self.past.of(item, time)
         if closed is not None:
             return closed.interaction_id
-        return next((late.identify(c) for c in self.present.components() if item in c.names), None)
+        component = self.present.holding(item)
+        return None if component is None else late.identify(component)
 
     def _pass(self, burst: list[Placed]) -> None:
         """Take facts whole if that is the same as in steps; if not, what is before the seam and what is after it.
@@ -112,12 +114,14 @@ class _Walk:
         """
         begin, ahead = 0, ONE_LOOK
         while begin < len(burst):
-            end = _whole_instant(burst, min(begin + ahead, len(burst)))
-            part = burst[begin:end]
-            first, last = part[0].fact.time, part[-1].fact.time
+            first = burst[begin].fact.time
             self._close_before(first)
+            end = self.present.manageable(burst, begin, _whole_instant(burst, min(begin + ahead, len(burst))))
+            part = burst[begin:end]
+            last = part[-1].fact.time
             if first == last:
                 self.present.take([new for new in sorted(part, key=_in_order) if self._receive(new)])
+                self._close_beyond(first)
             elif (seam := self._at_a_glance(part)) is not None:
                 following = next((new.fact.time for new in part if new.fact.time >= max(seam, first + 1)), last)
                 ahead = next(n for n, new in enumerate(part) if new.fact.time >= following)
@@ -141,18 +145,17 @@ class _Walk:
 
     def _at_a_glance(self, burst: list[Placed]) -> Micros | None:
         """Take a burst whole. If a step through it might have closed or grouped anything otherwise, where that was."""
-        names = self.past.names
-        for new in burst if names else ():
-            if not names.isdisjoint(late.names_of(new)):
+        for new in burst if self.past else ():
+            if self.past.knows_any(late.names_of(new)):
                 return new.fact.time
-        before, identity = self.present.snapshot(), self.present.identity
+        before, mark = self.present.snapshot(), self.present.identity.mark()
         self.present.take(burst)
-        seam = self._seam(burst, identity)
+        seam = self._seam(burst, mark)
         if seam is not None:
             self.present.restore(before)
         return seam
 
-    def _seam(self, burst: list[Placed], identity: Identity) -> Micros | None:
+    def _seam(self, burst: list[Placed], mark: int) -> Micros | None:
         found, start = self.present.components(), burst[0].fact.time
         closes = min(instant for instant, _ in deadlines(found, self.limits)) if found else END_OF_TIME
         if closes < burst[-1].fact.time:
@@ -160,8 +163,9 @@ class _Walk:
         pauses = [pause for component in found if (pause := _pause(component, self.limits)) is not None]
         if pauses:
             return min(pauses)
-        later = next((n.fact.time for n in burst if n.kind == IDENTITY and n.fact.time > start), None)
-        return later if later is not None and not self.present.grouped_alike(identity) else None
+        told = [n.fact for n in burst if n.kind == IDENTITY]
+        later = next((fact.time for fact in told if fact.time > start), None)
+        return later if later is not None and not self.present.grouped_alike(mark, told) else None
 
     def _receive(self, new: Placed) -> bool:
         amendments, joins = self.past.receive(new)
@@ -169,17 +173,16 @@ class _Walk:
         return joins
 
     def _close_before(self, time: Micros) -> None:
-        while found := self.present.components():
-            due = [(instant, c.first.order, why, c) for (instant, why), c in self._dated(found) if instant < time]
-            if not due:
-                return
-            instant, _, why, component = min(due, key=lambda d: d[:2])
+        while (due := self.present.next_close(time)) is not None:
+            instant, why, component = due
             self._close(component, instant, why)
 
-    def _dated(self, found: list[Component]) -> Iterator[tuple[tuple[Micros, str], Component]]:
-        return zip(deadlines(found, self.limits), found, strict=True)
+    def _close_beyond(self, now: Micros) -> None:
+        """What is the oldest goes where a party has more open than it may."""
+        while (component := self.present.overfull()) is not None:
+            self._close(component, now, "limit", (Flag.PARTY_LIMIT,))
 
-    def _close(self, component: Component, instant: Micros, why: str) -> None:
+    def _close(self, component: Component, instant: Micros, why: str, flags: tuple[str, ...] = ()) -> None:
         key = component.key
         known = self.present.identity.latest(key.value) if key.kind == "id" else None
         entities = tuple(sorted(component.entities, key=lambda e: (e.item is None, e.order)))
@@ -187,24 +190,21 @@ class _Walk:
         parent = self._parent(component, identifier, instant)
         account, name = (known.account, known.name) if known else (None, None)
         used = dialects_used((f.dialect for e in entities for f in e.facts), self.limits.capabilities)
-        self.closed.append(ClosedInteraction(identifier, key, entities, why, instant, parent, account, name, used))
+        self.closed.append(
+            ClosedInteraction(identifier, key, entities, why, instant, parent, account, name, used, flags)
+        )
         self.present.drop(component)
         self.past.add(late.tombstone(component, identifier, instant))
 
     def _parent(self, component: Component, own: str, instant: Micros) -> str | None:
         """The interaction that it refers to but could not join: closed, asked to close, or another party's."""
         wanted, items = late.references(component), late.named_items(component)
-        remembered = instant - self.limits.interaction_age
-        for closed in reversed(self.past.closed) if wanted else ():
-            if closed.instant < remembered:
-                continue
-            names = wanted if self._same_party(closed.key, component.key) else items
-            if not names.isdisjoint(closed.names):
+        for closed in self.past.latest(wanted, instant - self.limits.interaction_age):
+            if self._same_party(closed.key, component.key) or not items.isdisjoint(closed.names):
                 return closed.interaction_id
-        for other in self.present.components() if wanted else ():
-            names = wanted if other.key == component.key else items
-            if other.first.order < component.first.order and not names.isdisjoint(late.referred(other)):
-                return late.identify(other)
+        other = self.present.referred(component, wanted, items) if wanted else None
+        if other is not None:
+            return late.identify(other)
         named = sorted(reference(e.id, ref) for e in component.entities for ref in e.refs - component.names)
         return next((p for n in named if (p := self.party.parents.get(n)) is not None and p != own), None)
 
@@ -219,7 +219,8 @@ class _Walk:
     def _result(self) -> Advance:
         oldest = self.horizon - self.limits.interaction_age
         orphans = self.present.forget_before(oldest)
-        due = [instant for instant, _ in deadlines(self.present.components(), self.limits)]
+        earliest = self.present.earliest_close()
+        due = [] if earliest is None else [earliest]
         rest = PartyFacts(closed=[c for c in self.past.closed if c.instant >= oldest])
         rest.parents = self.party.parents if due or self.ahead else {}
         for kind, home, fact in (*self.present.every(), *self.ahead):

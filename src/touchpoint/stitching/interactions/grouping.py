@@ -102,6 +102,15 @@ def _asked_to_close(component: Component, entity: Entity) -> bool:
     return late and (entity.item is not None or component.names.isdisjoint(entity.refs))
 
 
+def correlated(component: Component) -> frozenset[str]:
+    return frozenset(f"corr:{correlation}" for correlation in component.correlations)
+
+
+def referred(component: Component) -> frozenset[str]:
+    """All names by which another may refer to it."""
+    return frozenset(component.names | correlated(component))
+
+
 def stitches(key: PartyKey, entity: Entity, limits: Limits) -> bool:
     """Withheld numbers, switchboards and shared mailboxes are never linked by time."""
     return key.kind != "anon" and (
@@ -122,14 +131,27 @@ def deadlines(components: Sequence[Component], limits: Limits) -> list[tuple[Mic
 
 def _closing(component: Component, held: Micros, limits: Limits) -> tuple[Micros, str]:
     complete = max(held, *(entity.complete_at for entity in component.entities))
-    if component.request is not None:
-        instant, why = max(component.request, complete), "requested"
-    elif (full := component.sealed_at(limits)) is not None:
+    reach = max(entity.reach for entity in component.entities)
+    full = component.sealed_at(limits) if component.request is None else None
+    age = min(entity.first_event for entity in component.entities) + limits.interaction_age
+    return closing_instant(complete, reach, component.request, full, age)
+
+
+def closing_instant(
+    complete: Micros, reach: Micros, request: Micros | None, full: Micros | None, age: Micros
+) -> tuple[Micros, str]:
+    """When and why an interaction closes.
+
+    ``complete``, ``reach``: of all its things; ``request``, ``full``: when it was asked to close, when it had as many
+    things as it may have; ``age``: when its age limit is reached.
+    """
+    if request is not None:
+        instant, why = max(request, complete), "requested"
+    elif full is not None:
         instant, why = max(full, complete), "limit"
     else:
-        instant, why = max(complete, *(entity.reach for entity in component.entities)), "quiet"
-    limit = min(entity.first_event for entity in component.entities) + limits.interaction_age
-    return (limit, "limit") if limit < instant else (instant, why)
+        instant, why = max(complete, reach), "quiet"
+    return (age, "limit") if age < instant else (instant, why)
 
 
 def _held_until(component: Component, all_components: Sequence[Component]) -> Micros:

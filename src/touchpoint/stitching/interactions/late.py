@@ -11,7 +11,7 @@ import msgspec
 
 from touchpoint.stitching.facts import UNREADABLE, Fact, Micros
 from touchpoint.stitching.ids import interaction_id
-from touchpoint.stitching.interactions.grouping import Component
+from touchpoint.stitching.interactions.grouping import Component, correlated, referred
 from touchpoint.stitching.interactions.model import Closed, fact_digest
 from touchpoint.stitching.interactions.present import ACTIVITY, IDENTITY, Placed
 
@@ -46,15 +46,6 @@ def identify(component: Component) -> str:
     """The interaction's id: of its earliest item, else activity."""
     first = component.first
     return interaction_id(first.tenant, first.item is not None, first.id)
-
-
-def correlated(component: Component) -> frozenset[str]:
-    return frozenset(f"corr:{correlation}" for correlation in component.correlations)
-
-
-def referred(component: Component) -> frozenset[str]:
-    """All names by which another may refer to it."""
-    return frozenset(component.names | correlated(component))
 
 
 def references(component: Component) -> frozenset[str]:
@@ -93,30 +84,7 @@ def _address_name(address: str) -> str:
     return "address:" + blake2b(address.encode(), digest_size=8).hexdigest()
 
 
-def receive(new: Placed, tombstones: list[Closed], age: Micros) -> tuple[list[Closed], list[Amendment], bool]:
-    """(tombstones, amendments, whether the fact joins what is open) for one fact at its instant.
-
-    `age`: for how long a closed interaction is remembered. However much is read at once, it is forgotten then.
-    """
-    names = names_of(new)
-    amendments: list[Amendment] = []
-    hit = False
-    for index, closed in enumerate(tombstones):
-        forgotten = closed.instant < new.fact.time - age
-        if forgotten or names.isdisjoint(closed.names) or not _is_late(new, closed):
-            continue
-        hit = True
-        if new.fact.verb in SILENT or closed.knows(new.fact) or closed.amended >= MOST_AMENDMENTS:
-            continue
-        amended = closed.amended + 1
-        amendments.append(_amendment(new.fact, closed, amended))
-        known = closed.facts + fact_digest(new.fact)
-        replaced = msgspec.structs.replace(closed, facts=known, amended=amended)
-        tombstones = [*tombstones[:index], replaced, *tombstones[index + 1 :]]
-    return tombstones, amendments, not hit or new.kind == IDENTITY
-
-
-def _is_late(new: Placed, closed: Closed) -> bool:
+def is_late(new: Placed, closed: Closed) -> bool:
     """What is closed itself takes nothing more; what only speaks of it is late if it came to pass after the close."""
     itself = new.kind not in (ACTIVITY, IDENTITY) or f"activity:{new.home}" in closed.names
     return itself or new.fact.time > closed.instant
@@ -131,7 +99,8 @@ def names_of(new: Placed) -> set[str]:
     return {new.home}
 
 
-def _amendment(fact: Fact, closed: Closed, seq: int) -> Amendment:
+def amendment(fact: Fact, closed: Closed, seq: int) -> Amendment:
+    """A fact that is the news number ``seq`` of a closed interaction."""
     return Amendment(
         closed.interaction_id,
         fact.tenant,

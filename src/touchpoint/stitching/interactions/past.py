@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Collection, Iterator
 from itertools import accumulate
 
-from touchpoint.stitching.facts import Micros
+import msgspec
+
+from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.interactions import late
 from touchpoint.stitching.interactions.entities import Entity
 from touchpoint.stitching.interactions.late import Amendment
-from touchpoint.stitching.interactions.model import Closed, PartyKey
-from touchpoint.stitching.interactions.present import Placed
+from touchpoint.stitching.interactions.model import Closed, PartyKey, fact_digest
+from touchpoint.stitching.interactions.present import IDENTITY, Placed
 
 MOST_TOMBSTONES = 1_000
 """Of one party; the oldest go first, then by age."""
@@ -18,30 +21,124 @@ MOST_WEIGHT = 2 * 1024 * 1024
 """Bytes of one party's tombstones (``Closed.weight``); a number that never rests must not grow its state."""
 
 
+class _Tombstone:
+    """A closed interaction, and what came after its close."""
+
+    __slots__ = ("_known", "_weight", "closed", "news")
+
+    def __init__(self, closed: Closed) -> None:
+        self.closed = closed
+        self.news: list[bytes] = []
+        self._weight = closed.weight
+        self._known: set[bytes] | None = None
+
+    def knows(self, digest: bytes) -> bool:
+        if self._known is None:
+            facts = self.closed.facts
+            self._known = {facts[i : i + 8] for i in range(0, len(facts), 8)}
+        return digest in self._known
+
+    def amend(self, digest: bytes) -> int:
+        """One fact more; returns its number."""
+        self.news.append(digest)
+        if self._known is not None:
+            self._known.add(digest)
+        return self.amended
+
+    @property
+    def amended(self) -> int:
+        return self.closed.amended + len(self.news)
+
+    @property
+    def weight(self) -> int:
+        """Bytes, about."""
+        return self._weight + 8 * len(self.news)
+
+    def written(self) -> Closed:
+        if not self.news:
+            return self.closed
+        facts = self.closed.facts + b"".join(self.news)
+        return msgspec.structs.replace(self.closed, facts=facts, amended=self.amended)
+
+
 class Past:
-    """The closed interactions of one party, oldest first."""
+    """The closed interactions of one party, by their names; the oldest go when they are too many."""
 
     def __init__(self, closed: list[Closed], age: Micros) -> None:
         """``age``: for how long one is remembered."""
-        self.closed, self._age = closed, age
-        self.names = {name for each in closed for name in each.names}
+        self._age = age
+        self._tombstones: dict[int, _Tombstone] = {}  # numbered from the oldest on
+        self._by_name: dict[str, list[int]] = {}
+        self._weight = 0
+        self._next = 0
+        for each in closed:
+            self._put(each)
+
+    def __len__(self) -> int:
+        return len(self._tombstones)
+
+    @property
+    def closed(self) -> list[Closed]:
+        """All that are remembered, oldest first."""
+        return [each.written() for each in self._tombstones.values()]
+
+    def knows_any(self, names: Collection[str]) -> bool:
+        """Whether one of the names is that of something closed."""
+        return any(name in self._by_name for name in names)
 
     def add(self, closed: Closed) -> None:
         """One more; the oldest go for it."""
-        self.closed = remembered([*self.closed, closed])
-        self.names.update(closed.names)
+        self._put(closed)
+        while len(self._tombstones) > 1 and (len(self._tombstones) > MOST_TOMBSTONES or self._weight > MOST_WEIGHT):
+            self._forget(next(iter(self._tombstones)))
+
+    def _put(self, closed: Closed) -> None:
+        number, self._next = self._next, self._next + 1
+        self._tombstones[number] = _Tombstone(closed)
+        self._weight += self._tombstones[number].weight
+        for name in closed.names:
+            self._by_name.setdefault(name, []).append(number)
+
+    def _forget(self, number: int) -> None:
+        gone = self._tombstones.pop(number)
+        self._weight -= gone.weight
+        for name in gone.closed.names:
+            numbers = self._by_name[name]
+            numbers.remove(number)  # the first: the oldest go first
+            if not numbers:
+                del self._by_name[name]
 
     def receive(self, new: Placed) -> tuple[list[Amendment], bool]:
         """(amendments, whether the fact joins what is open): of a closed interaction it is news, or known."""
-        self.closed, amendments, joins = late.receive(new, self.closed, self._age)
-        return amendments, joins
+        fact, names = new.fact, late.names_of(new)
+        hits = [each for each in self._of(names, fact.time - self._age) if late.is_late(new, each.closed)]
+        amendments = [made for each in hits if (made := self._amend(each, fact)) is not None]
+        return amendments, not hits or new.kind == IDENTITY
+
+    def _amend(self, tombstone: _Tombstone, fact: Fact) -> Amendment | None:
+        digest = fact_digest(fact)
+        if fact.verb in late.SILENT or tombstone.knows(digest) or tombstone.amended >= late.MOST_AMENDMENTS:
+            return None
+        self._weight += 8
+        return late.amendment(fact, tombstone.closed, tombstone.amend(digest))
+
+    def _of(self, names: Collection[str], oldest: Micros) -> Iterator[_Tombstone]:
+        """Those that one of the names is of and that are not forgotten, oldest first."""
+        numbers = {number for name in names for number in self._by_name.get(name, ())}
+        for number in sorted(numbers):
+            if self._tombstones[number].closed.instant >= oldest:
+                yield self._tombstones[number]
 
     def of(self, item: str, time: Micros) -> Closed | None:
         """The one that has a media item, the latest, if it was remembered at a time."""
-        if item not in self.names:
-            return None
-        oldest = time - self._age
-        return next((each for each in reversed(self.closed) if item in each.names and each.instant >= oldest), None)
+        for number in reversed(self._by_name.get(item, ())):
+            if self._tombstones[number].closed.instant >= time - self._age:
+                return self._tombstones[number].closed
+        return None
+
+    def latest(self, names: Collection[str], oldest: Micros) -> Iterator[Closed]:
+        """Those that one of the names is of and that are not forgotten, latest first."""
+        yield from (each.closed for each in reversed(list(self._of(names, oldest))))
 
     def parents_key(self, entity: Entity) -> PartyKey | None:
         """Under which key what an entity names as its parent has closed."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from touchpoint.stitching.facts import UNREADABLE, Fact, Micros
+from touchpoint.stitching.interactions.busy import Busy
 from touchpoint.stitching.interactions.entities import Entity, activity_entity, item_entity, party_keys
-from touchpoint.stitching.interactions.grouping import Component, components
+from touchpoint.stitching.interactions.grouping import Component, components, deadlines, referred
 from touchpoint.stitching.interactions.identity import Identity
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
 from touchpoint.stitching.limits import Limits, Silences
@@ -33,9 +35,16 @@ def placed(party: PartyFacts) -> Iterator[Placed]:
                 yield Placed(kind, home, fact)
 
 
+def _time(new: Placed) -> Micros:
+    return new.fact.time
+
+
 _Snapshot = tuple[
-    dict[tuple[str, str], tuple[Fact, ...]], dict[tuple[str, str], Entity], list[Component] | None, Identity | None
+    dict[tuple[str, str], tuple[Fact, ...]], dict[tuple[str, str], Entity], list[Component] | None, int, int
 ]
+
+MANY = 40
+"""Open things that are looked at as a whole with each look; of more it is kept up to date what is linked to what."""
 
 
 class Present:
@@ -47,56 +56,134 @@ class Present:
         self._facts: dict[tuple[str, str], tuple[Fact, ...]] = {}
         self._entities: dict[tuple[str, str], Entity] = {}
         self._components: list[Component] | None = None
-        self._identity: Identity | None = None
+        self._told: list[Fact] = []  # of identity
+        self._busy: Busy | None = None  # while there are many
+        self._many = min(MANY, limits.party_open)
+        self.identity = Identity()
 
     def take(self, new: list[Placed]) -> None:
-        """Add facts."""
+        """Add facts; while many things are open, of one instant."""
         gathered: dict[tuple[str, str], list[Fact]] = {}
+        told: list[Fact] = []
         for kind, home, fact in new:
-            gathered.setdefault((kind, home), []).append(fact)
-        for key, facts in gathered.items():
-            kind, home = key
-            self._facts[key] = (*self._facts.get(key, ()), *facts)
-            self._entities.pop((ITEM if kind == CONTROL else kind, home), None)
             if kind == IDENTITY:
-                self._identity = None
+                told.append(fact)
+            else:
+                gathered.setdefault((kind, home), []).append(fact)
+        self._told += told
+        touched: dict[tuple[str, str], None] = {}
+        for key, facts in gathered.items():
+            self._facts[key] = (*self._facts.get(key, ()), *facts)
+            touched[ITEM if key[0] == CONTROL else key[0], key[1]] = None
+        for key in touched:
+            self._entities.pop(key, None)
         self._components = None
+        if self._busy is None:
+            self.identity.add(told)
+        else:
+            concerned = self._busy.identify(told)
+            entities = {key: entity for key in touched if (entity := self._entity(key)) is not None}
+            self._busy.take(entities, concerned)
 
     def snapshot(self) -> _Snapshot:
         """What `restore` takes back to."""
-        return dict(self._facts), dict(self._entities), self._components, self._identity
+        return dict(self._facts), dict(self._entities), self._components, len(self._told), self.identity.mark()
 
     def restore(self, snapshot: _Snapshot) -> None:
-        self._facts, self._entities, self._components, self._identity = snapshot
+        self._facts, self._entities, self._components, told, mark = snapshot
+        del self._told[told:]
+        self.identity.roll_back(mark)
 
-    @property
-    def identity(self) -> Identity:
-        if self._identity is None:
-            self._identity = Identity(self._facts.get((IDENTITY, ""), ()))
-        return self._identity
+    # --- interactions ---------------------------------------------------------------------------------------------
+
+    def manageable(self, burst: list[Placed], begin: int, end: int) -> int:
+        """How much of a burst can be taken at once, less than it was asked for where it brings too many things.
+
+        Where that is not all of its first instant, or much is open already, things are followed one by one from now on.
+        """
+        if self._busy is not None and len(self._busy) < self._many // 4:
+            self._busy = None
+        if self._busy is None:
+            homes = {key for key in self._facts if key[0] != CONTROL}
+            for n in range(begin, end):
+                homes.add(burst[n][:2])
+                if len(homes) > self._many and burst[n].kind not in (CONTROL, IDENTITY):
+                    end = bisect_left(burst, burst[n].fact.time, begin, n, key=_time)
+                    break
+            if end > begin and len(self._facts) <= self._many:
+                return end
+            entities = {key: entity for key in self._facts if (entity := self._entity(key)) is not None}
+            self._busy = Busy(entities, self.identity, self._closed, self._limits)
+        return bisect_right(burst, burst[begin].fact.time, begin, key=_time)
 
     def components(self) -> list[Component]:
-        """The interactions that are open now."""
+        """The interactions that are open now, of a few."""
         if self._components is None:
-            self._components = self._grouped(self.identity)
+            self._components = self._grouped()
         return self._components
 
-    def _grouped(self, identity: Identity) -> list[Component]:
+    def _grouped(self) -> list[Component]:
         entities = [entity for key in self._facts if (entity := self._entity(key)) is not None]
         by_name = {name: entity for entity in entities if entity.item is not None for name in entity.names}
-        return components(entities, party_keys(identity, by_name, self._closed), self._limits)
+        return components(entities, party_keys(self.identity, by_name, self._closed), self._limits)
 
-    def grouped_alike(self, identity: Identity) -> bool:
-        """Whether another identity would give the same interactions."""
+    def grouped_alike(self, mark: int, told: list[Fact]) -> bool:
+        """Whether the interactions were the same without what was told of identity since a mark."""
 
         def sets(found: list[Component]) -> set[frozenset[int]]:
             return {frozenset(id(entity) for entity in component.entities) for component in found}
 
-        return sets(self.components()) == sets(self._grouped(identity))
+        now = sets(self.components())
+        self.identity.roll_back(mark)
+        before = sets(self._grouped())
+        self.identity.add(told)
+        return now == before
+
+    def next_close(self, before: Micros) -> tuple[Micros, str, Component] | None:
+        """What closes first before an instant; of what closes at once that which began first."""
+        if self._busy is not None:
+            found = self._busy.next_close(before)
+            return None if found is None else (found.instant, found.why, found.one.component())
+        open_ = self.components()
+        dated = zip(deadlines(open_, self._limits), open_, strict=True)
+        due = [(instant, c.first.order, why, c) for (instant, why), c in dated if instant < before]
+        if not due:
+            return None
+        instant, _, why, component = min(due, key=lambda each: each[:2])
+        return instant, why, component
+
+    def earliest_close(self) -> Micros | None:
+        """When the first closes if nothing comes."""
+        if self._busy is not None:
+            return self._busy.earliest_close()
+        return min((instant for instant, _ in deadlines(self.components(), self._limits)), default=None)
+
+    def overfull(self) -> Component | None:
+        """The interaction with the oldest thing of a party that has more open than it may."""
+        found = self._busy.overfull() if self._busy is not None else None
+        return None if found is None else found.component()
+
+    def holding(self, item: str) -> Component | None:
+        """The interaction that a media item is in."""
+        if self._busy is not None:
+            return self._busy.holding(item)
+        return next((component for component in self.components() if item in component.names), None)
+
+    def referred(self, by: Component, wanted: frozenset[str], items: frozenset[str]) -> Component | None:
+        """The earlier interaction that another refers to: by names of the same party, by media items of any."""
+        if self._busy is not None:
+            return self._busy.referred(by, wanted, items)
+        for other in self.components():
+            names = wanted if other.key == by.key else items
+            if other.first.order < by.first.order and not names.isdisjoint(referred(other)):
+                return other
+        return None
+
+    # --- things ---------------------------------------------------------------------------------------------------
 
     def _entity(self, key: tuple[str, str]) -> Entity | None:
         kind, home = key
-        if kind not in (ITEM, ACTIVITY) or not self._is_there(kind, home):
+        if kind not in (ITEM, ACTIVITY) or key not in self._facts or not self._is_there(kind, home):
             return None
         found = self._entities.get(key)
         if found is None:
@@ -118,12 +205,17 @@ class Present:
 
     def drop(self, component: Component) -> None:
         """Take a closed interaction out."""
+        gone: list[tuple[str, str]] = []
         for entity in component.entities:
-            homes = [(ACTIVITY, entity.id)] if entity.item is None else [(ITEM, entity.id), (CONTROL, entity.id)]
-            for home in homes:
-                self._facts.pop(home, None)
-                self._entities.pop(home, None)
-        self._components = [c for c in self.components() if c is not component]
+            gone += [(ACTIVITY, entity.id)] if entity.item is None else [(ITEM, entity.id), (CONTROL, entity.id)]
+        if self._busy is not None:
+            self._busy.drop(component, gone)
+            self._components = None
+        else:
+            self._components = [c for c in self.components() if c is not component]
+        for home in gone:
+            self._facts.pop(home, None)
+            self._entities.pop(home, None)
 
     def forget_before(self, limit: Micros) -> list[Fact]:
         """Drop and return what waited since before `limit` for a media item that never came."""
@@ -137,6 +229,8 @@ class Present:
 
     def every(self) -> Iterator[Placed]:
         """All that is here."""
+        for fact in self._told:
+            yield Placed(IDENTITY, "", fact)
         for (kind, home), facts in self._facts.items():
             for fact in facts:
                 yield Placed(kind, home, fact)

@@ -1,4 +1,4 @@
-"""Every flag that a media item can carry, with its meaning. A flag stops no fold; it tells a reader what to doubt."""
+"""Every flag that a media item or its interaction can carry, with its meaning. It tells a reader what to doubt."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ class Flag(StrEnum):
     INSTANT_IGNORED = "instant_ignored"
     MISSING_ANSWER = "missing_answer"
     MISSING_START = "missing_start"
+    PARTY_LIMIT = "party_limit"
     REPORTED_MISMATCH = "reported_mismatch"
     SHORT_ABANDON = "short_abandon"
     TIMED_OUT = "timed_out"
@@ -30,6 +31,8 @@ MEANINGS: dict[Flag, str] = {
     "interaction's age; it does not count",
     Flag.MISSING_ANSWER: "an agent transferred or released the item without ever having answered it",
     Flag.MISSING_START: "the first known event is not one with which an item begins",
+    Flag.PARTY_LIMIT: "the party had more open at once than it may (2,000, configurable): of all its interactions this "
+    "one had the oldest media item or activity, and closed",
     Flag.REPORTED_MISMATCH: "the source's own summary differs from what was observed by more than 2 seconds",
     Flag.SHORT_ABANDON: "the customer gave up after less than 5 seconds of waiting (configurable)",
     Flag.TIMED_OUT: "no event said that the item was over; it ends at its last event",
