@@ -117,3 +117,22 @@ def test_a_file_of_another_system_is_said_to_be_that(dialect: str) -> None:
 def test_an_empty_file_is_no_mistake() -> None:
     done = translate("-", given="\n")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_records_from_both_sides_of_a_change_of_event_ids_are_refused_unless_that_is_meant(tmp_path: Path) -> None:
+    """Translated again, what 0.1.0 captured would count twice."""
+    (change,) = DIALECTS["amazon-connect"].ids_changed
+    records = b"".join(fixture("connect_contact_records"))
+    assert change.since == "2026-12-01T00:00:00Z"
+    later = records.replace(b"2022-01-05T", b"2027-01-05T")
+    (tmp_path / "old").write_bytes(records)
+    (tmp_path / "new").write_bytes(later)
+    words = ("translate", "--dialect", "amazon-connect", str(tmp_path / "old"), str(tmp_path / "new"))
+    refused = touchpoint(*words)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "other ids, and these lie on both sides of 2026-12-01" in refused.stderr
+    assert "pass --yes" in refused.stderr
+    meant = touchpoint(*words, "--yes")
+    assert (meant.returncode, meant.stderr) == (0, "")
+    assert len(meant.stdout.splitlines()) > 2
+    assert touchpoint(*words[:-1]).returncode == 0, "one side alone"

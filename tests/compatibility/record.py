@@ -17,6 +17,7 @@ import sys
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,20 @@ def main(tree: Path, target: Path) -> None:
         counts = {kind: sum(kind in line for line in lines) for kind in ("input", "state", "waiting", "closed", "row")}
         check(cluster, after, rows)
         print(f"{name}: {len(packed):,} bytes, {counts}")
+
+    events = released_events()
+    (target / "events.json.gz").write_bytes(gzip.compress(orjson.dumps(events), 9, mtime=0))
+
+
+def released_events() -> dict[str, list[list[str]]]:
+    """By dialect: source, id and a digest of each event that the records of the world of vendors become."""
+    vendor_day = importlib.import_module("vendor_day")
+    found: dict[str, list[list[str]]] = {}
+    for event in vendor_day.translated(vendor_day.day(13, copies=5)):
+        name = event.pop("dialect").partition("/")[0]
+        content = orjson.dumps(event, option=orjson.OPT_SORT_KEYS)
+        found.setdefault(name, []).append([event["source"], event["id"], sha256(content).hexdigest()[:16]])
+    return found
 
 
 def recorded(name: str, cluster: Any, before: list[Produced], after: list[Produced], rows: Json) -> Iterator[Json]:

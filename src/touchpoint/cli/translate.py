@@ -7,6 +7,7 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from gzip import BadGzipFile
 from operator import itemgetter
 from typing import Annotated, Any
@@ -17,7 +18,7 @@ import typer
 
 from touchpoint.cli.errors import CliError, configuration
 from touchpoint.cli.stitch import bounded, opened
-from touchpoint.dialects import DIALECTS, Dialect, Feed, Unknown
+from touchpoint.dialects import DIALECTS, Dialect, Feed, IdsChanged, Unknown
 from touchpoint.events.masking import mask
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="As the vendor writes it; -: standard input.")]
@@ -34,12 +35,26 @@ Own = Annotated[
 ]
 
 
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Translate across a release in which the dialect's event ids changed.")
+]
+
+
 def translate(
-    files: Files, dialect: Named, source: Source = None, tenant: Tenant = None, zone: Zone = "UTC", own: Own = None
+    files: Files,
+    dialect: Named,
+    source: Source = None,
+    tenant: Tenant = None,
+    zone: Zone = "UTC",
+    own: Own = None,
+    yes: Yes = False,
 ) -> None:
     """Turn a vendor's records into events.
 
     Prints canonical events as JSON lines in their order. Records that are not understood are counted on standard error.
+
+    Where a dialect's event ids changed in a release, records from before and after it together are refused without
+    --yes: what was captured by the release before would count twice.
 
     Exit status: 0; 1 if a record that names a media item was not understood, or no event came of the input; 2 for
     wrong usage.
@@ -57,7 +72,7 @@ def translate(
         raise CliError("-: standard input can be read once", status=2)
     feed = Feed(source, tenant, zone_of(zone), own=own_of(own), lines=configuration().lines.lines())
     told = Told()
-    made = write(events_of(files, chosen, feed, told))
+    made = write(events_of(files, chosen, feed, told), () if yes else chosen.ids_changed)
     for unknown, (count, first) in sorted(told.missed.items(), key=lambda each: -each[1][0]):
         kept = "" if unknown.dead_letter else " (of no media item)"
         print(f"{count} not understood{kept}, the first is record {first}: {mask(unknown.reason)}", file=sys.stderr)
@@ -121,11 +136,23 @@ def events_of(files: Iterable[str], dialect: Dialect, feed: Feed, told: Told) ->
             raise CliError(f"{name}: cannot be read: {error.strerror}", status=2) from None
 
 
-def write(events: Iterable[dict[str, Any]]) -> int:
-    """Events as JSON lines, in the order of their times; of equal times, in that of the feed. Returns how many."""
+def write(events: Iterable[dict[str, Any]], ids_changed: Iterable[IdsChanged] = ()) -> int:
+    """Events as JSON lines, in the order of their times; of equal times, in that of the feed. Returns how many.
+
+    Raises CliError, and writes nothing, if they lie on both sides of a change of the dialect's ids.
+    """
     # as text: the bytes that orjson gives keep the room that it took to make them
     lines = [(event["time"], orjson.dumps(event).decode()) for event in events]
     lines.sort(key=itemgetter(0))
+    for change in ids_changed if lines else ():
+        first, last = (datetime.fromisoformat(time) for time in (lines[0][0], lines[-1][0]))
+        if first < datetime.fromisoformat(change.since) <= last:
+            raise CliError(
+                f"since release {change.release} the dialect gives events of {change.what} other ids, and these lie on "
+                f"both sides of {change.since}: what an earlier release captured already would count twice. Leave out "
+                "what was captured before the upgrade, or pass --yes if nothing was",
+                status=2,
+            )
     sys.stdout.buffer.writelines(line.encode() + b"\n" for _, line in lines)
     sys.stdout.buffer.flush()
     return len(lines)

@@ -13,7 +13,7 @@ from touchpoint.dialects import (
     mailbox,
     twilio_taskrouter,
 )
-from touchpoint.dialects.dialect import Dialect, Event, Feed, Record, Unknown
+from touchpoint.dialects.dialect import Dialect, Event, Feed, IdsChanged, Record, Unknown
 from touchpoint.dialects.lines import Lines
 from touchpoint.dialects.memory import Memory
 from touchpoint.stitching.limits import Capabilities
@@ -35,4 +35,4 @@ DIALECTS: Mapping[str, Dialect] = {vendor.DIALECT.name: vendor.DIALECT for vendo
 CAPABILITIES: Mapping[str, Capabilities] = {name: dialect.capabilities for name, dialect in DIALECTS.items()}
 """What the fold reads: `Limits.capabilities`."""
 
-__all__ = ["CAPABILITIES", "DIALECTS", "Dialect", "Event", "Feed", "Lines", "Memory", "Record", "Unknown"]
+__all__ = ["CAPABILITIES", "DIALECTS", "Dialect", "Event", "Feed", "IdsChanged", "Lines", "Memory", "Record", "Unknown"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, agent, event, instant, micros
+from touchpoint.dialects.dialect import Dialect, Event, Feed, IdsChanged, Unknown, agent, event, instant, micros
 from touchpoint.dialects.reading import json_records, lowered
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.limits import Capabilities
@@ -266,4 +266,5 @@ DIALECT = Dialect(
     rules=rules,
     reads="contact events of EventBridge (with `detail`), or contact records (with AWSContactTraceRecordFormatVersion)",
     rules_version=2,  # 1: release 0.1.0
+    ids_changed=(IdsChanged(2, "0.2.0", "2026-12-01T00:00:00Z", "contact records"),),
 )

@@ -59,6 +59,18 @@ class Feed:
         return f"mailto:{address}" in self.own or address[address.rfind("@") :] in self.own
 
 
+class IdsChanged(NamedTuple):
+    """From one version of a dialect's rules on, some records give events with other ids than before.
+
+    An event that was captured before an upgrade and is translated again after it then counts twice.
+    """
+
+    rules_version: int
+    release: str  # the first with this version
+    since: str  # RFC 3339: the release; no installation gave the new ids before it
+    what: str  # the records that are concerned
+
+
 @dataclass(frozen=True)
 class Dialect:
     """One vendor's feed. `read` splits bytes into records; `rules` is the mapping of its page in docs/capture."""
@@ -69,6 +81,7 @@ class Dialect:
     rules: Callable[[Record, Feed], list[Event] | Unknown]
     reads: str  # the forms that `read` knows, for whoever gives it another
     rules_version: int = 1  # the next number in each release in which some records become other events
+    ids_changed: tuple[IdsChanged, ...] = ()
 
     @property
     def label(self) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from touchpoint.events.addresses import spellings
+from touchpoint.events.numbers import NumberPlan
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.interactions.advance import ClosedInteraction
 from touchpoint.stitching.interactions.identity import Identity
@@ -39,8 +41,11 @@ def onward(key: PartyKey, facts: Collection[Fact], time: Micros) -> set[PartyKey
 
 
 def erased(key: PartyKey, erasure: Erasure, secret: bytes) -> Json:
-    """The data of `party.erased`: a party by its id, an address by its opaque id alone."""
-    addresses = [[address_id(secret, key.tenant, key.value), ""]] if key.kind == "address" else []
+    """The data of `party.erased`: a party by its id, an address by opaque ids alone: its own, and those of what earlier
+    releases made of it.
+    """
+    known_as = dict.fromkeys([key.value, *spellings(key.value, NumberPlan())]) if key.kind == "address" else ()
+    addresses = [[address_id(secret, key.tenant, address), ""] for address in known_as]
     return {
         "tenant": key.tenant,
         "party": {"id": key.value if key.kind == "id" else None, "address": None, "name": None},
