@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import InvalidReplicationFactorError
@@ -12,10 +15,12 @@ from installation import Installation
 from kafka_broker import KafkaBroker
 from patience import LIMIT
 
+from touchpoint.embedded.broker import free_port
 from touchpoint.settings import Settings
 from touchpoint.stream.terms import FORM, OLDEST_FORM
 from touchpoint.stream.topics import create_topics
 
+ADDRESS = "tel:+441632960960"
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.trap(15)]
 
 
@@ -60,3 +65,32 @@ async def test_topics_are_made_with_three_replicas_unless_told_otherwise(kafka: 
     assert (usual.replication, usual.min_insync) == (3, 2)
     with pytest.raises(InvalidReplicationFactorError):  # of one broker nobody gets three
         await create_topics(usual)
+
+
+async def test_another_secret_than_that_of_the_changelogs_ends_the_worker_also_while_the_database_is_away(
+    kafka: KafkaBroker, database: str, tmp_path: Path
+) -> None:
+    installation = Installation(kafka.bootstrap, database, tmp_path, "othersecret")
+    await installation.prepare()
+    worker = installation.worker()
+    try:
+        call: dict[str, Any] = {"specversion": "1.0", "id": "e1", "source": "/test", "type": "call.offered"}
+        call |= {"time": datetime.now(UTC).isoformat(), "data": {"media_item_id": "c1", "party": {"address": ADDRESS}}}
+        async with installation.producer() as producer:
+            await producer.send_and_wait("othersecret.calls", orjson.dumps(call), b"c1")
+
+        async def kept() -> bool:
+            return bool(await installation.state("parties"))
+
+        await installation.until(kept, "state of a party")
+        assert await worker.end() == 0
+        before = await installation.state("parties")
+        other = installation.worker(
+            party_secret="another", database_url=f"postgresql://nobody@127.0.0.1:{free_port()}/none"
+        )
+        assert await asyncio.to_thread(other.process.wait, 30) == 2
+        assert await installation.state("parties") == before
+    finally:
+        installation.close()
+    last = other.log.read_text().strip().splitlines()[-1]
+    assert "TOUCHPOINT_PARTY_SECRET is not the one that the changelogs were written with" in last

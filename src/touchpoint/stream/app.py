@@ -11,6 +11,7 @@ from faust.types.transports import TransportT
 from mode.supervisors import CrashingSupervisor
 
 from touchpoint.connection import client_options
+from touchpoint.history.agreement import fingerprint
 from touchpoint.settings import Settings
 from touchpoint.stream.connection import faust_credentials
 from touchpoint.stream.recovery import TableManager
@@ -28,6 +29,7 @@ class App(faust.App):
     idempotent: bool = True
     recovery_seconds: float = 0.0  # of the last recovery
     settings: Settings
+    secret: bytes  # the fingerprint of the party secret
     on_recovered: Callable[[int], None] = staticmethod(lambda _generation: None)
 
     def _create_directories(self) -> None:
@@ -78,6 +80,7 @@ def new_app(settings: Settings) -> App:
         logging_config=None,
     )
     app.settings = settings
+    app.secret = bytes.fromhex(fingerprint(settings.party_secret.get_secret_value().encode()))
     app.idempotent = settings.idempotence
     return app
 

@@ -23,7 +23,7 @@ from mode import Service
 
 from touchpoint.stream.forms import upgraded
 from touchpoint.stream.tables import PartitionState, Table
-from touchpoint.stream.terms import term_and_form
+from touchpoint.stream.terms import check_secret, term_and_form
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,7 @@ async def read_changelogs(reader: AIOKafkaConsumer, states: Mapping[TP, Partitio
         for tp, records in (await reader.getmany(timeout_ms=200)).items():
             state = states[TP(tp.topic, tp.partition)]
             for record in records:
+                check_secret(record.headers, state.secret)
                 if record.key is not None:  # nor is it what could not be parsed: the key keeps the value before
                     state.restore(record.key, record.value, *term_and_form(record.headers))
             state.recovered(records[-1].offset + 1)
@@ -149,6 +150,7 @@ class ChangelogRecovery(Recovery):
         for tp in self.active_tps:
             table: Any = self.tp_to_table[tp]
             states[tp] = table.partition(tp.partition)
+            states[tp].secret = self.app.secret
         if not states:
             return
         log.info("reading %d changelog partitions", len(states))

@@ -15,7 +15,7 @@ import faust
 
 from touchpoint.stream.bounds import Bounds, check
 from touchpoint.stream.forms import Pairs
-from touchpoint.stream.terms import FORM, NONE, next_term
+from touchpoint.stream.terms import FORM, NO_SECRET, NONE, next_term
 
 Changes = list[tuple[bytes, bytes | None]]
 """Keys with their values, ``None`` where deleted."""
@@ -26,7 +26,7 @@ class PartitionState(MutableMapping[bytes, bytes]):
 
     __slots__ = (
         "_bounds", "_data", "_disputed", "_log", "_older", "_unsettled", "_upgraded", "contiguous", "next_offset",
-        "sizes", "term",
+        "secret", "sizes", "term",
     )  # fmt: skip
 
     def __init__(self, table: str = "") -> None:
@@ -40,6 +40,7 @@ class PartitionState(MutableMapping[bytes, bytes]):
         self._older: dict[bytes, int] = {}  # keys whose values have an older form than ours, and which
         self._upgraded: list[Changes] = []  # what came of them, to be written in this order before anything else
         self._unsettled = False
+        self.secret = NO_SECRET  # the fingerprint of the party secret that its values are made with
         self.term = NONE  # of the last owner that the changelog names; ours, once claimed
         self.next_offset = 0  # changelog records before it are in _data
         self.contiguous = True  # false once somebody else wrote into our changelog

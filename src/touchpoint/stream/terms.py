@@ -27,6 +27,11 @@ HEADER = f"{_TERM}{FORM}"
 """Its name tells the form of the record's value, its value the term."""
 NONE = b""
 """Of records without the header."""
+_MADE_WITH = "secret"
+NO_SECRET = b""
+"""As a fingerprint: of records of release 0.1.0, which have none, and of state that needs none."""
+
+Header = tuple[str, bytes]
 
 _WIDTHS = struct.Struct(">HIQ")
 
@@ -69,3 +74,23 @@ def _form(number: str) -> int:
         f"the changelogs hold state of form {number!r}; this version reads forms {OLDEST_FORM} to {FORM} and writes "
         f"form {FORM}: {way_out} (docs/operations.md, Upgrade)"
     )
+
+
+class OtherStateError(Exception):
+    """State whose keys were made with another party secret than ours."""
+
+
+def headers_of(term: bytes, secret: bytes) -> list[Header]:
+    """Of a changelog record. ``secret``: the fingerprint of the party secret that the value was made with."""
+    return [(HEADER, term), (_MADE_WITH, secret)] if secret else [(HEADER, term)]
+
+
+def check_secret(headers: Iterable[tuple[str, bytes | None]], ours: bytes) -> None:
+    """Raises OtherStateError if a changelog record was made with another secret than that of this fingerprint."""
+    for name, made_with in headers:
+        if name == _MADE_WITH and made_with and ours and made_with != ours:
+            raise OtherStateError(
+                "TOUCHPOINT_PARTY_SECRET is not the one that the changelogs were written with (its fingerprint is"
+                f" {ours.hex()}, theirs {made_with.hex()}): every party would get another key. Start with the former"
+                " one; another needs a database, a TOUCHPOINT_APP_ID and a TOUCHPOINT_TOPIC_PREFIX of its own"
+            )

@@ -211,7 +211,7 @@ class StageWork:
         self._state.settle(await self._write(parts_of(self._outbound(changes))) if changes else [])
 
     def _outbound(self, changes: Changes) -> list[Outbound]:
-        headers = [(terms.HEADER, self._state.term)]
+        headers = terms.headers_of(self._state.term, self._state.secret)
         return [Outbound(self._changelog, self._delivery.partition, *change, headers) for change in changes]
 
     async def _write(self, parts: list[list[Outbound]]) -> list[tuple[int, int]]:

@@ -33,7 +33,7 @@ from touchpoint.stream.outbox import Outbox, Partitioner
 from touchpoint.stream.recovery import OwnerChangedError, read_again
 from touchpoint.stream.stage import Stage, StageFactory, State, Writer
 from touchpoint.stream.tables import Table
-from touchpoint.stream.terms import OtherFormError
+from touchpoint.stream.terms import OtherFormError, OtherStateError
 from touchpoint.stream.topics import (
     Counts,
     changelog,
@@ -52,6 +52,7 @@ log = logging.getLogger(__name__)
 
 EXIT_FAILED = 70
 EXIT_FLOODED = 1
+EXIT_CONFIGURATION = 2
 AT_ONCE = 50
 """Records of a topic with a dialect that are finished together: their memory and their offset are stored as one."""
 INTERNAL = frozenset({"links", "touches"})  # what is dead there says nothing of the inputs
@@ -129,7 +130,8 @@ class StreamWorker:
         if is_fenced(self.crash):
             return self._membership.replaced()
         assert self.crash is not None
-        return str(self.crash) if isinstance(self.crash, OtherFormError) else traced(self.crash)
+        said_in_words = isinstance(self.crash, OtherFormError | OtherStateError)
+        return str(self.crash) if said_in_words else traced(self.crash)
 
     async def start(self) -> None:
         """Check the topics, join the group. Raises ``TopicsError``, or ``KafkaError`` if no broker answers."""
@@ -326,7 +328,7 @@ async def _work(worker: StreamWorker, done: Callable[[], bool]) -> None:
         await asyncio.sleep(0.2)
     if worker.crash is not None:
         log.error("the worker failed, ending: %s", worker.why_crashed())
-        end_process(EXIT_FAILED)
+        end_process(EXIT_CONFIGURATION if isinstance(worker.crash, OtherStateError) else EXIT_FAILED)
 
 
 async def _start(worker: StreamWorker, told_to_stop: asyncio.Event, history: HistoryWatch | None) -> None:
