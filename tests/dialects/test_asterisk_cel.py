@@ -11,7 +11,7 @@ import orjson
 import pytest
 from vendor_feed import events, fixture, items, kinds, said_of, translated
 
-from touchpoint.dialects import DIALECTS, Feed, Unknown
+from touchpoint.dialects import DIALECTS, Feed, Lines, Unknown
 
 NAME = "asterisk-cel"
 CALL = "1594068281.147"
@@ -90,12 +90,14 @@ def test_a_queue_that_is_left_for_another_application_was_not_abandoned() -> Non
 )
 def test_how_a_members_leg_ended(cause: int, reason: str) -> None:
     leg = [told("CHAN_START", 2, leg="1601"), told("HANGUP", 9, leg="1601", extra=json.dumps({"hangupcause": cause}))]
-    said = events(NAME, [told("APP_START", 1, **QUEUE), *leg])
-    assert said_of(said, "reason")[1:] == [("alerting", None), ("alert_ended", reason)]
+    said = events(NAME, [told("APP_START", 1, **QUEUE), *leg, told("LINKEDID_END", 60)])
+    assert said_of(said, "reason")[1:3] == [("alerting", None), ("alert_ended", reason)]
 
 
-def test_a_leg_outside_a_queue_may_be_the_customer_and_is_no_agent() -> None:
-    assert events(NAME, [told("CHAN_START", leg="trunk2"), told("BRIDGE_ENTER", 5, leg="trunk2")]) == []
+def test_a_leg_that_goes_out_by_the_callers_own_trunk_is_no_agent() -> None:
+    out = {"channame": "PJSIP/trunk-2"}
+    lines = [told("CHAN_START"), told("CHAN_START", 2, leg="x", **out), told("BRIDGE_ENTER", 5, leg="x", **out)]
+    assert [name for (name,) in said_of(events(NAME, lines))] == ["offered"]
 
 
 def test_both_halves_of_a_local_channel_are_nobodys() -> None:
@@ -157,7 +159,7 @@ def test_a_file_without_its_header_row_is_refused_with_the_way_out() -> None:
 
 @pytest.mark.parametrize(
     ("line", "dead"),
-    [(told("SINGING"), True), (told("SINGING", linkedid=""), False), (told("HANGUP", extra="{"), True)],
+    [(told("SINGING"), True), (told("SINGING", linkedid=""), False), (told("HANGUP", eventtime="at noon"), True)],
 )
 def test_what_is_not_understood_is_a_dead_letter_if_it_is_of_a_call(line: bytes, dead: bool) -> None:
     (unknown,) = translated(NAME, [line])
@@ -168,3 +170,159 @@ def test_what_is_not_understood_is_a_dead_letter_if_it_is_of_a_call(line: bytes,
 def test_it_declares_what_the_log_cannot_tell() -> None:
     can = DIALECTS[NAME].capabilities
     assert (can.hold, can.wrapup, can.ordered, can.replayable) == (False, False, False, True)
+
+
+# --- calls outside of queues, agents' own calls, takeovers ----------------------------------------------------------
+
+COLUMNS = "eventtype,eventtime,uniqueid,linkedid,channame,cid_num,exten,context,appname,appdata,extra"
+
+
+def table(rows: str) -> list[str]:
+    """Rows of CSV under their header; `T` is 1767603600."""
+    return [f"{line.strip().replace(',T', ',17676036')}\n" for line in [COLUMNS, *rows.strip().splitlines()]]
+
+
+DIALED_IN = """
+    CHAN_START,T00.0,1.1,1.1,PJSIP/trunk-00000001,02079460000,5001,from-trunk,,,
+    APP_START,T01.0,1.1,1.1,PJSIP/trunk-00000001,02079460000,5001,from-trunk,Dial,"PJSIP/1602,30",
+    CHAN_START,T01.1,1.2,1.1,PJSIP/1602-00000002,1602,s,internal,,,
+    BRIDGE_ENTER,T06.1,1.2,1.1,PJSIP/1602-00000002,1602,,internal,AppDial,(Outgoing Line),
+    HANGUP,T66.1,1.2,1.1,PJSIP/1602-00000002,1602,,internal,AppDial,(Outgoing Line),"{""hangupcause"":16}"
+    LINKEDID_END,T66.2,1.1,1.1,PJSIP/trunk-00000001,02079460000,5001,from-trunk,,,
+"""
+
+
+def test_a_call_that_no_queue_handed_out_is_answered_all_the_same() -> None:
+    item = items(events(NAME, table(DIALED_IN)))["1.1"]
+    assert [(kind, who, length) for kind, who, length, _ in kinds(item)] == [
+        ("routing", None, 6_100), ("alerting", "PJSIP/1602", 5_000), ("with_agent", "PJSIP/1602", 60_000),
+    ]  # fmt: skip
+    assert (item["direction"], item["dialed"]) == ("inbound", "tel:5001")
+
+
+def outbound(number: str, begin: int) -> str:
+    return f"""
+    CHAN_START,{1767603600 + begin}.0,{begin}.1,{begin}.1,PJSIP/1602-00000001,1602,{number},internal,,,
+    APP_START,{1767603601 + begin}.0,{begin}.1,{begin}.1,PJSIP/1602-00000001,1602,{number},internal,Dial,PJSIP/{number},
+    CHAN_START,{1767603601 + begin}.1,{begin}.2,{begin}.1,PJSIP/trunk-00000002,{number},s,from-trunk,,,
+    BRIDGE_ENTER,{1767603606 + begin}.1,{begin}.2,{begin}.1,PJSIP/trunk-00000002,{number},,from-trunk,AppDial,,
+    BRIDGE_ENTER,{1767603606 + begin}.1,{begin}.1,{begin}.1,PJSIP/1602-00000001,1602,{number},internal,Dial,,
+    HANGUP,{1767603666 + begin}.1,{begin}.2,{begin}.1,PJSIP/trunk-00000002,{number},,,AppDial,,
+    HANGUP,{1767603666 + begin}.1,{begin}.1,{begin}.1,PJSIP/1602-00000001,1602,{number},internal,,,
+    LINKEDID_END,{1767603666 + begin}.2,{begin}.1,{begin}.1,PJSIP/1602-00000001,1602,{number},internal,,,
+    """
+
+
+def test_agents_own_calls_are_outbound_to_the_numbers_dialed_and_never_the_agents() -> None:
+    lines = table(outbound("02079460001", 0)) + table(outbound("02079460002", 300))[1:]
+    found = items(events(NAME, lines))
+    for name, number in (("0.1", "02079460001"), ("300.1", "02079460002")):
+        item = found[name]
+        assert item["direction"] == "outbound"
+        assert [(kind, who, length) for kind, who, length, _ in kinds(item)][1:] == [
+            ("dialing", None, 5_000), ("with_agent", "PJSIP/1602", 60_000),
+        ]  # fmt: skip
+        (offered,) = [e for e in events(NAME, lines) if (e["subject"], e["type"]) == (name, "call.offered")]
+        assert offered["data"]["party"] == {"address": number}
+
+
+def test_an_agent_who_calls_an_extension_is_nobodys_contact() -> None:
+    (offered, *_) = events(NAME, table(outbound("305", 0)))
+    assert offered["data"] == {"direction": "internal"}
+
+
+PICKED_UP = """
+    CHAN_START,T00.0,1.1,1.1,PJSIP/trunk-00000001,02079460000,5001,from-trunk,,,
+    APP_START,T01.0,1.1,1.1,PJSIP/trunk-00000001,02079460000,5001,from-trunk,Queue,"sales,tT",
+    CHAN_START,T04.0,2.1,2.1,PJSIP/1603-00000003,1603,*8,internal,,,
+    BRIDGE_ENTER,T04.8,2.1,2.1,PJSIP/1603-00000003,1603,s,internal,AppQueue,(Outgoing Line),
+    LINKEDID_END,T04.8,2.1,2.1,PJSIP/1603-00000003,1603,s,internal,AppQueue,(Outgoing Line),
+    BRIDGE_EXIT,T34.8,2.1,1.1,PJSIP/1603-00000003,1603,s,internal,AppQueue,(Outgoing Line),
+    HANGUP,T34.9,2.1,1.1,PJSIP/1603-00000003,1603,s,internal,AppQueue,(Outgoing Line),"{""hangupcause"":16}"
+    LINKEDID_END,T35.0,1.1,1.1,PJSIP/trunk-00000001,02079460000,5001,from-trunk,,,
+"""
+
+
+def test_a_channel_that_takes_a_call_over_is_its_agent_and_no_call_of_its_own() -> None:
+    found = items(events(NAME, table(PICKED_UP)))
+    assert list(found) == ["1.1"]
+    lengths = {kind: (who, length) for kind, who, length, _ in kinds(found["1.1"])}
+    assert lengths["queue"] == ("sales", 3_800)
+    assert lengths["with_agent"] == ("PJSIP/1603", 30_000)
+
+
+RING_ALL = """
+    CHAN_START,T00.0,1.1,1.1,PJSIP/trunk-00000001,02079460000,5001,from-trunk,,,
+    APP_START,T01.0,1.1,1.1,PJSIP/trunk-00000001,02079460000,5001,from-trunk,Queue,"sales,tT",
+    CHAN_START,T01.1,1.2,1.1,PJSIP/1602-00000002,,s,internal,,,
+    CHAN_START,T01.1,1.3,1.1,PJSIP/1603-00000003,,s,internal,,,
+    HANGUP,T06.09,1.3,1.1,PJSIP/1603-00000003,,,internal,AppQueue,,"{""hangupcause"":0}"
+    BRIDGE_ENTER,T06.1,1.2,1.1,PJSIP/1602-00000002,,,internal,AppQueue,(Outgoing Line),
+    HANGUP,T66.1,1.2,1.1,PJSIP/1602-00000002,,,internal,AppQueue,(Outgoing Line),"{""hangupcause"":16}"
+    APP_END,T66.1,1.1,1.1,PJSIP/trunk-00000001,02079460000,5001,from-trunk,Queue,"sales,tT",
+    HANGUP,T66.1,1.1,1.1,PJSIP/trunk-00000001,02079460000,5001,from-trunk,,,"{""hangupcause"":16}"
+    LINKEDID_END,T66.2,1.1,1.1,PJSIP/trunk-00000001,02079460000,5001,from-trunk,,,
+"""
+
+
+@pytest.mark.parametrize("seed", range(32))
+def test_channels_may_be_interleaved_in_any_way(seed: int) -> None:
+    """Each channel in its own order, as the log promises no more."""
+    dice, (header, *rows) = random.Random(seed), table(RING_ALL)
+    *rows, last = rows
+    by_channel: dict[str, list[str]] = {}
+    for row in rows:
+        by_channel.setdefault(row.split(",")[2], []).append(row)
+    shuffled = []
+    while by_channel:
+        name = dice.choice(sorted(by_channel))
+        shuffled.append(by_channel[name].pop(0))
+        by_channel = {each: left for each, left in by_channel.items() if left}
+    item = items(events(NAME, [header, *shuffled, last]))["1.1"]
+    assert [(kind, who, length) for kind, who, length, _ in kinds(item)] == [
+        ("routing", None, 1_000), ("queue", "sales", 5_100), ("alerting", "PJSIP/1602", 5_000),
+        ("alerting", "PJSIP/1603", 4_990), ("with_agent", "PJSIP/1602", 60_000),
+    ]  # fmt: skip
+    (lost,) = [each for each in item["segments"] if each["resource_id"] == "PJSIP/1603"]
+    assert lost["end_reason"] == "canceled"
+
+
+def test_a_dialplans_own_events_say_nothing() -> None:
+    row = 'MY_EVENT,T00.5,1.1,1.1,PJSIP/trunk-1,,,,CELGenUserEvent,"MY_EVENT,x",'
+    assert events(NAME, table(row)) == []
+
+
+def test_a_cut_extra_loses_nothing_but_itself() -> None:
+    cut = DIALED_IN.replace(
+        "AppDial,(Outgoing Line),\n    HANGUP", 'AppDial,(Outgoing Line),"{""bridge_id"":""38a6"\n    HANGUP'
+    )
+    assert cut != DIALED_IN
+    assert items(events(NAME, table(cut)))["1.1"]["talk_ms"] == 60_000
+
+
+def test_a_call_that_was_originated_has_the_number_that_its_later_rows_dial() -> None:
+    lines = table(
+        DIALED_IN.replace("02079460000,5001,from-trunk,,,\n    APP_START", "02079460000,s,from-trunk,,,\n    APP_START")
+    )
+    assert items(events(NAME, lines))["1.1"]["dialed"] == "tel:5001"
+
+
+def test_event_types_may_be_numbers_and_null_is_no_value() -> None:
+    numbered = DIALED_IN
+    for name, number in (
+        ("CHAN_START", 1),
+        ("APP_START", 5),
+        ("BRIDGE_ENTER", 10),
+        ("HANGUP", 3),
+        ("LINKEDID_END", 16),
+    ):
+        numbered = numbered.replace(f"{name},", f"{number},")
+    lines = [line.replace(",,", ",NULL,").replace(",,", ",\\N,") for line in table(numbered)]
+    assert kinds(items(events(NAME, lines))["1.1"]) == kinds(items(events(NAME, table(DIALED_IN)))["1.1"])
+
+
+def test_phones_and_trunks_are_configuration_where_caller_ids_do_not_tell() -> None:
+    withheld = outbound("02079460001", 0).replace("00000001,1602,", "00000001,02079469999,")
+    assert items(events(NAME, table(withheld)))["0.1"]["direction"] == "inbound"
+    lines = Lines(agents=("PJSIP/16??",), trunks=("PJSIP/trunk",))
+    assert items(events(NAME, table(withheld), Feed(lines=lines)))["0.1"]["direction"] == "outbound"

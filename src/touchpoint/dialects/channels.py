@@ -1,0 +1,125 @@
+"""The channels of a phone system's calls, as a feed's memory keeps them, and which of them are agents' phones."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from touchpoint.dialects.dialect import Feed
+from touchpoint.dialects.lines import number_of
+from touchpoint.stitching.facts import Micros
+
+_EXTENSION = re.compile(r"[0-9*#]{1,6}")
+_NUMBER = re.compile(r"\+?[0-9]{7,}")
+
+
+@dataclass
+class Channel:
+    """One channel. `name`: its unique id. Times are None until they are told."""
+
+    name: str
+    call: str  # the id of the first channel of its call
+    interface: str | None  # None: a half of a Local channel, which is nobody's
+    number: str | None  # its caller id
+    start: Micros
+    dialed: str | None = None
+    entered: Micros | None = None  # a bridge
+    left: Micros | None = None
+    gone: Micros | None = None
+    cause: int | None = None
+    hung_up: bool = False  # by itself, not by the other side
+    told: frozenset[str] = frozenset()  # what has become an event
+
+    def id(self, row: str) -> str:
+        """Of the events that come of one of its rows, whichever row gave the occasion."""
+        return f"{self.name[:60]}/{row}"
+
+
+@dataclass
+class Call:
+    """A call, by the id of its first channel."""
+
+    name: str
+    ours: bool | None = None  # whether its first channel is an agent's; None: it is not known yet
+    interface: str | None = None  # of its first channel
+    dialed: str | None = None
+    queue: str | None = None
+    waits: bool = False  # the caller stands in the queue
+    gave_up: Any = None  # when, and which queue was left unanswered
+    answered: Micros | None = None
+    over: Micros | None = None
+    legs: frozenset[str] = frozenset()
+    agents: frozenset[str] = frozenset()  # legs that are known to be agents' whatever they look like
+    ringing: dict[str, frozenset[str]] = field(default_factory=dict)  # legs by agent
+    pending: tuple[str, ...] = ()  # legs whose ring ended, for a reason that is not known yet
+    guessed: tuple[str, ...] = ()  # legs whose ring was told as unanswered, for want of any other reason
+
+
+class Channels:
+    """Those of a feed, in its memory."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._memory, self._lines = feed.memory, feed.lines
+
+    def channel(self, name: str) -> Channel | None:
+        """A channel by its unique id."""
+        held = self._memory.get(("channel", name))
+        return None if held is None else Channel(**held)
+
+    def keep(self, channel: Channel) -> None:
+        """Remember a channel as it is now."""
+        self._memory.put(("channel", channel.name), _plain(channel))
+
+    def call(self, name: str) -> Call | None:
+        """A call by the id of its first channel."""
+        held = self._memory.get(("channels", name))
+        return None if held is None else Call(**held)
+
+    def keep_call(self, call: Call) -> None:
+        """Remember a call as it is now."""
+        self._memory.put(("channels", call.name), _plain(call))
+
+    def start_of(self, name: str) -> Micros | None:
+        """When a channel began."""
+        known = self.channel(name)
+        return None if known is None else known.start
+
+    def begins_with_agent(self, first: Channel) -> bool:
+        """Whether a call's first channel is an agent's: as configured, or it calls as what its interface is named."""
+        known = self._lines.is_ours(first.interface, first.number)
+        if known is not None:
+            return known
+        return first.interface is not None and first.number is not None and number_of(first.interface) == first.number
+
+    def is_agent(self, leg: Channel, call: Call) -> bool:
+        """Whether a channel of a call is an agent's.
+
+        In a customer's call that is everybody whom it reaches, but what goes out again by the customer's own trunk;
+        in an agent's call it is the agent, and whoever calls as what their interface is named.
+        """
+        if leg.name in call.agents:
+            return True
+        if leg.interface is None:
+            return False
+        known = self._lines.is_ours(leg.interface, leg.number)
+        if known is not None:
+            return known
+        if leg.name == call.name:
+            return bool(call.ours)
+        if call.ours:
+            return leg.interface == call.interface or number_of(leg.interface) == leg.number
+        return leg.interface != call.interface
+
+    def is_outside(self, number: str | None) -> bool:
+        """Whether a dialed number is a customer's: no extension or feature code, and none of our own numbers."""
+        if not number or _EXTENSION.fullmatch(number) or self._lines.is_own_number(number):
+            return False
+        return bool(_NUMBER.fullmatch(re.sub(r"[\s()./-]", "", number)))
+
+
+def _plain(value: Channel | Call) -> dict[str, Any]:
+    """As a memory keeps it: without what is as it was in the beginning."""
+    held = {each.name: getattr(value, each.name) for each in fields(value)}
+    optional = ("told", "agents", "legs", "ringing", "pending", "guessed", "waits", "hung_up")
+    return {name: each for name, each in held.items() if each or name not in optional}
