@@ -186,3 +186,5 @@ class LimitSettings(Section):
     """how late an event may come after later ones, and still be in its place"""
     silence: Span = DEFAULT.silence
     """without a heartbeat for so long, a source counts as silent; the time of it does not age its items"""
+    ahead: Annotated[Span, Field(le=DAY)] = DEFAULT.ahead
+    """how far an event may be ahead of the time at which Kafka took it; beyond that it is a dead letter"""

@@ -24,7 +24,7 @@ BUILT_IN = ("call", "email", "fax", "chat")
 VERBS = [(verb, BUILT_IN if on == "all" else tuple(on.split())) for on, verbs in ON.items() for verb in verbs.split()]
 OTHERS = (
     "activity.recorded activity.started activity.ended interaction.opened interaction.wrapped_up "
-    "interaction.close_requested party.identified party.merged party.erasure_requested source.heartbeat"
+    "interaction.close_requested party.identified party.merged party.erasure_requested source.heartbeat source.flushed"
 ).split()
 
 
@@ -85,7 +85,9 @@ def test_a_subject_is_required_of_media_interactions_and_parties(name: str) -> N
         assert letter.cause in (f"subject is missing; {name} needs it", "subject is empty")
 
 
-@pytest.mark.parametrize("name", ["activity.recorded", "activity.started", "activity.ended", "source.heartbeat"])
+@pytest.mark.parametrize(
+    "name", ["activity.recorded", "activity.started", "activity.ended", "source.heartbeat", "source.flushed"]
+)
 def test_a_subject_is_not_required_of_activities_and_heartbeats(name: str) -> None:
     assert accepted(smallest_event(name, subject=None)).subject == ""
 

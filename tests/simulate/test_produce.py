@@ -67,13 +67,18 @@ async def test_every_event_lies_in_its_topic_under_its_key_in_order(broker: str)
     assert said == [e["id"] for e in events if address(e) == ("calls", call)]
 
 
-async def test_finishing_sends_a_heartbeat_beyond_all_limits_to_every_partition(broker: str) -> None:
+async def test_finishing_says_to_every_partition_that_each_source_has_told_everything(broker: str) -> None:
     events = list(islice(simulate(3, START), 10))
     await produce(events, {"bootstrap_servers": broker}, "t.", finish=True)
-    records = await everything(broker, len(events) + len(NAMES) * PARTITIONS)
-    beats = [r for r in records if orjson.loads(r.value)["type"] == "source.heartbeat"]
-    assert Counter((r.topic, r.partition) for r in beats) == {(n, p): 1 for n in NAMES for p in range(PARTITIONS)}
-    assert {orjson.loads(r.value)["time"][:7] for r in beats} == {"2026-04"}
+    sources = {event["source"] for event in events}
+    records = await everything(broker, len(events) + len(sources) * len(NAMES) * PARTITIONS)
+    told = [
+        (r.topic, r.partition, each) for r in records if (each := orjson.loads(r.value))["type"] == "source.flushed"
+    ]
+    places = Counter((topic, partition, each["source"]) for topic, partition, each in told)
+    assert places == {(n, p, source): 1 for n in NAMES for p in range(PARTITIONS) for source in sources}
+    untils = {datetime.fromisoformat(each["data"]["until"]) for *_, each in told}
+    assert untils == {max(datetime.fromisoformat(event["time"]) for event in events)}
 
 
 async def test_a_rate_is_kept(broker: str) -> None:

@@ -9,6 +9,7 @@ from faust.types import TP
 from touchpoint.stitching.facts import SECOND, Fact, Micros
 from touchpoint.stitching.limits import DEFAULT
 from touchpoint.stream.clock import LONGEST_TICK, MediaClock
+from touchpoint.stream.stage import Record
 from touchpoint.stream.transport import Consumer, OffsetTracker
 from touchpoint.stream.transport.consumer import HEARD_WITHIN
 
@@ -37,12 +38,19 @@ def test_what_a_broker_said_before_it_went_away_is_worth_nothing() -> None:
 
 def test_a_tick_that_waited_for_the_broker_does_not_count_as_a_quiet_time() -> None:
     clock = MediaClock(0, 1, {}, ["calls"], DEFAULT)
-    clock.saw("calls", Fact(1_000 * SECOND, "call", "offered", "/pbx", "1", "c1"))
-    clock.passes(0, ["calls"])
+    clock.saw_stamp(stamped("calls", 1_000), 0)
+    clock.saw("calls", Fact(1_000 * SECOND, "call", "offered", "/pbx", "1", "c1"), 1_000 * SECOND, {})
     clock.passes(SECOND, ["calls"])
     assert reached(clock) == 941 * SECOND  # the event's time, less the disorder, and the quiet second
     clock.passes(601 * SECOND, ["calls"])
-    assert reached(clock) == 941 * SECOND + LONGEST_TICK
+    assert reached(clock) == 940 * SECOND + LONGEST_TICK
+    clock.saw_stamp(stamped("links", 1_600), 601 * SECOND)
+    clock.passes(601 * SECOND, ["calls"])
+    assert reached(clock) == 1_540 * SECOND, "the broker says how much time has passed"
+
+
+def stamped(topic: str, second: int) -> Record:
+    return Record(topic, 0, 0, None, None, (), second * 1_000, True)
 
 
 def reached(clock: MediaClock) -> Micros | None:

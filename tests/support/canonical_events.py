@@ -14,6 +14,7 @@ NEEDED_DATA: dict[str, dict[str, Any]] = {
     "message": {"role": "customer"},
     "alias": {"to": "c2"},
     "activity.recorded": {"activity": "a1", "action": "quote"},
+    "source.flushed": {"until": "2026-01-05T09:00:00Z"},
     "activity.started": {"activity": "a1", "action": "quote"},
     "activity.ended": {"activity": "a1"},
     "party.identified": {"id": "p1"},

@@ -36,7 +36,7 @@ class Scenario:
     figures: Rows = field(default_factory=list)
     agents: Rows = field(default_factory=list)
     interactions: Rows = field(default_factory=list)
-    silences: dict[str, tuple[tuple[Micros, Micros], ...]] = field(default_factory=dict)
+    silences: dict[tuple[str, str], tuple[tuple[Micros, Micros], ...]] = field(default_factory=dict)
 
     def at(self, seconds: str) -> Micros:
         return self.start + round(float(seconds) * SECOND)
@@ -69,7 +69,7 @@ def parse(name: str, text: str) -> Scenario:
         setattr(scenario, section, rows)
     if "silent" in settings:
         source, begin, end = settings["silent"]
-        scenario.silences[source] = ((scenario.at(begin), scenario.at(end)),)
+        scenario.silences["default", source] = ((scenario.at(begin), scenario.at(end)),)
     return scenario
 
 

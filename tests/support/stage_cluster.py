@@ -5,17 +5,19 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 from aiokafka.partitioner import murmur2
 
-from touchpoint.events import Decoder
+from touchpoint.events import Accepted, Decoder
 from touchpoint.producer.routing import address
 from touchpoint.sections import DialectTopic
 from touchpoint.settings import Settings, load_settings
 from touchpoint.stitching.facts import SECOND, Micros
 from touchpoint.stitching.limits import Limits
+from touchpoint.stitching.offline import fold_all
 from touchpoint.stream.feeds import FeedStage
 from touchpoint.stream.media import MediaStage
 from touchpoint.stream.party import PartyStage
@@ -63,6 +65,7 @@ class Cluster:
         self.now: Micros = 1_800_000_000 * SECOND  # after all that is played: what is ahead of the clock is refused
         self.closed: list[Json] = []
         self.dead: list[Record] = []
+        self.stamps = True  # whether the broker stamps what is appended
         self.lagging: set[str] = set()  # inputs that are not read to their end
         counts = {"media": partitions, "party": partitions} | {feed: of for feed, (_, of) in self.feeds.items()}
         self.stages = {(agent, p): self._stage(agent, p) for agent, of in counts.items() for p in range(of)}
@@ -92,7 +95,9 @@ class Cluster:
     ) -> None:
         place = self._place(topic, key, partition)
         partition = place[1]
-        self.queues[place].append(Record(topic, partition, self.offsets[place], key, value, tuple(headers), 0))
+        stamp = self.now // 1000
+        record = Record(topic, partition, self.offsets[place], key, value, tuple(headers), stamp, self.stamps)
+        self.queues[place].append(record)
         self.offsets[place] += 1
 
     def _place(self, topic: str, key: bytes | None, partition: int | None) -> tuple[str, int]:
@@ -112,6 +117,19 @@ class Cluster:
             for p in range(of):
                 beat = {"specversion": "1.0", "id": "end", "source": "finish", "type": "source.heartbeat", "time": time}
                 self.put(topic, None, orjson.dumps(beat), p)
+
+    def flush(self, until: str, sources: Iterable[str], time: str | None = None, tenant: str | None = None) -> None:
+        """What `touchpoint flush` writes: that sources have told everything until an instant."""
+        for source in sources:
+            event = flushed(source, until, time or datetime.fromtimestamp(self.now / SECOND, UTC).isoformat(), tenant)
+            self.everywhere(orjson.dumps(event), source.encode())
+
+    def everywhere(self, value: bytes, key: bytes) -> None:
+        """A record to every partition of every input."""
+        counts = dict.fromkeys(self.inputs, self.partitions) | {feed: of for feed, (_, of) in self.feeds.items()}
+        for topic, of in counts.items():
+            for p in range(of):
+                self.put(topic, key, value, p)
 
     def run(self, restarts: float = 0.0, crashes: float = 0.0) -> list[Json]:
         """Until nothing moves any more."""
@@ -212,8 +230,34 @@ class Cluster:
                 self.put(forward.topic, forward.key, forward.value, forward.partition, forward.headers)
 
 
+def flushed(source: str, until: str, time: str, tenant: str | None = None) -> Json:
+    """A source's declaration that it has told everything until an instant."""
+    event = {"specversion": "1.0", "id": f"flush/{until}/{time}", "source": source, "type": "source.flushed"}
+    return event | {"time": time, "data": {"until": until}} | ({"tenant": tenant} if tenant else {})
+
+
 def records_of(closed: Iterable[Json]) -> Iterator[Json]:
     """The records of interaction.closed events, without what the topic adds."""
     for event in closed:
         if event["type"] == "interaction.closed":
             yield {name: value for name, value in event["data"].items() if name != "identity"}
+
+
+def offline(events: list[Json], limits: Limits | None = None) -> dict[str, Json]:
+    facts, decoder = [], Decoder()
+    for event in events:
+        verdict = decoder.decode(orjson.dumps(event))
+        assert isinstance(verdict, Accepted)
+        facts.append(verdict.fact)
+    records = fold_all(facts, limits or Limits(), SECRET).records
+    return {record["interaction_id"]: record for record in records}
+
+
+def arrival(events: list[Json], seed: int) -> list[Json]:
+    """Each up to 50 s late, a fifth of them twice."""
+    rng = random.Random(seed)
+    stream = []
+    for event in events:
+        time = datetime.fromisoformat(event["time"]).timestamp()
+        stream += [(time + rng.uniform(0, 50), rng.random(), event) for _ in range(1 + (rng.random() < 0.2))]
+    return [event for *_, event in sorted(stream, key=lambda each: each[:2])]

@@ -33,6 +33,11 @@ COMMANDS = (
     Command("simulate", "touchpoint.cli.simulate:simulate", "Make a realistic, seeded stream of events."),
     Command("worker", "touchpoint.cli.worker:worker", "Run a stream worker until SIGTERM."),
     Command("topics", "touchpoint.cli.topics:topics", "Create the topics that are missing."),
+    Command(
+        "flush",
+        "touchpoint.cli.flush:flush",
+        "Say that a source has told everything until an instant, as at the end of a backfill.",
+    ),
     Command("migrate", "touchpoint.cli.migrate:migrate", "Bring the database's schema up to date."),
     Command(
         "partitions", "touchpoint.cli.migrate:partitions", "Make the coming months' partitions; drop expired ones."

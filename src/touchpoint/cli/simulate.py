@@ -25,7 +25,7 @@ Events = Annotated[int | None, typer.Option(min=0, help="Stop after so many even
 Brokers = Annotated[str | None, typer.Option(help="host:port,...: produce into Kafka instead of printing.")]
 Prefix = Annotated[str, typer.Option(help="Prefix of the topics.")]
 Rate = Annotated[str, typer.Option(help="Events a second, 'max', or 'live': as event time passes.")]
-Finish = Annotated[bool, typer.Option("--finish", help="End with a heartbeat beyond all limits: everything closes.")]
+Finish = Annotated[bool, typer.Option("--finish", help="At the end each source has told everything: all of it closes.")]
 
 
 def simulate(

@@ -88,6 +88,9 @@ OTHERS: Mapping[str, OtherRule] = {
     "party.merged": OtherRule(True, d.Merged, "party `from` is the same as `into`"),
     "party.erasure_requested": OtherRule(True, d.ErasureRequested, "forget the person behind the subject, an address"),
     "source.heartbeat": OtherRule(False, Data, "the source is alive and has reached `time`"),
+    "source.flushed": OtherRule(
+        False, d.Flushed, "the source has told everything until `until`: what is open of it alone may close"
+    ),
 }
 
 _channel_name = re.compile(r"[a-z][a-z0-9_-]{0,39}")

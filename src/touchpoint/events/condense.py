@@ -60,7 +60,7 @@ def message_id(source: str, id_: str) -> str:
     return blake2b(f"{source}\x00{id_}".encode(), digest_size=8).hexdigest()
 
 
-_SPECIAL = frozenset("party resource related to dialed objects started ended reported ext".split())
+_SPECIAL = frozenset("party resource related to dialed objects started ended until reported ext".split())
 
 
 def _special(name: str, value: Any, rest: Fields, plan: NumberPlan) -> Any:
@@ -73,7 +73,7 @@ def _special(name: str, value: Any, rest: Fields, plan: NumberPlan) -> Any:
             return dialed_address(value, plan)
         case "to":
             return _to(value, rest, plan)
-        case "started" | "ended":
+        case "started" | "ended" | "until":
             return micros(value, f"data.{name}")
         case "reported":
             return _reported(value)

@@ -157,5 +157,9 @@ class Merged(Data):
     into: Id = Field(description="the party id that stands for both")
 
 
+class Flushed(Data):
+    until: Instant
+
+
 class ErasureRequested(Data):
     request: Name | None = None

@@ -55,6 +55,7 @@ class Skipped(msgspec.Struct, frozen=True, gc=False):
 Verdict = Accepted | DeadLetter | Skipped
 
 TOMBSTONE = Skipped("tombstone")
+OF_OTHERS = Skipped("a declaration of a tenant that the topic does not carry")
 
 
 class Rejected(Exception):  # noqa: N818 - a verdict on its way, not an error

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -61,12 +62,16 @@ class Producer:
         topics: Mapping[str, str] = USUAL,
         decoder: Decoder | None = None,
         most: int = 10_000,
+        foreign: Iterable[str] = (),
     ) -> None:
-        """`client`: options of AIOKafkaProducer; `decoder`: checks what is sent, None if that is known to be right."""
+        """`client`: options of AIOKafkaProducer; `decoder`: checks what is sent, None if that is known to be right;
+        `foreign`: topics with a dialect, in full.
+        """
         self.prefix = prefix
         self._client = {"acks": "all", "enable_idempotence": True, "linger_ms": 5, "max_batch_size": 256 * 1024}
         self._client |= {"max_request_size": MAX_REQUEST, **client}
         self._topics = topics
+        self._foreign = tuple(foreign)
         self._decoder = decoder
         self._room = asyncio.Semaphore(most)
         self._stored = 0
@@ -80,7 +85,7 @@ class Producer:
         client = client_options(settings)
         client |= {"enable_idempotence": settings.idempotence, "compression_type": settings.compression}
         decoder = Decoder(settings.stitching_limits().channels, settings.number_plan)
-        return cls(client, settings.topic_prefix, topics_of(settings), decoder, most)
+        return cls(client, settings.topic_prefix, topics_of(settings), decoder, most, settings.dialect_topics)
 
     async def __aenter__(self) -> Self:
         self._kafka = AIOKafkaProducer(**self._client)
@@ -124,8 +129,13 @@ class Producer:
         id_: str = "",
     ) -> asyncio.Future[Delivery]:
         """Hand over one record as it is; `topic` is without the prefix."""
+        return await self._put(self.prefix + topic, value, key, partition, headers, id_)
+
+    async def _put(
+        self, topic: str, value: bytes, key: bytes | None, partition: int | None = None, headers: Headers = (),
+        id_: str = "",
+    ) -> asyncio.Future[Delivery]:  # fmt: skip
         await self._room.acquire()
-        topic = self.prefix + topic
         told: asyncio.Future[Delivery] = asyncio.get_running_loop().create_future()
         try:
             sent = await self._kafka.send(topic, value, key, partition, headers=list(headers))
@@ -153,6 +163,30 @@ class Producer:
             for partition in sorted(await self._kafka.partitions_for(self.prefix + topic)):
                 value = orjson.dumps(beat | {"id": f"{stamp}-{topic}-{partition}"})
                 await self.put(topic, value, source.encode(), partition, id_=stamp)  # a compacted topic wants a key
+
+    async def declare_flushed(self, source: str, until: str, tenant: str | None = None) -> int:
+        """Say that `source` has told everything until `until` (RFC 3339), as at the end of a backfill, to every
+        partition of every input. What is open of it alone closes; no clock moves. Returns the records that were sent.
+
+        Everything that it speaks of must be stored before: await `flush` first.
+        """
+        now = datetime.now(UTC).isoformat()
+        event = {
+            "specversion": "1.0",
+            "source": source,
+            "type": "source.flushed",
+            "time": now,
+            "data": {"until": until},
+        }
+        event |= {"tenant": tenant} if tenant is not None else {}
+        stamp = f"flushed/{until}/{time.time_ns()}"
+        count = 0
+        for topic in sorted({*(self.prefix + topic for topic in self._topics.values()), *self._foreign}):
+            for partition in sorted(await self._kafka.partitions_for(topic)):
+                value = orjson.dumps(event | {"id": f"{stamp}-{topic}-{partition}"})
+                await self._put(topic, value, source.encode(), partition, id_=stamp)
+                count += 1
+        return count
 
     @property
     def failed(self) -> Sequence[Delivery]:

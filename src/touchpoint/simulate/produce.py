@@ -6,13 +6,12 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from touchpoint.producer import Delivery, Producer
-from touchpoint.simulate.script import CloudEvent, instant
+from touchpoint.simulate.script import CloudEvent
 
-BEYOND_ALL_LIMITS = timedelta(days=90)  # an email's age and then an interaction's, and some
 REPORT_EVERY = 250  # events
 
 LIVE = None
@@ -32,25 +31,29 @@ async def produce(
 ) -> int:
     """Send events, `pace` a second, and await that all are stored; how many there were.
 
-    `client` has the options of AIOKafkaProducer, bootstrap_servers among them. `finish`: afterwards a heartbeat
-    beyond all limits goes to every partition, so that everything closes. Raises KafkaError.
+    `client` has the options of AIOKafkaProducer, bootstrap_servers among them. `finish`: afterwards each source
+    declares that it has told everything until the last event, so that everything closes. Raises KafkaError.
     """
     # any broker will do: a simulated event that is stored twice counts once
     async with Producer({"enable_idempotence": False, **client}, topic_prefix) as producer:
-        count, last = 0, None
+        count, latest = 0, None
+        sources: set[str] = set()
         clock = Clock(pace)
         for count, last in enumerate(events, 1):
             await clock.reach(count, last)
             await producer.send(last)
+            at = datetime.fromisoformat(last["time"])
+            latest = at if latest is None else max(latest, at)
+            sources.add(last["source"])
             if not count % REPORT_EVERY:
                 sent(count)
                 raise_first(producer.failed)
                 await asyncio.sleep(0)
         raise_first((await producer.flush()).failed)
         sent(count)
-        if finish and last is not None:
-            reached = datetime.fromisoformat(last["time"]) + BEYOND_ALL_LIMITS
-            await producer.heartbeat("sim/clock", instant(int(reached.timestamp() * 1_000)), id_=last["id"])
+        if finish and latest is not None:
+            for source in sorted(sources):
+                await producer.declare_flushed(source, latest.isoformat())
             raise_first((await producer.flush()).failed)
         return count
 

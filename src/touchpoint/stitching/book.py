@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from touchpoint.stitching.facts import Fact, FactKey, Micros, lean
+from touchpoint.stitching.facts import FLUSHED, Fact, FactKey, Micros, lean
+from touchpoint.stitching.flushes import Declared, Flushes
 from touchpoint.stitching.interactions.advance import Advance, advance, located_each
 from touchpoint.stitching.interactions.aliases import Roots, alias_of
 from touchpoint.stitching.interactions.entities import reference_times
@@ -12,9 +13,11 @@ from touchpoint.stitching.interactions.model import PartyFacts, reference
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.media import precedence
 from touchpoint.stitching.parties import ItemKey, Parties
-from touchpoint.stitching.silence import signs_of_life, silences
+from touchpoint.stitching.silence import Run, silences, silent_since, with_run
 
 Facts = dict[FactKey, Fact]
+Source = tuple[str, str]
+"""Tenant and source."""
 
 
 class Book:
@@ -26,7 +29,8 @@ class Book:
         self._controls: dict[ItemKey, Facts] = {}
         self._activities: dict[ItemKey, Facts] = {}
         self._identity: dict[str, Facts] = {}  # by tenant: one's events never count as a repetition of another's
-        self._heartbeats: dict[str, set[Micros]] = {}
+        self._heartbeats: dict[Source, set[Micros]] = {}
+        self._flushes: dict[Source, set[Declared]] = {}
         self.latest: Micros = 0
         """The greatest event time entered."""
 
@@ -35,7 +39,11 @@ class Book:
         fact = lean(fact)
         kind = fact.kind
         if kind == "source":
-            self._heartbeats.setdefault(fact.source, set()).add(fact.time)
+            source = (fact.tenant, fact.source)
+            if fact.verb == FLUSHED:
+                self._flushes.setdefault(source, set()).add(Declared(fact.data["until"], fact.time))
+            else:
+                self._heartbeats.setdefault(source, set()).add(fact.time)
             return
         if kind == "party":
             home = self._identity.setdefault(fact.tenant, {})
@@ -53,13 +61,14 @@ class Book:
 
     def advance(self, horizon: Micros) -> Iterator[Advance]:
         """Let time pass for every party up to the horizon."""
-        silent = self._silences()
+        silent = self._silences(horizon)
+        flushes = {source: sorted(instants) for source, instants in self._flushes.items()}
         parties = self._parties().all()
-        self._refer(parties, silent)
+        self._refer(parties, silent, flushes)
         for party in parties:
-            yield advance(party, horizon, self._limits, silent)
+            yield advance(party, horizon, self._limits, silent, flushes)
 
-    def _refer(self, parties: list[PartyFacts], silent: Silences) -> None:
+    def _refer(self, parties: list[PartyFacts], silent: Silences, flushes: Flushes) -> None:
         """What another item names is its parent, as it was when it was named, unless that is its own interaction."""
         home = {(f.tenant, f.subject): party for party in parties for facts in party.items.values() for f in facts}
         asked: dict[int, tuple[PartyFacts, list[tuple[PartyFacts, str, str, Micros]]]] = {}
@@ -70,24 +79,31 @@ class Book:
                     if other is not None and named != item:
                         asked.setdefault(id(other), (other, []))[1].append((party, item, named, time))
         for other, questions in asked.values():
-            found = located_each(other, [(named, time) for *_, named, time in questions], self._limits, silent)
+            found = located_each(other, [(named, time) for *_, named, time in questions], self._limits, silent, flushes)
             for party, item, named, time in questions:
                 parent = found[named, time]
                 if parent is not None:
                     party.parents[reference(item, named)] = parent
 
-    def _silences(self) -> Silences:
-        if not self._heartbeats:
-            return {}
-        events: dict[str, list[Micros]] = {source: [] for source in self._heartbeats}
-        for facts in self._items.values():
-            for fact in facts.values():
-                if fact.source in events:
-                    events[fact.source].append(fact.time)
-        return {
-            source: silences(signs_of_life(beats, events[source], self._limits), self._limits)
-            for source, beats in self._heartbeats.items()
-        }
+    def _silences(self, horizon: Micros) -> Silences:
+        runs: dict[Source, list[Run]] = {}
+        for source, beats in self._heartbeats.items():
+            of_source: list[Run] = []
+            for beat in sorted(beats):  # in order, so that each goes into the last run or begins one
+                of_source[-1:] = with_run(of_source[-1:], Run(beat, beat), self._limits)
+            if any(run.is_regular for run in of_source):
+                runs[source] = of_source
+        signs: dict[Source, list[Micros]] = {source: [] for source in runs}
+        for fact in self._every() if runs else ():
+            source = (fact.tenant, fact.source)
+            if source in runs and silent_since(runs[source], fact.time, self._limits) is not None:
+                signs[source].append(fact.time)
+        return {source: silences(runs[source], signs[source], self._limits, horizon) for source in runs}
+
+    def _every(self) -> Iterator[Fact]:
+        for homes in (self._items, self._controls, self._activities, self._identity):
+            for facts in homes.values():
+                yield from facts.values()
 
     def _parties(self) -> Parties:
         roots = {tenant: Roots(aliases.get) for tenant, aliases in self._aliases().items()}

@@ -58,6 +58,8 @@ def lean(fact: Fact) -> Fact:
     return msgspec.structs.replace(fact, data=data, ext={})
 
 
+FLUSHED = "flushed"
+"""The verb of a source's declaration that it has told everything until an instant, `until` in its data."""
 UNREADABLE = "unreadable"
 """The verb of a fact that says no more than that an event of a media item could not be read (it is a dead letter)."""
 

@@ -73,6 +73,7 @@ class Limits(msgspec.Struct, frozen=True):
     interaction_age: Micros = 30 * DAY
     disorder: Micros = 60 * SECOND
     silence: Micros = 5 * MINUTE
+    ahead: Micros = 5 * MINUTE  # of its own append in Kafka, an event beyond it does not count
     own_addresses: frozenset[str] = frozenset()  # the organisation's own: never a party
     unstitched_addresses: frozenset[str] = frozenset()  # switchboards, shared mailboxes: never stitch by (5)
 
@@ -87,5 +88,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 DEFAULT = Limits()
 
-Silences = Mapping[str, tuple[tuple[Micros, Micros], ...]]
-"""By source: spans in which its heartbeat was missing; they do not count towards an item's age (stitching.md, 4)."""
+Silences = Mapping[tuple[str, str], tuple[tuple[Micros, Micros], ...]]
+"""By tenant and source: spans in which heartbeats were missing; they do not count towards an item's age (stitching.md,
+4).
+"""

@@ -6,14 +6,25 @@ from collections.abc import Collection
 
 import msgspec
 
-from touchpoint.stitching.facts import Micros
+from touchpoint.stitching.facts import HOUR, Micros
 
 EMPTY: Micros = 2**62
 """The watermark of an input that never had an event and has been read to its end for a while: it holds nothing back."""
+UNKNOWN: Micros = -EMPTY
+"""The watermark of whoever cannot tell."""
+HISTORY: Micros = HOUR
+"""An event that is older than this when it is appended belongs to a backfill, whose pauses are no idle time."""
 
 
 class Input(msgspec.Struct, array_like=True):
-    """One input partition: Flink's watermark, and the pace of the wall clock while it is idle.
+    """One input partition: Flink's watermark, and the broker's time while the partition is idle.
+
+    Read to its end, the input stands at its latest event plus the time that has passed at the broker since that
+    event's record was appended. So time in which no worker ran, or a worker was starved, is made up for at once.
+
+    Events older than HISTORY at their append count only where time has not passed them yet. Time then stands at the
+    latest of them until they are over: until their source flushes, or sends none for as long as HISTORY. Elsewhere they
+    move nothing and hold nothing back, so that nobody stops a live stream by what is old.
 
     An input that never had an event is not waited for, but only once others have had some for as long as the allowed
     disorder: where everything begins at once, none is ahead because its first event was read a moment earlier.
@@ -22,31 +33,67 @@ class Input(msgspec.Struct, array_like=True):
     is not read to its end, so that nothing closes before it is known whose it is, and then holds nothing back.
     """
 
-    latest: Micros | None = None  # the greatest event time seen
-    idle: Micros = 0  # for how long it has been read to its end since, by the wall clock
+    latest: Micros | None = None  # the greatest event time seen, without history
+    idle: Micros = 0  # how far time has run on since
     standing: bool = False
     at_end: bool = False  # when time last passed
+    since: Micros | None = None  # by the broker: when `latest` was appended; without it, when others had begun
+    history: Micros | None = None  # the greatest time of a backfill that came first and is not over
+    heard: Micros = 0  # by the broker: when the last of its events was appended
+    teller: tuple[str, str] = ("", "")  # tenant and source of its greatest event
 
-    def saw(self, time: Micros) -> None:
-        """An event: time is at least there, and no longer runs on by itself."""
+    def saw(
+        self, time: Micros, appended: Micros, teller: tuple[str, str] = ("", ""), reached: Micros | None = None
+    ) -> None:
+        """An event, and when its record was appended: time is at least there, and no longer runs on by itself.
+
+        `reached`: what all inputs together have come to, if that is known.
+        """
         self.at_end = False
-        if self.latest is None or time > self.latest:
+        if appended - time > HISTORY:
+            passed = (reached is not None and time <= reached) or (
+                self.latest is not None and time <= self.latest + self.idle
+            )
+            if self.history is not None or not passed:
+                if self.history is None or time > self.history:
+                    self.history, self.teller = time, teller
+                self.heard = max(self.heard, appended)
+        elif self.latest is None or time > self.latest:
             self.idle = 0 if self.latest is None else max(0, self.idle - (time - self.latest))
-            self.latest = time
+            self.latest, self.since = time, appended
 
-    def passes(self, elapsed: Micros, caught_up: bool, begun: bool = True) -> None:
-        """Wall clock time went by: it counts where everything has been read, and there was an event anywhere."""
+    def flushed(self, until: Micros, teller: tuple[str, str]) -> None:
+        """The source of a backfill says that it has told everything."""
+        if self.history is not None and teller == self.teller and until >= self.history:
+            self.history = None
+
+    def passes(self, now: Micros, caught_up: bool, begun: bool = True) -> None:
+        """The broker's time is `now`: it counts where everything has been read, and there was an event anywhere."""
         self.at_end = caught_up
-        if caught_up and (begun or self.latest is not None):
-            self.idle += elapsed
+        if not caught_up:
+            return
+        if self.history is not None and now - self.heard > HISTORY:
+            self.history = None
+        if begun or self.latest is not None:
+            if self.since is None:
+                self.since = now - self.idle
+            self.idle = max(self.idle, now - self.since)
 
     def watermark(self, disorder: Micros) -> Micros | None:
         """No event before it is expected; None: nothing is known yet, so time stands still."""
         if self.standing:
-            return EMPTY if self.at_end else None if self.latest is None else self.latest - disorder
+            known = self.history if self.latest is None else self.latest
+            return EMPTY if self.at_end else None if known is None else known - disorder
+        if self.history is not None:
+            return self.history - disorder
         if self.latest is None:
             return EMPTY if self.idle >= disorder else None
         return self.latest - disorder + self.idle
+
+    def bound(self, most: Micros) -> None:
+        """Of an older release's state: no clock is ahead of `most`."""
+        if self.latest is not None and self.latest + self.idle > most:
+            self.latest, self.idle = min(self.latest, most), 0
 
 
 def least(watermarks: Collection[Micros | None]) -> Micros | None:
@@ -67,9 +114,13 @@ class Progress(msgspec.Struct, array_like=True):
     told: dict[int, list[Micros]] = {}  # by sender: its watermarks by hop
 
     def hear(self, sender: int, watermarks: list[Micros]) -> None:
-        """A sender's watermarks never go back, unless it had nothing and now has its first event."""
+        """A sender's watermarks never go back, unless it had nothing and now has its first event. What is not known
+        changes nothing.
+        """
         known = self.told.get(sender, watermarks)
-        self.told[sender] = [b if a == EMPTY else max(a, b) for a, b in zip(known, watermarks, strict=True)]
+        self.told[sender] = [
+            b if a == EMPTY and b != UNKNOWN else max(a, b) for a, b in zip(known, watermarks, strict=True)
+        ]
 
     @property
     def begun(self) -> bool:
@@ -81,3 +132,13 @@ class Progress(msgspec.Struct, array_like=True):
         if len(self.told) < self.senders:
             return None
         return min(watermarks[hop] for watermarks in self.told.values())
+
+    def bound(self, most: Micros) -> None:
+        """Of an older release's state: no sender is ahead of `most`."""
+        for sender, watermarks in self.told.items():
+            self.told[sender] = bounded(watermarks, most)
+
+
+def bounded(watermarks: list[Micros], most: Micros) -> list[Micros]:
+    """Watermarks, none ahead of `most`, but for those that hold nothing back."""
+    return [each if each == EMPTY else min(each, most) for each in watermarks]

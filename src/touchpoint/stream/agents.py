@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 TICK_SECONDS = 0.5
 SOON_SECONDS = 0.1  # after work: what it told of time travels on, hop by hop
 GROUP_RECORDS = 8000  # at most so many records are finished together
+APPENDED = 1
+"""The type of a timestamp that the broker set when it appended the record."""
 QUEUED_BYTES = 64 * 1024 * 1024  # of all agents together; beyond it nothing more is taken from Kafka
 
 Fatal = Callable[[str, BaseException], None]
@@ -214,8 +216,8 @@ class Runtime:
         for each in batch.damaged:
             self.metrics.count("damaged_records", 1, topic, each.reason)
         return [
-            Record(topic, partition, r.offset, r.key, r.value, r.headers, r.timestamp)
+            Record(topic, partition, r.offset, r.key, r.value, r.headers, r.timestamp, r.timestamp_type == APPENDED)
             if type(r) is not Damaged
-            else Record(topic, partition, r.first, None, r.value, (), -1, Damage(r.reason, r.cause, r.offset))
+            else Record(topic, partition, r.first, None, r.value, (), -1, False, Damage(r.reason, r.cause, r.offset))
             for r in batch.records
         ]

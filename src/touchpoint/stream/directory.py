@@ -14,6 +14,7 @@ import msgspec
 
 from touchpoint.events.fields import MAX_ADDRESS, MAX_ID
 from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.interactions.advance import REMEMBERED
 from touchpoint.stitching.interactions.entities import parent_of
 from touchpoint.stitching.interactions.identity import Claim, Identity, claim
 from touchpoint.stitching.interactions.model import Closed, PartyFacts, PartyKey
@@ -33,6 +34,7 @@ class Way(msgspec.Struct, array_like=True, frozen=True):
 
     party: PartyKey
     start: Micros
+    kept_until: Micros = 0  # of a backfill: known at least until then, however long ago it began
 
 
 LARGEST_WAY = 4 * (2 * MAX_ID + MAX_ADDRESS) + 100
@@ -53,7 +55,13 @@ class Directory(msgspec.Struct, array_like=True):
     def forget(self, watermark: Micros, limits: Limits) -> None:
         """The ways that nothing can take any more: an age after it began it was over, after another it is forgotten."""
         oldest = watermark - 2 * limits.interaction_age
-        self.moved = {name: way for name, way in self.moved.items() if way.start > oldest}
+        for name, way in list(self.moved.items()):
+            if way.start > oldest:
+                continue
+            if not way.kept_until:
+                self.moved[name] = msgspec.structs.replace(way, kept_until=watermark + REMEMBERED)
+            elif way.kept_until < watermark:
+                del self.moved[name]
 
     def shed(self) -> bool:
         """Keep the latest ways of too many; whether there were too many."""
@@ -66,7 +74,7 @@ class Directory(msgspec.Struct, array_like=True):
 
     def due(self, limits: Limits) -> Micros | None:
         """When all ways can be forgotten."""
-        return max((way.start + 2 * limits.interaction_age for way in self.moved.values()), default=None)
+        return max((max(w.start + 2 * limits.interaction_age, w.kept_until) for w in self.moved.values()), default=None)
 
     def part(
         self, key: PartyKey, facts: PartyFacts, touches: Collection[Touch], known: Collection[Fact], limits: Limits
@@ -92,7 +100,10 @@ class Directory(msgspec.Struct, array_like=True):
         if facts.identity != known:
             before = {(fact.source, fact.id) for fact in known}
             news = [fact for fact in facts.identity if (fact.source, fact.id) not in before]
-            stays.closed = self._tell(key, stays.closed, news, identity, to)
+            remembered = stays.closed
+            stays.closed = self._tell(key, remembered, news, identity, to)
+            if len(stays.closed) < len(remembered):  # what came too late for them follows them
+                stays = self._divide(stays, set(), to)
         return stays, list(leaving.values())
 
     def _all(self, into: Touch, facts: PartyFacts, touches: Collection[Touch]) -> PartyFacts:

@@ -13,17 +13,17 @@ import msgspec
 
 from touchpoint.dialects import Lines, Memory
 from touchpoint.events import Accepted, DeadLetter, Decoder, Verdict
-from touchpoint.events.verdicts import TOMBSTONE
+from touchpoint.events.verdicts import OF_OTHERS, TOMBSTONE
 from touchpoint.sections import DialectTopic
-from touchpoint.stitching.facts import UNREADABLE, Fact, Micros, lean
+from touchpoint.stitching.facts import FLUSHED, UNREADABLE, Fact, Micros, lean
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.watermarks import Input
+from touchpoint.stream.clock import TimeBound
 from touchpoint.stream.dead_letters import dead_letter
 from touchpoint.stream.feed_clock import FeedClock, FeedTime
-from touchpoint.stream.media import ahead
 from touchpoint.stream.rights import Rights
 from touchpoint.stream.stage import LAST, Forward, Record, State
-from touchpoint.stream.touches import FROM_FEED, Link, link
+from touchpoint.stream.touches import FROM_FEED, Life, Link, link
 from touchpoint.stream.translation import NOT_KNOWN, Translation
 
 _PROGRESS = LAST + b"progress"
@@ -44,7 +44,8 @@ class FeedStage:
         self._state, self._topic, self._rights = state, topic, rights
         raw = state.get(_PROGRESS)
         time = FeedTime(Input()) if raw is None else _decode(raw)
-        self._clock = FeedClock(topic, partition, of, partitions, time, limits)
+        self._clock = FeedClock(topic, partition, of, partitions, time, state, limits)
+        self._bound = TimeBound(limits)
         kept = ((key.removeprefix(_MEMORY), value) for key, value in state.items() if key.startswith(_MEMORY))
         self._translation = Translation(declared, decoder, limits.own_addresses, Memory.restored(kept), lines)
         self.verdicts: Counter[str] = Counter()
@@ -60,27 +61,25 @@ class FeedStage:
     def apply(self, records: Sequence[Record], now: Micros) -> list[Forward]:
         """Translate, and send each fact to its media item."""
         out: list[Forward] = []
-        signs: dict[str, list[Micros]] = {}
+        lives: dict[str, Life] = {}
         for record in records:
-            if self._clock.was_taken(record):
+            appended = self._clock.taken(record, now)
+            if appended is None:
                 self.translated[self._translation.dialect.name, "again"] += 1
                 continue
             arrived: dict[tuple[str, str], list[Fact]] = {}
-            for fact in self._facts(record, now, out):
-                if fact.verb != UNREADABLE:
-                    self._see(fact, signs)
+            for fact in self._facts(record, appended, out):
+                if fact.verb == FLUSHED:
+                    out += self._clock.flushed(fact)
+                elif fact.verb != UNREADABLE:
+                    self._clock.saw(fact, appended, lives)
+                    self.sources[self._topic, fact.source] = fact.time
                 if fact.kind != "source":
                     arrived.setdefault((fact.tenant, _item(fact)), []).append(fact)
             out += (link(Link(tenant, item, FROM_FEED, facts)) for (tenant, item), facts in arrived.items())
-        out += self._clock.signs(signs)
+        out += self._clock.lives(lives)
         self._save()
         return out
-
-    def _see(self, fact: Fact, signs: dict[str, list[Micros]]) -> None:
-        sign = self._clock.saw(fact)
-        if sign is not None:
-            signs.setdefault(fact.source, []).append(sign)
-        self.sources[self._topic, fact.source] = fact.time
 
     def tick(self, now: Micros, caught_up: Collection[str]) -> list[Forward]:
         """Time passes, and is told now that all that came before is durable."""
@@ -100,15 +99,15 @@ class FeedStage:
         self._translation.memory.forgotten.clear()
         self._state[_PROGRESS] = _encode(self._clock.time)
 
-    def _facts(self, record: Record, now: Micros, out: list[Forward]) -> list[Fact]:
+    def _facts(self, record: Record, appended: Micros, out: list[Forward]) -> list[Fact]:
         """What a record says; as a dead letter too if a part of it could not be accepted."""
         facts: list[Fact] = []
         refused: list[DeadLetter] = []
         said = self._translation.verdicts(record.value, record.headers, record.key)
-        verdicts = [self._rights.judge(verdict) for verdict in said]
+        verdicts = [self._judged(verdict) for verdict in said]
         for verdict in verdicts:
             if isinstance(verdict, Accepted):
-                early = ahead(verdict.fact, now)
+                early = self._bound.ahead(verdict.fact, appended)
                 if early is None:
                     facts.append(lean(verdict.fact))
                 else:
@@ -117,9 +116,17 @@ class FeedStage:
                 refused.append(verdict)
         self._count(facts, refused, verdicts)
         if refused:
-            facts += [each.about for each in refused if each.about is not None and ahead(each.about, now) is None]
+            about = [each.about for each in refused if each.about is not None]
+            facts += [fact for fact in about if self._bound.ahead(fact, appended) is None]
             out.append(dead_letter(record, refused[0].cause, refused[0].code))
         return facts
+
+    def _judged(self, verdict: Verdict) -> Verdict:
+        judged = self._rights.judge(verdict)
+        if isinstance(verdict, Accepted) and verdict.fact.verb == FLUSHED and not isinstance(judged, Accepted):
+            self._clock.passed(verdict.fact)
+            return OF_OTHERS
+        return judged
 
     def _count(self, facts: Sequence[Fact], refused: Sequence[DeadLetter], verdicts: Sequence[Verdict]) -> None:
         self.verdicts["accepted"] += len(facts)

@@ -7,38 +7,26 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from touchpoint.events import Accepted, DeadLetter, Decoder, Skipped
-from touchpoint.stitching.facts import DAY, Fact, Micros, lean
+from touchpoint.events import Accepted, DeadLetter, Decoder, Skipped, Verdict
+from touchpoint.events.verdicts import OF_OTHERS
+from touchpoint.stitching.facts import FLUSHED, Fact, Micros, lean
 from touchpoint.stitching.interactions.identity import claim
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.parties import claimed_key, implied
-from touchpoint.stream.clock import OURS, UNKNOWN, MediaClock
-from touchpoint.stream.dead_letters import dead_letter, orphan, without_record
+from touchpoint.stitching.watermarks import HISTORY, UNKNOWN
+from touchpoint.stream.clock import OURS, MediaClock, TimeBound
+from touchpoint.stream.dead_letters import dead_letter, orphan
+from touchpoint.stream.held import HELD_FOR
 from touchpoint.stream.items import Changes, Item, ItemState
 from touchpoint.stream.rights import Rights
 from touchpoint.stream.stage import MOST_STATE, Forward, Record, State
 from touchpoint.stream.timers import Timers, unstamped
-from touchpoint.stream.touches import FROM_FEED, LINKS, Addresses, Erasure, Link, Told, Touch, link, read
+from touchpoint.stream.touches import FROM_FEED, LINKS, Addresses, Erasure, Life, Link, Told, Touch, link, read
 
 MOST_EXPIRED = 2_000  # in one tick
-AHEAD: Micros = DAY
-"""How far an event may be ahead of our clock: it takes time with it, and all that is open would be over."""
-AHEAD_OF_BEATS: Micros = 400 * DAY
-"""A backfill ends with a heartbeat beyond all limits (contract.md, 3)."""
-TOO_EARLY = DeadLetter(
-    "time is more than a day in the future: check the clock of the source, or of this worker; the event can be sent "
-    "again with `touchpoint dead-letters replay` when its time has come",
-    "time",
-)
-
 _REPEATED = Skipped("repeated")
 _FULL = f"its media item has {MOST_STATE >> 20} MiB of events, and takes no more; look for a source that repeats itself"
-
-
-def ahead(fact: Fact, now: Micros) -> DeadLetter | None:
-    """Why a fact cannot be taken yet, if it cannot."""
-    return TOO_EARLY if fact.time > now + (AHEAD_OF_BEATS if fact.kind == "source" else AHEAD) else None
 
 
 _decode = msgspec.msgpack.Decoder(ItemState).decode
@@ -63,16 +51,11 @@ class MediaStage:
         self._state, self._decoder, self._limits = state, decoder, limits
         self._addresses = Addresses(secret, partitions)
         self._clock = MediaClock(partition, partitions, state, inputs, limits, feeds)
+        self._bound = TimeBound(limits)
         self._timers = Timers(state, lambda key: not key.startswith(OURS))
         self.verdicts: Counter[str] = Counter()
         self.full: Counter[str] = Counter()  # by kind of key (bounds.py)
         self.sources: dict[tuple[str, str], Micros] = {}  # by topic and source: the time of the last event
-        days = limits.interaction_age // DAY
-        self._too_late = DeadLetter(
-            f"too late: it happened more than {days} days before what has been read already, so what it belonged to is "
-            "closed and forgotten; older history belongs into an installation of its own, or into `touchpoint stitch`",
-            "late",
-        )
 
     @property
     def watermark(self) -> Micros | None:
@@ -83,6 +66,8 @@ class MediaStage:
         """Decode, deduplicate, send on what is new."""
         out: list[Forward] = []
         linked = bool(records) and records[0].topic == LINKS
+        if records:
+            self._clock.saw_stamp(records[-1], now)
         arrived = self._links(records, out) if linked else self._events(records, now, out)
         for (tenant, item), changes in arrived.items():
             self._settle(tenant, item, changes, out)
@@ -108,32 +93,41 @@ class MediaStage:
     def _events(self, records: Sequence[Record], now: Micros, out: list[Forward]) -> dict[tuple[str, str], Changes]:
         """Hot path: a verdict for each record; accepted facts by media item, everything else on its way."""
         arrived: dict[tuple[str, str], Changes] = defaultdict(Changes)
-        signs: dict[str, list[Micros]] = {}
+        lives: dict[str, Life] = {}
         forgotten = self._forgotten
         for record in records:
-            decoded = self._decoder.decode(record.value, record.headers, record.key)
-            verdict = self._inputs[record.topic].judge(decoded)
+            appended = self._bound.appended(record, self._clock.reached(record.topic), now)
+            verdict = self._judged(record)
             if not isinstance(verdict, Accepted):
                 self._refuse(record, verdict, out)
                 about = verdict.about if isinstance(verdict, DeadLetter) else None
-                if about is not None and about.time >= forgotten and ahead(about, now) is None:
+                if about is not None and about.time >= forgotten and self._bound.ahead(about, appended) is None:
                     self._place(record, about, arrived, out)  # its item is flagged
                 continue
             fact = lean(verdict.fact)
-            if (early := ahead(fact, now)) is not None:
+            if (early := self._bound.ahead(fact, appended)) is not None:
                 self._refuse(record, early, out)
                 continue
-            if fact.time < forgotten and self._is_too_late(fact):
-                self._refuse(record, _REPEATED if self._clock.had(record) else self._too_late, out)
+            if fact.time < forgotten and self._is_repeated(record, fact, arrived):
+                self._refuse(record, _REPEATED, out)
                 continue
             self.verdicts["accepted"] += 1
             self.sources[record.topic, fact.source] = fact.time
-            sign = self._clock.saw(record.topic, fact)
-            if sign is not None:
-                signs.setdefault(fact.source, []).append(sign)
+            if fact.verb == FLUSHED:
+                out += self._clock.flushed(record.topic, fact)
+                continue
+            self._clock.saw(record.topic, fact, appended, lives)
             self._place(record, fact, arrived, out)
-        out += self._clock.signs(signs)
+        out += self._clock.lives(lives)
         return arrived
+
+    def _judged(self, record: Record) -> Verdict:
+        decoded = self._decoder.decode(record.value, record.headers, record.key)
+        verdict = self._inputs[record.topic].judge(decoded)
+        if isinstance(decoded, Accepted) and decoded.fact.verb == FLUSHED and not isinstance(verdict, Accepted):
+            self._clock.passed(record.topic, decoded.fact)  # others wait for it
+            return OF_OTHERS
+        return verdict
 
     def _refuse(self, record: Record, verdict: object, out: list[Forward]) -> None:
         if isinstance(verdict, DeadLetter):
@@ -146,12 +140,14 @@ class MediaStage:
     def _forgotten(self) -> Micros:
         return (self._clock.watermark or UNKNOWN) - self._limits.interaction_age
 
-    def _is_too_late(self, fact: Fact) -> bool:
-        """What is that old belonged to something closed and forgotten, unless its media item is known still."""
-        if fact.kind in ("source", "party"):
+    def _is_repeated(self, record: Record, fact: Fact, arrived: Collection[tuple[str, str]]) -> bool:
+        """Whether what is that old is read again after its item was forgotten: it would open it anew. What comes that
+        late for the first time is of a backfill.
+        """
+        if fact.kind in ("source", "party") or not self._clock.had(record):
             return False
-        item = fact.data.get("media_item") if fact.kind == "activity" else None
-        return _key(fact.tenant, item or fact.subject) not in self._state
+        item = (fact.data.get("media_item") if fact.kind == "activity" else None) or fact.subject
+        return (fact.tenant, item) not in arrived and _key(fact.tenant, item) not in self._state
 
     def _place(self, record: Record, fact: Fact, arrived: dict[tuple[str, str], Changes], out: list[Forward]) -> None:
         if fact.kind == "source":
@@ -201,7 +197,7 @@ class MediaStage:
                 out.append(dead_letter(record, f"not a link of this version: {error}"))
                 continue
             if isinstance(message, Told):
-                self._clock.hear(message)
+                self._clock.hear(message, record)
             elif isinstance(message, Link) and message.hop == FROM_FEED:
                 self._fed(record, message.facts, arrived, out)
             elif isinstance(message, Link):
@@ -222,10 +218,7 @@ class MediaStage:
         """Facts of a topic with a dialect; their record is keyed by their media item."""
         forgotten = self._forgotten
         for fact in facts:
-            if fact.time < forgotten and self._is_too_late(fact):
-                if not self._clock.had(record):
-                    out.append(without_record(fact, self._too_late.cause, self._too_late.code))
-            else:
+            if fact.time >= forgotten or not self._is_repeated(record, fact, arrived):
                 self._place(record, fact, arrived, out)
 
     # --- media items ------------------------------------------------------------------------------------------
@@ -245,7 +238,14 @@ class MediaStage:
             return
         out += [link(each) if isinstance(each, Link) else self._addresses.touch(each) for each in sent]
         if after != before:
-            self._timers.put(key, item.due, after)
+            self._timers.put(key, self._due(item), after)
+
+    def _due(self, item: Item) -> Micros:
+        """When an item's facts are no longer needed here; of a backfill that time has passed long ago, later."""
+        watermark = self._clock.watermark
+        if watermark is not None and item.state.last < watermark - HISTORY:
+            return max(item.due, watermark + HELD_FOR)
+        return item.due
 
     def _touch(self, key: PartyKey, facts: PartyFacts, out: list[Forward]) -> None:
         out.append(self._addresses.touch(Touch(key, 0, facts)))

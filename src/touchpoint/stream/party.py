@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Collection, Sequence
 
 import msgspec
 import orjson
 
 from touchpoint.stitching.facts import Micros
-from touchpoint.stitching.interactions.advance import Advance, advance, shortest_wait
+from touchpoint.stitching.flushes import Flushes
+from touchpoint.stitching.interactions.advance import END_OF_TIME, Advance, advance, shortest_wait
 from touchpoint.stitching.interactions.identity import telling
 from touchpoint.stitching.interactions.late import Amendment
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, merged
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.record import Json, amendment, identity, instant, party_key, record
+from touchpoint.stitching.watermarks import UNKNOWN
 from touchpoint.stream.clock import OURS
 from touchpoint.stream.dead_letters import dead_letter, orphan
 from touchpoint.stream.directory import MOST_HOPS, Directory
 from touchpoint.stream.erasure import erased, onward, without_identity, without_names
+from touchpoint.stream.held import hold, is_flushed, is_history, parted, rejoined, still_held
 from touchpoint.stream.logs import place_of
 from touchpoint.stream.party_clock import PartyClock
 from touchpoint.stream.questions import ASKS, Questions
 from touchpoint.stream.stage import MOST_STATE, Forward, Record, State
 from touchpoint.stream.timers import POSTPONED, Timers, due_of, unstamped
 from touchpoint.stream.tombstones import TOMBSTONES, Tombstones, not_forgotten
-from touchpoint.stream.touches import Addresses, Told, Touch, read
+from touchpoint.stream.touches import Addresses, Flush, Told, Touch, read
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +58,7 @@ class PartyState(msgspec.Struct, array_like=True):
     directory: Directory
     erased: Micros | None = None  # what began by then closes without identity
     requests: list[str] = []  # to erase, that the history was told of
+    held: dict[str, Micros] = {}  # things of a backfill, and until when they wait (held.py)
 
 
 _decode = msgspec.msgpack.Decoder(PartyState).decode
@@ -73,6 +77,7 @@ class PartyStage:
         self._addresses = Addresses(secret, partitions)
         self._questions = Questions(state, self._addresses, limits, self.full)
         self._wait = shortest_wait(limits)
+        self._to_flush: tuple[list[Flush], deque[bytes]] | None = None
         self.verdicts: Counter[str] = Counter()
 
     @property
@@ -80,7 +85,7 @@ class PartyStage:
         """Event time here, for the metric."""
         return self._clock.watermark
 
-    def apply(self, records: Sequence[Record], now: Micros) -> list[Forward]:  # noqa: ARG002 - time is told in ticks
+    def apply(self, records: Sequence[Record], now: Micros) -> list[Forward]:
         """Take touches; send on what is another party's; close what the watermark has passed."""
         out: list[Forward] = []
         arrived: dict[bytes, list[tuple[Record, Touch]]] = {}
@@ -91,13 +96,15 @@ class PartyStage:
                 out.append(dead_letter(rec, f"not a touch of this version: {error}"))
                 continue
             if isinstance(message, Told):
-                self._clock.hear(message)
+                self._clock.hear(message, rec)
             elif isinstance(message, Touch):
                 arrived.setdefault(rec.key or self._addresses.key(message.key), []).append((rec, message))
         oldest = (self._clock.watermark or 0) - self._limits.interaction_age
         for key, came in arrived.items():
             if touches := self._admitted(key, came, out):
-                self._take(key, touches, oldest, out)
+                again = oldest if self._clock.had(came[0][0]) else UNKNOWN
+                self._take(key, touches, again, out)
+        self._clock.took(records, now)
         self._pass_time(out)
         self._clock.save()
         return out
@@ -127,6 +134,7 @@ class PartyStage:
         raw = self._state.get(key)
         state = _decode(unstamped(raw)) if raw is not None else PartyState(touches[0].key, PartyFacts(), Directory())
         moved = state.directory.moved
+        self._hold(key, state, touches)
         arrivals = [(not_forgotten(each.facts, oldest, state.facts, moved), each.gone) for each in touches]
         facts = merged(state.facts, *arrivals)
         self._shed(facts, touches)
@@ -135,10 +143,15 @@ class PartyStage:
         asked = {ask for away in leaving for ask in away.asks}
         self._questions.take(key, [ask for each in touches for ask in each.asks if ask not in asked])
         for away in leaving:
+            away.held.update(still_held(state.held, away.facts))
             away.asks.extend(self._questions.leave(key, away.facts.items))
         out += [self._addresses.touch(away) for away in leaving]
         self._erase(state, touches, out)
-        look = self._first_look(state.facts, self._tombstones.has(key))
+        state.held = still_held(state.held, state.facts)
+        going = parted(state.held, state.facts)[0] if state.held else state.facts
+        look = self._first_look(going, self._tombstones.has(key))
+        if state.held:
+            look = min(END_OF_TIME if look is None else look, max(state.held.values()))
         busy = len(state.facts.items) + len(state.facts.activities) > FEW
         if raw is not None and busy and look is not None:  # who is never quiet must not put off what is over
             look = min(look, due_of(raw))
@@ -153,6 +166,25 @@ class PartyStage:
         if len(facts.parents) > MOST_PARENTS:
             facts.parents = dict(list(facts.parents.items())[-MOST_PARENTS:])
             self.full["party"] += 1
+
+    def _hold(self, key: bytes, state: PartyState, touches: list[Touch]) -> None:
+        """Note what came first-hand long after its time."""
+        watermark = self._clock.watermark
+        if watermark is None:
+            return
+        for each in touches:
+            new = each.facts
+            of_things = (*new.items.values(), *new.activities.values())
+            late = each.held or (not each.hop and any(is_history(its, watermark) for its in of_things))
+            if not late:
+                if state.held and not each.hop:
+                    state.held = {name: until for name, until in state.held.items() if name not in new.items}
+                continue
+            closed = {name for one in self._tombstones.of(key) for name in one.names}
+            if each.hop:
+                state.held = state.held | {name: at for name, at in each.held.items() if name not in closed}
+            else:
+                state.held = hold(state.held, state.facts, new, closed, watermark, self._limits)
 
     def _part(self, key: bytes, state: PartyState, facts: PartyFacts, touches: list[Touch]) -> list[Touch]:
         """What leaves for another party. Tombstones are read only if it may depend on them, and may leave as well."""
@@ -217,11 +249,31 @@ class PartyStage:
     def _pass_time(self, out: list[Forward]) -> None:
         settled = self._clock.settled
         if settled is not None:
-            self._questions.answer(settled, self._facts, self._clock.silences(settled), out)
+            silences, flushes = self._clock.silences(settled), self._clock.flushes()
+            self._questions.answer(settled, self._facts, silences, flushes, out)
+        self._carry_out(out)
         watermark = self._clock.watermark
         if watermark is not None:
             self._close_due(watermark, out)
             self._tombstones.expire(watermark, MOST_DUE)
+
+    def _carry_out(self, out: list[Forward]) -> None:
+        """Look at every party after sources have declared what is over, at so many in one call."""
+        now = self._clock.to_carry_out()
+        if not now:
+            return
+        if self._to_flush is None or self._to_flush[0] != now:
+            ours = (OURS, ASKS, TOMBSTONES)
+            self._to_flush = now, deque(key for key in self._state if not key.startswith(ours))
+        keys, sources = self._to_flush[1], self._clock.flushes()
+        for _ in range(min(MOST_DUE, len(keys))):
+            key = keys.popleft()
+            raw = self._state.get(key)
+            if raw is not None and _speaks(_decode(unstamped(raw)).facts, sources):
+                self._tried(key, self._clock.watermark or 0, out)
+        if not keys:
+            self._clock.carried_out(now)
+            self._to_flush = None
 
     def _facts(self, key: bytes) -> PartyFacts:
         raw = self._state.get(key)
@@ -230,19 +282,24 @@ class PartyStage:
         return facts
 
     def _close_due(self, watermark: Micros, out: list[Forward]) -> None:
-        failed: list[Exception] = []
-        for key in self._timers.pop_due(watermark, MOST_DUE):
-            told: list[Forward] = []
-            try:
-                self._close(key, watermark, told)
-            except Exception as error:  # noqa: BLE001 - one party must not keep the others from closing
-                failed.append(error)
-                self._timers.postpone(key, watermark + POSTPONED)
-            else:
-                out += told
+        failed = [
+            error
+            for key in self._timers.pop_due(watermark, MOST_DUE)
+            if (error := self._tried(key, watermark, out)) is not None
+        ]
         if failed:
-            self.verdicts["postponed"] += len(failed)
             log.error("%d parties failed and are tried again later: %s", len(failed), place_of(failed[0]))
+
+    def _tried(self, key: bytes, watermark: Micros, out: list[Forward]) -> Exception | None:
+        told: list[Forward] = []
+        try:
+            self._close(key, watermark, told)
+        except Exception as error:  # noqa: BLE001 - one party must not keep the others from closing
+            self.verdicts["postponed"] += 1
+            self._timers.postpone(key, watermark + POSTPONED)
+            return error
+        out += told
+        return None
 
     def _close(self, key: bytes, watermark: Micros, out: list[Forward]) -> None:
         """What closes of a party; its state changes only if all of that could be told."""
@@ -250,18 +307,28 @@ class PartyStage:
         state.directory.forget(watermark, self._limits)
         look: Micros | None = None
         if state.facts.items or state.facts.controls or state.facts.activities or state.facts.identity:
-            state.facts.closed = self._tombstones.of(key)
-            known = len(state.facts.closed)
-            step = advance(state.facts, watermark, self._limits, self._clock.silences(watermark))
+            flushes = self._clock.flushes()
+            if state.held and self._is_released(state, watermark, flushes):
+                state.held = {}
+            going, waits = parted(state.held, state.facts) if state.held else (state.facts, PartyFacts())
+            going.closed = self._tombstones.of(key)
+            known = len(going.closed)
+            step = advance(going, watermark, self._limits, self._clock.silences(watermark), flushes)
             self._tell(step, state, out)
-            state.facts = step.rest
             self._tombstones.keep(key, step.rest.closed)
             self.full["closed"] += len(step.rest.closed) < known + len(step.closed)
+            state.facts = rejoined(step.rest, waits)
             state.facts.closed = []
             look = self._next_look(step, watermark)
+            if state.held:
+                look = min(END_OF_TIME if look is None else look, max(state.held.values()))
         if look is None and (until := self._erased_until(state)) is not None and until < watermark:
             state.erased, state.requests = None, []
         self._put(key, state, look)
+
+    def _is_released(self, state: PartyState, watermark: Micros, flushes: Flushes) -> bool:
+        """What waits is stitched together, so that what belongs together meets."""
+        return max(state.held.values()) < watermark or is_flushed(state.held, state.facts, flushes)
 
     def _next_look(self, step: Advance, watermark: Micros) -> Micros | None:
         if step.due is not None and self._clock.someone_is_silent(watermark):
@@ -280,6 +347,12 @@ class PartyStage:
             )
         out += [_amended(late, party_key(self._secret, state.key)) for late in step.amendments]
         out += [orphan(fact) for fact in step.orphans]
+
+
+def _speaks(facts: PartyFacts, flushes: Flushes) -> bool:
+    """Whether anything open is of a source that has declared something to be over."""
+    homes = (*facts.items.values(), *facts.activities.values())
+    return any((fact.tenant, fact.source) in flushes for its in homes for fact in its)
 
 
 def _event(kind: str, event_id: str, time: str, key: str, data: Json) -> Forward:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 import msgspec
 
 from touchpoint.stitching.facts import Micros
+from touchpoint.stitching.flushes import Flushes
 from touchpoint.stitching.interactions.advance import located_each, shortest_wait
 from touchpoint.stitching.interactions.model import PartyFacts, reference
 from touchpoint.stitching.limits import Limits, Silences
@@ -61,14 +62,15 @@ class Questions:
         self._timers.put(key, min(ask.time for ask in kept), _encode(kept))
 
     def answer(
-        self, settled: Micros, facts_of: Callable[[bytes], PartyFacts], silences: Silences, out: list[Forward]
-    ) -> None:
+        self, settled: Micros, facts_of: Callable[[bytes], PartyFacts], silences: Silences, flushes: Flushes,
+        out: list[Forward],
+    ) -> None:  # fmt: skip
         """Answer every question about an instant before `settled`."""
         for key in self._timers.pop_due(settled, MOST_ANSWERED):
             waiting = _decode(unstamped(self._state[key]))
             facts = facts_of(key.removeprefix(ASKS))
             try:
-                out += self._told([ask for ask in waiting if ask.time < settled], facts, silences)
+                out += self._told([ask for ask in waiting if ask.time < settled], facts, silences, flushes)
             except Exception as error:  # noqa: BLE001 - one party must not keep the others from their answers
                 log.error("questions about a party failed and are tried again later: %s", place_of(error))
                 self._timers.postpone(key, settled + POSTPONED)
@@ -78,9 +80,10 @@ class Questions:
             if later:
                 self._keep(key, later)
 
-    def _told(self, asks: list[Ask], facts: PartyFacts, silences: Silences) -> list[Forward]:
+    def _told(self, asks: list[Ask], facts: PartyFacts, silences: Silences, flushes: Flushes) -> list[Forward]:
         asks = [ask for ask in asks if not self._walks_together(ask, facts)]
-        found = located_each(facts, [(ask.named, ask.time) for ask in asks], self._limits, silences) if asks else {}
+        wanted = [(ask.named, ask.time) for ask in asks]
+        found = located_each(facts, wanted, self._limits, silences, flushes) if asks else {}
         return [
             self._addresses.touch(Touch(ask.key, 0, PartyFacts(parents={reference(ask.asker, ask.named): parent})))
             for ask in asks

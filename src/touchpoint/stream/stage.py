@@ -54,6 +54,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     value: bytes | None
     headers: Headers
     timestamp: int  # milliseconds, any 64 bits, -1 for none; the broker's or the producer's: never event time
+    stamped: bool = False  # whether the timestamp is the broker's, of the append (message.timestamp.type=LogAppendTime)
     damage: Damage | None = None  # set: ``value`` is no value but bytes of the log, and no stage is given the record
 
 

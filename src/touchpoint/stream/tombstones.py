@@ -23,8 +23,8 @@ _encode = msgspec.msgpack.Encoder().encode
 def not_forgotten(new: PartyFacts, oldest: Micros, known: PartyFacts, moved: Collection[str]) -> PartyFacts:
     """Facts without those of things that closed and were forgotten before `oldest`: they would open them anew.
 
-    Such facts are read again after time has taken a leap: what comes that late for the first time, the media agent
-    buries. `known`, `moved`: what is open, and what went elsewhere.
+    Such facts are read again after time has taken a leap; what comes that late for the first time is of a backfill.
+    `known`, `moved`: what is open, and what went elsewhere.
     """
     homes = [*new.items.items(), *new.controls.items(), *new.activities.items()]
     if all(its[0].time >= oldest for _, its in homes):
@@ -61,11 +61,14 @@ class Tombstones:
         """Forget what is old enough, of at most so many parties."""
         for key in self._timers.pop_due(watermark, most):
             known = _decode(unstamped(self._state[key]))
-            self._store(key, [one for one in known if one.instant >= watermark - self._age])
+            self._store(key, [one for one in known if self._until(one) >= watermark])
 
     def _store(self, key: bytes, closed: list[Closed]) -> None:
         if not closed:
             self._state.pop(key, None)
             return
-        due = min(one.instant for one in closed) + self._age + 1
+        due = min(map(self._until, closed)) + 1
         self._timers.put(key, due, _encode(closed))
+
+    def _until(self, closed: Closed) -> Micros:
+        return max(closed.instant + self._age, closed.kept_until)

@@ -16,6 +16,7 @@ import msgspec
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.ids import opaque
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
+from touchpoint.stitching.silence import Run
 from touchpoint.stream.stage import Forward, Record
 
 LINKS, TOUCHES = "links", "touches"
@@ -84,6 +85,23 @@ class Touch(msgspec.Struct, array_like=True, frozen=True):
     rekey: dict[str, PartyKey] = {}  # media items that turned out to be another party's
     asks: list[Ask] = []
     erasures: list[Erasure] = []
+    held: dict[str, Micros] = {}  # things of a backfill that move, and until when they wait (held.py)
+
+
+class Life(msgspec.Struct, array_like=True):
+    """When a source that sends heartbeats was alive."""
+
+    runs: list[Run] = []  # in order of time
+    signs: list[Micros] = []  # other events, the first after each run
+
+
+class Flush(msgspec.Struct, array_like=True, frozen=True, order=True):
+    """A source's declaration that it has told everything until an instant."""
+
+    time: Micros  # of the declaration itself; the same in every partition
+    until: Micros
+    tenant: str
+    source: str
 
 
 class Told(msgspec.Struct, array_like=True, frozen=True):
@@ -92,8 +110,17 @@ class Told(msgspec.Struct, array_like=True, frozen=True):
     stage: str  # media, party or a topic with a dialect
     sender: int
     watermarks: list[Micros]  # by hop
-    signs: dict[str, list[Micros]] = {}  # by source: signs of life that are new
+    signs: dict[str, list[Micros]] = {}  # of release 0.1.0
     of: int = 0  # the partitions of a topic with a dialect
+    lives: dict[str, Life] = {}  # by `source_name`: what is new of it
+    flushed: list[Micros] = []  # by hop: the time of the latest declaration that all inputs have come to
+    flushes: list[Flush] = []  # that are new
+    is_history: bool = False  # the watermark is of a backfill: where time has passed it, it holds nothing back
+
+
+def source_name(tenant: str, source: str) -> str:
+    """Of a source of a tenant; neither has a NUL character."""
+    return f"{tenant}\0{source}"
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -123,10 +150,10 @@ class Addresses:
         return Forward(TOUCHES, key, _encode(message), partition=int(key[:8], 16) % self._partitions)
 
 
-def told(topic: str, message: Told, partitions: int) -> list[Forward]:
-    """To every partition of a topic."""
+def told(topic: str, message: Told, partitions: int, first: int = 0) -> list[Forward]:
+    """To so many partitions of a topic."""
     value = _encode(message)
-    return [Forward(topic, None, value, (PROGRESS,), partition) for partition in range(partitions)]
+    return [Forward(topic, None, value, (PROGRESS,), partition) for partition in range(first, first + partitions)]
 
 
 def read(record: Record) -> Link | Touch | Told:

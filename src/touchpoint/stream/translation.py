@@ -16,7 +16,8 @@ from touchpoint.events.wire import too_large
 from touchpoint.sections import DialectTopic
 from touchpoint.stream.stage import Headers
 
-HEARTBEAT = b"source.heartbeat"
+DECLARATIONS = (b"source.heartbeat", b"source.flushed")
+"""What a source says of itself, in the form of the contract, also in a topic with a dialect."""
 LONGEST_SCOPE = 256  # bytes
 NOT_KNOWN = Skipped("not known to the dialect, and of no media item")
 
@@ -38,12 +39,12 @@ class Translation:
         """One on each event that the record holds, and on each part of it that is none."""
         if value is None:
             return [TOMBSTONE]
-        beat = self._heartbeat(value, headers, key)
-        return [beat] if beat is not None else list(self._read(value, headers, key))
+        said = self._declaration(value, headers, key)
+        return [said] if said is not None else list(self._read(value, headers, key))
 
-    def _heartbeat(self, value: bytes, headers: Headers, key: bytes | None) -> Accepted | None:
-        """Whoever fills the topic may say that the source is alive, as in every input (contract.md, 3)."""
-        if HEARTBEAT not in value and all(text != HEARTBEAT for _, text in headers):
+    def _declaration(self, value: bytes, headers: Headers, key: bytes | None) -> Accepted | None:
+        """Whoever fills the topic may say that the source is alive or has told everything, as in every input."""
+        if not any(name in value for name in DECLARATIONS) and all(text not in DECLARATIONS for _, text in headers):
             return None
         verdict = self._decoder.decode(value, headers, key)
         return verdict if isinstance(verdict, Accepted) and verdict.fact.kind == "source" else None

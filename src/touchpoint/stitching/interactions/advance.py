@@ -7,16 +7,17 @@ Most parties have nothing that could tell the walk from one look at the whole, a
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
-from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.facts import DAY, Fact, Micros
+from touchpoint.stitching.flushes import NO_FLUSHES, Declared, Flushes, flush_instants, is_covered
 from touchpoint.stitching.interactions import late
 from touchpoint.stitching.interactions.entities import Entity
 from touchpoint.stitching.interactions.grouping import Component, deadlines
 from touchpoint.stitching.interactions.late import Amendment
-from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, reference
+from touchpoint.stitching.interactions.model import Closed, PartyFacts, PartyKey, reference
 from touchpoint.stitching.interactions.past import Past
 from touchpoint.stitching.interactions.present import ACTIVITY, CONTROL, IDENTITY, ITEM, Placed, Present, placed
 from touchpoint.stitching.limits import Limits, Silences
@@ -24,6 +25,8 @@ from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.rules_version import dialects_used
 
 END_OF_TIME: Micros = 2**62
+REMEMBERED: Micros = DAY
+"""For so long what closed is remembered in any case, however old it was then: its events may come twice."""
 ONE_LOOK = 100
 """Facts that are looked at together at first."""
 
@@ -53,12 +56,15 @@ class Advance(msgspec.Struct, frozen=True):
     due: Micros | None  # when to look again if nothing comes; None: nothing is open
 
 
-def advance(party: PartyFacts, horizon: Micros, limits: Limits, silences: Silences | None = None) -> Advance:
-    """Close every interaction of `party` whose closing instant is before `horizon`.
+def advance(
+    party: PartyFacts, horizon: Micros, limits: Limits, silences: Silences | None = None, flushes: Flushes = NO_FLUSHES
+) -> Advance:
+    """Close every interaction of `party` whose closing instant is before `horizon`, or that its sources have flushed.
 
-    All facts with a time before the horizon must be there. `party` itself is not changed.
+    All facts with a time before the horizon must be there, and those of a flushed source until that instant. `party`
+    itself is not changed.
     """
-    return _Walk(party, horizon, limits, silences or {}).run()
+    return _Walk(party, horizon, limits, silences or {}, flushes).run()
 
 
 def located(party: PartyFacts, item: str, time: Micros, limits: Limits, silences: Silences | None = None) -> str | None:
@@ -67,10 +73,14 @@ def located(party: PartyFacts, item: str, time: Micros, limits: Limits, silences
 
 
 def located_each(
-    party: PartyFacts, asked: Iterable[tuple[str, Micros]], limits: Limits, silences: Silences | None = None
+    party: PartyFacts,
+    asked: Iterable[tuple[str, Micros]],
+    limits: Limits,
+    silences: Silences | None = None,
+    flushes: Flushes = NO_FLUSHES,
 ) -> dict[tuple[str, Micros], str | None]:
     """As `located`, of many items and instants in one walk."""
-    walk = _Walk(party, 0, limits, silences or {})
+    walk = _Walk(party, 0, limits, silences or {}, flushes)
     found: dict[tuple[str, Micros], str | None] = {}
     for item, time in sorted(asked, key=lambda each: each[1]):
         walk.to(time + 1)
@@ -78,21 +88,80 @@ def located_each(
     return found
 
 
+_Due = tuple[Micros, str, Component]
+"""An interaction's closing instant, why it closes, and itself."""
+
+
 class _Walk:
-    def __init__(self, party: PartyFacts, horizon: Micros, limits: Limits, silences: Silences) -> None:
+    def __init__(
+        self, party: PartyFacts, horizon: Micros, limits: Limits, silences: Silences, flushes: Flushes
+    ) -> None:
         self.party, self.horizon, self.limits = party, horizon, limits
         self.past = Past(party.closed, limits.interaction_age)
         self.present = Present(limits, silences, self.past.parents_key)
         self.closed: list[ClosedInteraction] = []
         self.amendments: list[Amendment] = []
         self.ahead = sorted(placed(party), key=_time)
+        self.flushes = flushes
+        self.flushed = flush_instants((new.fact for new in self.ahead), flushes) if flushes else []
+        self.beyond: Micros | None = None  # past the horizon: only what was flushed until then closes
 
     def run(self) -> Advance:
         """The whole way."""
-        self.to(self.horizon)
+        horizon = self.horizon
+        self.to(horizon)
+        self._flush_beyond()
+        self.horizon = horizon
         return self._result()
 
     def to(self, horizon: Micros) -> None:
+        """To the horizon, with a stop at each instant for which a source has declared that it has told everything."""
+        while self.flushed and self.flushed[0].until < horizon:
+            declared = self.flushed.pop(0)
+            self._walk(declared.until + 1)
+            self._close_flushed(declared)
+        self._walk(horizon)
+
+    def _flush_beyond(self) -> None:
+        """What was flushed until an instant past the horizon. Others' facts until then may still be to come, so nothing
+        else closes; and where such facts are there, everything waits for the horizon.
+        """
+        for declared in self.flushed:
+            at = declared.until
+            passed = bisect_left(self.ahead, at + 1, key=_time)
+            if not all(is_covered(new.fact, self.flushes, at) for new in self.ahead[:passed] if new.kind != IDENTITY):
+                return
+            self.beyond = at
+            self._walk(at + 1)
+            self._close_flushed(declared)
+
+    def _close_flushed(self, declared: Declared) -> None:
+        """What was complete at the instant, and of which nothing more had happened when that was said."""
+        at, said = declared
+        later = self.ahead[: bisect_left(self.ahead, said + 1, key=_time)]
+        going_on = {(ACTIVITY if new.kind == ACTIVITY else ITEM, new.home) for new in later if new.kind != IDENTITY}
+        while (due := self._next_flushed(END_OF_TIME, at, going_on)) is not None:
+            _, why, component = due
+            self._close(component, at, why)
+
+    def _next_flushed(self, time: Micros, at: Micros, going_on: Collection[tuple[str, str]] = ()) -> _Due | None:
+        """The next that closes before a time, among those that were flushed until an instant."""
+        due = self.present.next_close(time)
+        if due is None or self._is_flushed(due[-1], at, going_on):
+            return due
+        found = self.present.components()
+        dated = zip(deadlines(found, self.limits), found, strict=True)
+        flushed = ((*close, c) for close, c in dated if close[0] < time and self._is_flushed(c, at, going_on))
+        return min(flushed, key=lambda each: (each[0], each[2].first.order), default=None)
+
+    def _is_flushed(self, component: Component, at: Micros, going_on: Collection[tuple[str, str]] = ()) -> bool:
+        return all(
+            (ACTIVITY if e.item is None else ITEM, e.id) not in going_on
+            and all(is_covered(f, self.flushes, at) for f in (*e.facts, *e.controls))
+            for e in component.entities
+        )
+
+    def _walk(self, horizon: Micros) -> None:
         """Burst by burst: within one there is no pause in which anything could close."""
         self.horizon = horizon
         for burst in self._bursts():
@@ -173,9 +242,14 @@ class _Walk:
         return joins
 
     def _close_before(self, time: Micros) -> None:
-        while (due := self.present.next_close(time)) is not None:
+        while (due := self._next_close(time)) is not None:
             instant, why, component = due
             self._close(component, instant, why)
+
+    def _next_close(self, time: Micros) -> _Due | None:
+        if self.beyond is not None:
+            return self._next_flushed(time, self.beyond)
+        return self.present.next_close(time)
 
     def _close_beyond(self, now: Micros) -> None:
         """What is the oldest goes where a party has more open than it may."""
@@ -221,7 +295,7 @@ class _Walk:
         orphans = self.present.forget_before(oldest)
         earliest = self.present.earliest_close()
         due = [] if earliest is None else [earliest]
-        rest = PartyFacts(closed=[c for c in self.past.closed if c.instant >= oldest])
+        rest = PartyFacts(closed=list(self._remembered(oldest)))
         rest.parents = self.party.parents if due or self.ahead else {}
         for kind, home, fact in (*self.present.every(), *self.ahead):
             if kind == IDENTITY:  # with nothing open too: the next item may say no more than whose it is
@@ -231,6 +305,15 @@ class _Walk:
         if self.ahead:
             due.append(self.ahead[0].fact.time + shortest_wait(self.limits))
         return Advance(self.closed, self.amendments, orphans, rest, min(due, default=None))
+
+    def _remembered(self, oldest: Micros) -> Iterator[Closed]:
+        """What closed less than an age ago; and for a while what closed just now, of a backfill that is older."""
+        now = {closed.interaction_id for closed in self.closed}
+        for each in self.past.closed:
+            if each.instant >= oldest or each.kept_until >= self.horizon:
+                yield each
+            elif each.interaction_id in now:
+                yield msgspec.structs.replace(each, kept_until=self.horizon + REMEMBERED)
 
 
 _HOMES = {ITEM: "items", CONTROL: "controls", ACTIVITY: "activities"}

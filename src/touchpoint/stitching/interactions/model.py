@@ -33,6 +33,7 @@ class Closed(msgspec.Struct, frozen=True, array_like=True):
     names: tuple[str, ...]  # ids of its media items, "activity:" ids, "mail:" message ids, "thread:", "corr:"
     facts: bytes  # 8-byte digests of the facts it was folded from, then of its amendments
     amended: int = 0
+    kept_until: Micros = 0  # remembered at least until then: it closed long after its time
 
     @property
     def weight(self) -> int:

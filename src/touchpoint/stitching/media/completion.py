@@ -61,7 +61,7 @@ def _without_end(line: Timeline, facts: list[Fact], silences: Silences) -> Micro
     age = _age(line, facts)
     line.flags.add(Flag.TIMED_OUT)
     line.finish(line.end, None, None, {}, TIMED_OUT)
-    return later(last.time, age, silences.get(last.source, ()))
+    return later(last.time, age, silences.get((last.tenant, last.source), ()))
 
 
 def _age(line: Timeline, facts: list[Fact]) -> Micros:
