@@ -287,6 +287,19 @@ def many_sources(dice: random.Random, _: Aims) -> list[Shot]:
     return [Written(somewhere(dice), b"hostile", orjson.dumps(beat), dice.randrange(4)) for beat in beats]
 
 
+def others_sources(dice: random.Random, _: Aims) -> list[Shot]:
+    """In their own tenant: others' systems are alive, then silent, and have told all that they had to tell."""
+    source = dice.choice(["sim/pbx", "sim/chat", "sim/crm", "sim/fax", "sim/mail"])
+    beat = event("source.heartbeat", f"other-{dice.random()}", "2026-03-02T08:00:00Z")
+    flush = event("source.flushed", f"flush-{dice.random()}", "2026-03-02T08:00:00Z", until="2026-03-02T23:00:00Z")
+    return [
+        Written(topic, b"hostile", orjson.dumps(said | {"source": source}), p)
+        for said in (beat, flush)
+        for topic in TOPICS
+        for p in range(4)
+    ]
+
+
 def garbage(dice: random.Random, _: Aims) -> list[Shot]:
     """So much of it that it is most of what a partition holds for a while."""
     topic, partition = somewhere(dice), dice.randrange(4)
@@ -308,6 +321,7 @@ THROWN = [
     Thrown("events 23 hours and 399 days ahead", 2.0, ahead),
     Thrown("heartbeats 399 days ahead, in every partition", 10.0, heartbeats_ahead),
     Thrown("300 heartbeats of as many sources", 8.0, many_sources),
+    Thrown("heartbeats and flushes of others' sources, in their own tenant", 5.0, others_sources),
     Thrown("1,500 records of garbage in one partition", 15.0, garbage),
     Thrown("terminal escapes and addresses in names", 3.0, terminal),
 ]

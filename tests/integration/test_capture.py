@@ -36,5 +36,5 @@ async def test_live_and_a_backfill_of_the_same_period_are_the_same_rows_once(
     await installation.until(captured, "all of the log captured")
     assert process.stop() == 0
     await produce(backfill, installation.client, prefix, finish=True)
-    await installation.until_stored(offline(backfill))
+    await installation.until_stored(offline(backfill, installation.settings.stitching_limits()))
     assert not await installation.read("dead-letters")
