@@ -117,3 +117,67 @@ def test_what_is_not_understood_is_said(line: bytes) -> None:
     (said,) = translated(NAME, [line])
     assert isinstance(said, Unknown)
     assert said.dead_letter
+
+
+US = {"From": "service@touchpoint.example", "To": "Carol <c@client.example>"}
+
+
+def test_a_customer_whose_name_is_our_address_answers_nothing() -> None:
+    said = one(From="service@touchpoint.example <dana@client.example>", In_Reply_To="<m1@client.example>")
+    assert (said["type"], said["data"]["party"]["address"]) == ("email.offered", "mailto:dana@client.example")
+
+
+def test_who_fills_in_a_web_form_is_the_customer() -> None:
+    form = {"From": "Form <web@internal.example>", "To": "service@touchpoint.example"}
+    said = one(None, None, **form, Reply_To="Gil <gil@client.example>")
+    assert (said["type"], said["data"]["direction"]) == ("email.offered", "inbound")
+    assert said["data"]["party"] == {"address": "mailto:gil@client.example", "name": "Gil"}
+    assert one(None, None, **form, Reply_To="b@internal.example")["type"] == "email.sent"
+    assert (
+        one(None, None, **US, Reply_To="Ticket <reply-7@desk.example>")["type"] == "email.sent"
+    )  # it is written to a customer
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"References": "<r0@t> <m1@client.example>"},
+        {"In_Reply_To": "m1@client.example"},
+        {"In_Reply_To": 'Your message of "Mon, 5 Jan" <c@client.example> <m1@client.example>'},
+        {"In_Reply_To": "<c@client.example>", "References": "<m1@client.example>"},
+        {"In_Reply_To": "<m1@client.example> <c@client.example>"},
+        {"In_Reply_To": "<x@y>", "References": "<m1@client.example> <x@y>"},  # its own id
+    ],
+)
+def test_what_a_mail_answers_is_the_last_id_that_is_one(headers: dict[str, str]) -> None:
+    said = one(None, None, **US, **headers)
+    assert (said["data"]["kind"], said["subject"]) == ("reply", "m1@client.example")
+
+
+def test_an_address_is_never_the_id_of_an_item() -> None:
+    said = one(None, None, **US, In_Reply_To="c@client.example", References="<C@client.example>")
+    assert (said["data"]["kind"], said["subject"]) == ("new", "x@y")
+    assert "c@client.example" not in one(From="c@client.example", Message_ID="<c@client.example>")["subject"]
+
+
+def test_two_mails_of_one_message_id_are_two_and_each_has_its_answer() -> None:
+    feed = own()
+    first = one(feed, From="hal@one.example", Message_ID="<1@localhost>")
+    second = one(feed, From="ivy@two.example", Message_ID="<1@localhost>")
+    again = one(feed, From="Hal <hal@one.example>", Message_ID="<1@localhost>", Date="5 Jan 2026 10:00:00 +0100")
+    assert first["subject"] == "1@localhost"
+    assert "ext" not in first["data"]
+    assert again["id"] == first["id"]  # the same message from another folder
+    assert second["subject"] not in {"1@localhost", ""}
+    assert second["data"]["ext"] == {"repeated_message_id": True}
+    for number, (to, question) in enumerate((("hal@one.example", first), ("ivy@two.example", second))):
+        answer = one(feed, From=US["From"], To=to, Message_ID=f"<a{number}@t>", In_Reply_To="<1@localhost>")
+        assert answer["subject"] == question["subject"]
+
+
+def test_two_mails_of_ours_with_one_message_id_are_two() -> None:
+    feed = own()
+    first = one(feed, None, **US, Message_ID="<1@t>")
+    second = one(feed, None, **US, Message_ID="<1@t>", Date="Tue, 6 Jan 2026 09:00:00 +0000")
+    assert first["subject"] != second["subject"]
+    assert first["id"] != second["id"]

@@ -110,9 +110,11 @@ class Mailbox:
             idle = await self._ask(imap, imap.has_idle)
             while True:
                 began = time.monotonic()
-                for folder in reversed(self._folders):  # the first one last, and so it stays open
+                for folder in self._folders:
                     await self._read(imap, folder, places, link)
                 link.complete()
+                if idle and len(self._folders) > 1:
+                    await self._read(imap, self._folders[0], places, link)  # IDLE waits for the folder opened last
                 idle = await self._wait(imap, began, idle=idle)
         finally:
             imap.close()

@@ -1,6 +1,7 @@
 """Emails by their headers: JSON objects `header` `received`, an mbox, or single messages. Bodies are never looked at.
 
-Remembered: which item a message of ours belongs to. The mapping: docs/capture/mailbox.md.
+Remembered: which item a message of ours belongs to, and by whom and when each Message-ID was first used. The mapping:
+docs/capture/mailbox.md.
 """
 
 from __future__ import annotations
@@ -9,27 +10,26 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from email.errors import MessageError
-from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import HeaderParser
-from email.utils import getaddresses, parsedate_to_datetime
+from email.utils import parsedate_to_datetime
 from itertools import chain
 from typing import Any
 
 from touchpoint.dialects.dialect import MAX_ID, Dialect, Event, Feed, Unknown, event, micros
+from touchpoint.dialects.mail_headers import Person, message_ids, people
 from touchpoint.dialects.reading import json_records
 from touchpoint.stitching.facts import SECOND, Micros
 from touchpoint.stitching.limits import Capabilities
 
 HEADERS = (
     "MESSAGE-ID", "IN-REPLY-TO", "REFERENCES", "DATE", "RECEIVED", "FROM", "SENDER", "TO", "CC", "AUTO-SUBMITTED",
+    "REPLY-TO",
 )  # fmt: skip
 """All that is looked at: no subject, as it is text of the customer's."""
 
 MOST_REFERENCES = 100
 _FROM = re.compile(r"From \S+ .*[0-9]{2}:[0-9]{2}.*\b[0-9]{4}\b.*")  # RFC 4155; a text's line has no date
-_MESSAGE_ID = re.compile(r"<([^<>\s]{1,990})>")
 
 
 def read(stream: Iterable[bytes]) -> Iterator[Any]:
@@ -84,50 +84,55 @@ def _delivered(line: str | None) -> str | None:
 
 def rules(record: dict[str, Any], feed: Feed) -> list[Event] | Unknown:
     mail = _Mail(HeaderParser().parsestr(record["header"]), record.get("received"), feed)
-    if mail.sender is None:
+    if mail.author is None:
         return Unknown("no sender")
-    return mail.sent() if feed.is_own(mail.sender[1]) else mail.received()
+    return mail.sent() if feed.is_own(mail.author.address) else mail.received()
 
 
 class _Mail:
-    """One message, as its header has it."""
+    """One message, as its header has it. `author`: who wrote it; of a web form's mail, who filled it in."""
 
     def __init__(self, message: Message, received: str | None, feed: Feed) -> None:
         self._message, self._received, self._feed = message, received, feed
-        self.sender = next(iter(self._people("From")), None)
+        self._sender = next(iter(self._people("From")), None)
+        self._recipients = [*self._people("To"), *self._people("Cc")]
+        self.author = self._form() or self._sender
+        everybody = {each.address for name in ("From", "Sender", "Reply-To", "To", "Cc") for each in self._people(name)}
+        self._is_address = everybody.__contains__  # never an id: those stay when a person is erased
         self.id = next(iter(self._ids("Message-ID")), None)
-        self._answers = next(iter(self._ids("In-Reply-To")), None)
-        self._item = _bounded(self.id) if self.id else f"no-id-{self._digest()}"
+        self._references = [each for each in self._ids("References") if each != self.id]
+        replied_to = [each for each in self._ids("In-Reply-To") if each != self.id]
+        self._answers = next(iter([*replied_to[-1:], *self._references[-1:]]), None)
+        self._repeated = self._is_repeated()
+        self._item = self._own_item()
 
     def received(self) -> list[Event]:
         """An inbound message is an item of its own (stitching.md 2, email)."""
-        assert self.sender is not None
-        name, address = self.sender
-        to = [each for _, each in (*self._people("To"), *self._people("Cc"))]
+        assert self.author is not None
+        if self.id and self._repeated:
+            self._feed.memory.put(("item", self.id, self.author.address), self._item)
+        to = [each.address for each in self._recipients]
         dialed = next((each for each in to if self._feed.is_own(each)), next(iter(to), None))
-        ext = {"auto_submitted": self._automatic()}
-        party = {"address": f"mailto:{address}", "name": name}
+        party = {"address": f"mailto:{self.author.address}", "name": self.author.name}
         data = {
             "direction": "inbound",
             "party": party,
             "dialed": f"mailto:{dialed}" if dialed else None,
-            "ext": ext,
+            "ext": {"auto_submitted": self._automatic()},
         }
         return [self._event("offered", self._item, self._arrived(), data)]
 
     def sent(self) -> list[Event]:
         """A reply is of the item that it answers, anything else an item of its own."""
-        to = [person for person in (*self._people("To"), *self._people("Cc")) if not self._feed.is_own(person[1])]
+        to = [person for person in self._recipients if not self._feed.is_own(person.address)]
         name, address = next(iter(to), (None, None))
         party = {"address": f"mailto:{address}" if address else None, "name": name}
         kind = "auto_reply" if self._automatic() else "reply" if self._answers else "new"
-        item = self._item
-        if self._answers:
-            item = self._feed.memory.get(("item", self._answers)) or _bounded(self._answers)
+        item = self._answered_item(to) if self._answers else self._item
         if self.id:
             self._feed.memory.put(("item", self.id), item)
         direction = "outbound" if to else "internal"
-        data = {"direction": direction, "party": party, "kind": kind, "resource": self._agent()}
+        data = {"direction": direction, "party": party, "kind": kind, "resource": self._agent(), "ext": {}}
         events = [self._event("sent", item, self._written(), data)]
         if kind == "reply":  # a mailbox tells no more of it
             said = {"reason": "answered"}
@@ -137,8 +142,36 @@ class _Mail:
     def _event(self, verb: str, item: str, time: Micros, data: dict[str, Any]) -> Event:
         data["message_id"] = f"<{self.id}>" if self.id else None
         data["in_reply_to"] = f"<{self._answers}>" if self._answers else None
-        data["references"] = [f"<{each}>" for each in self._ids("References")[-MOST_REFERENCES:]]
+        data["references"] = [f"<{each}>" for each in self._references[-MOST_REFERENCES:]]
+        data["ext"]["repeated_message_id"] = self._repeated or None
         return event(f"email.{verb}", time, item, f"{self._id()}/{verb}", data)
+
+    def _form(self) -> Person | None:
+        """Who filled in a web form, which writes from us to us and names them in Reply-To."""
+        ours = [each for each in (self._sender, *self._recipients) if each and self._feed.is_own(each.address)]
+        if len(ours) < 2 or len(ours) != 1 + len(self._recipients):
+            return None
+        return next((each for each in self._people("Reply-To") if not self._feed.is_own(each.address)), None)
+
+    def _is_repeated(self) -> bool:
+        """Whether another message, of another author or instant, had this Message-ID before."""
+        if self.id is None or self.author is None:
+            return False
+        return bool(self._feed.memory.get(("message", self.id), self._digest()) != self._digest())
+
+    def _own_item(self) -> str:
+        if self.id is None:
+            return f"no-id-{self._digest('From', 'To')}"
+        if self._repeated:
+            return f"{_bounded(self.id, MAX_ID - 40)}-{self._digest()}"
+        self._feed.memory.put(("message", self.id), self._digest())
+        return _bounded(self.id)
+
+    def _answered_item(self, to: list[Person]) -> str:
+        assert self._answers is not None
+        memory = self._feed.memory
+        repeated = (memory.get(("item", self._answers, person.address)) for person in to)
+        return next(filter(None, repeated), None) or memory.get(("item", self._answers)) or _bounded(self._answers)
 
     def _id(self) -> str:
         return _bounded(self._item, MAX_ID - 10)
@@ -146,9 +179,9 @@ class _Mail:
     def _agent(self) -> dict[str, Any] | None:
         """Who wrote for a shared address: RFC 5322 has them in Sender."""
         who = next(iter(self._people("Sender")), None)
-        if who is None or self.sender is None or who[1] == self.sender[1]:
+        if who is None or self._sender is None or who.address == self._sender.address:
             return None
-        return {"id": who[1], "name": who[0], "kind": "agent"}
+        return {"id": who.address, "name": who.name, "kind": "agent"}
 
     def _arrived(self) -> Micros:
         """When our server took it: the topmost Received, which the server itself wrote; else what the mailbox says."""
@@ -167,12 +200,10 @@ class _Mail:
         raise ValueError("no date")
 
     def _ids(self, header: str) -> list[str]:
-        return _MESSAGE_ID.findall(self._text(header) or "")
+        return [each for each in message_ids(self._text(header) or "") if not self._is_address(each.lower())]
 
-    def _people(self, header: str) -> list[tuple[str | None, str]]:
-        """(name, address in lower case) of each."""
-        found = getaddresses([str(each) for each in self._message.get_all(header) or []])
-        return [(_plain(name) or None, address.lower()) for name, address in found if "@" in address]
+    def _people(self, header: str) -> list[Person]:
+        return people(str(each) for each in self._message.get_all(header) or [])
 
     def _automatic(self) -> str | None:
         """RFC 3834: an automatic answer, a bounce, an absence."""
@@ -183,22 +214,26 @@ class _Mail:
         value = self._message.get(header)
         return None if value is None else str(value).strip()
 
-    def _digest(self) -> str:
-        said = "\n".join(str(self._message.get(name)) for name in ("Date", "From", "To"))
+    def _digest(self, *headers: str) -> str:
+        """Of when and by whom it was written; of `headers` as they are, where it has no Message-ID."""
+        if headers:
+            said = "\n".join(str(self._message.get(name)) for name in ("Date", *headers))
+        else:
+            said = f"{self._date()}\n{self.author.address if self.author else ''}"
         return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()[:32]
+
+    def _date(self) -> str | None:
+        """Comparable, however it is written."""
+        text = self._text("Date")
+        try:
+            return str(_mail_time(text or ""))
+        except (ValueError, TypeError, IndexError):
+            return text
 
 
 def _bounded(text: str, most: int = MAX_ID) -> str:
     """An id that is too long by its digest."""
     return text if len(text) <= most else hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
-
-
-def _plain(name: str) -> str:
-    """A name without RFC 2047's encoding; as it is where that is broken."""
-    try:
-        return str(make_header(decode_header(name)))
-    except (MessageError, LookupError, ValueError, UnicodeError):
-        return name
 
 
 def _mail_time(text: str) -> Micros:
@@ -212,4 +247,5 @@ DIALECT = Dialect(
     read=read,
     rules=rules,
     reads="an mbox, single messages, or JSON lines with `header` and `received`",
+    rules_version=2,  # 1: release 0.1.0
 )
