@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+from installation import offline
 from vendor_feed import events, fixture, items, said_of, translated
 
 from touchpoint.dialects import Feed, Unknown
@@ -181,3 +182,42 @@ def test_two_mails_of_ours_with_one_message_id_are_two() -> None:
     second = one(feed, None, **US, Message_ID="<1@t>", Date="Tue, 6 Jan 2026 09:00:00 +0000")
     assert first["subject"] != second["subject"]
     assert first["id"] != second["id"]
+
+
+def threads(*mails: dict[str, str]) -> list[tuple[str | None, dict[str, Any]]]:
+    """The interactions of a conversation: whose parent is which, and the thread of each item."""
+    feed = own()
+    lines = [
+        record(**{"Date": f"Mon, 5 Jan 2026 09:{number:02}:00 +0000", "To": "service@touchpoint.example"} | mail)
+        for number, mail in enumerate(mails)
+    ]
+    closed = offline(events(NAME, lines, feed)).values()
+    starts = {each["interaction_id"]: each["media_items"][0]["media_item_id"] for each in closed}
+    found = sorted(closed, key=lambda each: str(each["started_at"]))
+    return [
+        (starts.get(each["parent_interaction_id"]), {m["media_item_id"]: m["thread_id"] for m in each["media_items"]})
+        for each in found
+    ]
+
+
+def test_two_mails_of_a_party_that_answer_what_nobody_has_are_one_interaction() -> None:
+    """An invisible root, as ticket systems make one, or a message from before the capture."""
+    mail = {"From": "a@x.example", "In_Reply_To": "<r0@t>", "References": "<r0@t>"}
+    assert threads(mail | {"Message_ID": "<m2@x>"}, mail | {"Message_ID": "<m3@x>"}) == [
+        (None, {"m2@x": "<r0@t>", "m3@x": "<r0@t>"})
+    ]
+
+
+def test_another_persons_mail_in_a_thread_has_the_thread_as_its_parent() -> None:
+    assert threads(
+        {"From": "a@x.example", "Message_ID": "<m1@x>"},
+        {"From": "b@x.example", "Message_ID": "<m2@x>", "In_Reply_To": "<m1@x>"},
+    ) == [(None, {"m1@x": "<m1@x>"}), ("m1@x", {"m2@x": "<m1@x>"})]
+
+
+def test_the_thread_is_known_from_what_was_answered_where_only_that_is_named() -> None:
+    assert threads(
+        {"From": "a@x.example", "Message_ID": "<m1@x>"},
+        {**US, "Message_ID": "<r1@t>", "In_Reply_To": "<m1@x>", "To": "a@x.example"},
+        {"From": "a@x.example", "Message_ID": "<m2@x>", "In_Reply_To": "<r1@t>"},
+    ) == [(None, {"m1@x": "<m1@x>", "m2@x": "<m1@x>"})]

@@ -1,7 +1,7 @@
 """Emails by their headers: JSON objects `header` `received`, an mbox, or single messages. Bodies are never looked at.
 
-Remembered: which item a message of ours belongs to, and by whom and when each Message-ID was first used. The mapping:
-docs/capture/mailbox.md.
+Remembered: which item a message of ours belongs to, which thread a message is of, and by whom and when each Message-ID
+was first used. The mapping: docs/capture/mailbox.md.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 from itertools import chain
 from typing import Any
 
-from touchpoint.dialects.dialect import MAX_ID, Dialect, Event, Feed, Unknown, event, micros
+from touchpoint.dialects.dialect import MAX_ID, Dialect, Event, Feed, IdsChanged, Unknown, event, micros
 from touchpoint.dialects.mail_headers import Person, message_ids, people
 from touchpoint.dialects.reading import json_records
 from touchpoint.stitching.facts import SECOND, Micros
@@ -103,6 +103,7 @@ class _Mail:
         self._references = [each for each in self._ids("References") if each != self.id]
         replied_to = [each for each in self._ids("In-Reply-To") if each != self.id]
         self._answers = next(iter([*replied_to[-1:], *self._references[-1:]]), None)
+        self._thread = self._thread_of([*self._references, *replied_to])
         self._repeated = self._is_repeated()
         self._item = self._own_item()
 
@@ -119,6 +120,7 @@ class _Mail:
             "party": party,
             "dialed": f"mailto:{dialed}" if dialed else None,
             "ext": {"auto_submitted": self._automatic()},
+            "related": {"parent": self._answered_item([]) if self._answers else None},
         }
         return [self._event("offered", self._item, self._arrived(), data)]
 
@@ -132,7 +134,14 @@ class _Mail:
         if self.id:
             self._feed.memory.put(("item", self.id), item)
         direction = "outbound" if to else "internal"
-        data = {"direction": direction, "party": party, "kind": kind, "resource": self._agent(), "ext": {}}
+        data = {
+            "direction": direction,
+            "party": party,
+            "kind": kind,
+            "resource": self._agent(),
+            "ext": {},
+            "related": {},
+        }
         events = [self._event("sent", item, self._written(), data)]
         if kind == "reply":  # a mailbox tells no more of it
             said = {"reason": "answered"}
@@ -144,7 +153,16 @@ class _Mail:
         data["in_reply_to"] = f"<{self._answers}>" if self._answers else None
         data["references"] = [f"<{each}>" for each in self._references[-MOST_REFERENCES:]]
         data["ext"]["repeated_message_id"] = self._repeated or None
+        data["related"]["thread"] = f"<{self._thread}>" if self._thread else None
         return event(f"email.{verb}", time, item, f"{self._id()}/{verb}", data)
+
+    def _thread_of(self, named: list[str]) -> str | None:
+        """The message that the thread began with: that of a message which it names, else the first that it names."""
+        known = (self._feed.memory.get(("thread", each)) for each in named)
+        thread = next(filter(None, known), None) or next(iter([*named, *([self.id] if self.id else [])]), None)
+        if self.id and self.id != thread:
+            self._feed.memory.put(("thread", self.id), thread)
+        return thread
 
     def _form(self) -> Person | None:
         """Who filled in a web form, which writes from us to us and names them in Reply-To."""
@@ -248,4 +266,5 @@ DIALECT = Dialect(
     rules=rules,
     reads="an mbox, single messages, or JSON lines with `header` and `received`",
     rules_version=2,  # 1: release 0.1.0
+    ids_changed=(IdsChanged(2, "0.2.0", "2026-12-01T00:00:00Z", "web forms, and of a Message-ID that is used again"),),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import islice
 
 import msgspec
 
@@ -91,9 +92,10 @@ def _links(item_id: str, facts: Collection[Fact], email: bool) -> tuple[frozense
         if "related" in fact.data and fact.data["related"].get("thread"):
             names.add(f"thread:{fact.data['related']['thread']}")
         if email:
-            refs.update(f"mail:{message_id}" for message_id in _replied_to(fact))
+            refs.update(f"mail:{message_id}" for message_id in _named_messages(fact))
             if fact.data.get("message_id"):
                 names.add(f"mail:{fact.data['message_id']}")
+            names.update(f"thread:{message_id}" for message_id in islice(_named_messages(fact), 1))
     return frozenset(names), frozenset(refs) - names, frozenset(correlations) if correlations else NOTHING
 
 
@@ -113,10 +115,11 @@ def reference_times(facts: Collection[Fact]) -> dict[str, Micros]:
     return named
 
 
-def _replied_to(fact: Fact) -> Iterator[str]:
+def _named_messages(fact: Fact) -> Iterator[str]:
+    """The messages that a mail names. Two that name the same first are of one thread, whoever has it."""
+    yield from fact.data.get("references") or ()
     if fact.data.get("in_reply_to"):
         yield fact.data["in_reply_to"]
-    yield from fact.data.get("references") or ()
 
 
 def fold_activity(activity_id: str, facts: Collection[Fact], limits: Limits) -> Activity:

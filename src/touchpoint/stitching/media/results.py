@@ -28,7 +28,7 @@ def identity(facts: list[Fact], item_id: str, like: Profile) -> tuple[str | None
             dialed = dialed or data.get("dialed")
         campaign = campaign or data.get("campaign")
         thread = thread or (_thread(fact) if like == "email" else None)
-    return direction, dialed, campaign, thread or _vendors_thread(facts)
+    return direction, dialed, campaign, _vendors_thread(facts) or thread
 
 
 def _thread(fact: Fact) -> str | None:
