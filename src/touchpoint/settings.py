@@ -131,7 +131,7 @@ class Settings(BaseSettings):
 
     # Capture
     capture_password: SecretStr | None = None
-    """of the phone system or mailbox that `touchpoint capture` logs in to"""
+    """of the phone system or mailbox that `touchpoint capture` logs in to; with --token-url, of the client"""
 
     # The worker
     dead_letter_ratio: Annotated[float, Field(gt=0, le=1)] = 0.05
