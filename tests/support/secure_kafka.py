@@ -13,6 +13,7 @@ from touchpoint.embedded.broker import free_port
 from touchpoint.embedded.kafka import java
 
 USER, PASSWORD = "worker", "s3cret-of-the-worker"
+PBX, PBX_PASSWORD = "pbx", "s3cret-of-the-pbx"  # a producer of calls, with PLAIN
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 PROTOCOLS = {
     "TLS": "SSL", "MUTUAL": "SSL", "LOGIN": "SASL_PLAINTEXT", "BOTH": "SASL_SSL",
@@ -43,12 +44,12 @@ class SecureBroker(KafkaBroker):
         """host:port of a listener."""
         return f"127.0.0.1:{self.ports[listener]}"
 
-    def allow(self, operations: Sequence[str], *resources: str) -> None:
-        """Let USER do something with the topics of a prefix (`--topic`, `x.`) or a group (`--group`, `x`)."""
+    def allow(self, operations: Sequence[str], *resources: str, user: str = USER, pattern: str = "prefixed") -> None:
+        """Let a user do something with the topics of a prefix (`--topic`, `x.`) or a group (`--group`, `x`)."""
         asked = [part for operation in operations for part in ("--operation", operation)]
-        pattern = ["--resource-pattern-type", "prefixed"]
+        named = ["--resource-pattern-type", pattern]
         tool = ["kafka.admin.AclCommand", "--bootstrap-server", self.bootstrap, "--add", "--allow-principal"]
-        command = java(self.directory, "128m", *tool, f"User:{USER}", *asked, *pattern, *resources)
+        command = java(self.directory, "128m", *tool, f"User:{user}", *asked, *named, *resources)
         subprocess.run(command, check=True, capture_output=True)
 
     def _format_options(self) -> list[str]:
@@ -76,7 +77,8 @@ class SecureBroker(KafkaBroker):
         values["listener.name.mutual.ssl.truststore.type"] = "PEM"
         values["listener.name.mutual.ssl.truststore.location"] = str(self.authority.file)
         for name in ("login", "both"):
-            values[f"listener.name.{name}.plain.sasl.jaas.config"] = f'{_PLAIN} required user_{USER}="{PASSWORD}";'
+            users = f'user_{USER}="{PASSWORD}" user_{PBX}="{PBX_PASSWORD}"'
+            values[f"listener.name.{name}.plain.sasl.jaas.config"] = f"{_PLAIN} required {users};"
             for mechanism in MECHANISMS[1:]:
                 values[f"listener.name.{name}.{mechanism.lower()}.sasl.jaas.config"] = f"{_SCRAM} required;"
         return values
