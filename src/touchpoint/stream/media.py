@@ -15,20 +15,33 @@ from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.parties import claimed_key, implied
 from touchpoint.stitching.watermarks import HISTORY, UNKNOWN
-from touchpoint.stream.clock import OURS, MediaClock, TimeBound
+from touchpoint.stream.clock import LINK_HOPS, OURS, STAMP, MediaClock, TimeBound
 from touchpoint.stream.dead_letters import dead_letter, orphan
 from touchpoint.stream.held import HELD_FOR
 from touchpoint.stream.items import Changes, Item, ItemState
 from touchpoint.stream.rights import Rights
 from touchpoint.stream.stage import MOST_STATE, Forward, Record, State
 from touchpoint.stream.timers import Timers, unstamped
-from touchpoint.stream.touches import FROM_FEED, LINKS, Addresses, Erasure, Life, Link, Told, Touch, link, read
+from touchpoint.stream.touches import (
+    FROM_FEED,
+    LINKS,
+    Addresses,
+    Erasure,
+    Life,
+    Link,
+    Told,
+    Touch,
+    incredible,
+    link,
+    read,
+)
 
 MOST_EXPIRED = 2_000  # in one tick
 _REPEATED = Skipped("repeated")
 _FULL = f"its media item has {MOST_STATE >> 20} MiB of events, and takes no more; look for a source that repeats itself"
 
 
+_HOPS = {"media": LINK_HOPS, STAMP: 0}
 _decode = msgspec.msgpack.Decoder(ItemState).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -47,7 +60,7 @@ class MediaStage:
         """``inputs``: what each input topic may say; its time is waited for. ``feeds``: topics with a dialect, which
         tell of theirs.
         """
-        self._inputs = inputs
+        self._inputs, self._partitions = inputs, partitions
         self._state, self._decoder, self._limits = state, decoder, limits
         self._addresses = Addresses(secret, partitions)
         self._clock = MediaClock(partition, partitions, state, inputs, limits, feeds)
@@ -197,7 +210,10 @@ class MediaStage:
                 out.append(dead_letter(record, f"not a link of this version: {error}"))
                 continue
             if isinstance(message, Told):
-                self._clock.hear(message, record)
+                if (why := incredible(message, self._partitions, _HOPS)) is None:
+                    self._clock.hear(message, record)
+                else:
+                    out.append(dead_letter(record, f"not what a worker tells of its progress: {why}"))
             elif isinstance(message, Link) and message.hop == FROM_FEED:
                 self._fed(record, message.facts, arrived, out)
             elif isinstance(message, Link):

@@ -24,12 +24,12 @@ from touchpoint.stream.directory import MOST_HOPS, Directory
 from touchpoint.stream.erasure import erased, onward, without_identity, without_names
 from touchpoint.stream.held import hold, is_flushed, is_history, parted, rejoined, still_held
 from touchpoint.stream.logs import place_of
-from touchpoint.stream.party_clock import PartyClock
+from touchpoint.stream.party_clock import HOPS, PartyClock
 from touchpoint.stream.questions import ASKS, Questions
 from touchpoint.stream.stage import MOST_STATE, Forward, Record, State
 from touchpoint.stream.timers import POSTPONED, Timers, due_of, unstamped
 from touchpoint.stream.tombstones import TOMBSTONES, Tombstones, not_forgotten
-from touchpoint.stream.touches import Addresses, Flush, Told, Touch, read
+from touchpoint.stream.touches import Addresses, Flush, Told, Touch, incredible, read
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +61,7 @@ class PartyState(msgspec.Struct, array_like=True):
     held: dict[str, Micros] = {}  # things of a backfill, and until when they wait (held.py)
 
 
+_HOPS = {"media": 1, "party": HOPS}
 _decode = msgspec.msgpack.Decoder(PartyState).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -69,7 +70,7 @@ class PartyStage:
     """One partition of the party agent."""
 
     def __init__(self, partition: int, partitions: int, state: State, limits: Limits, secret: bytes) -> None:
-        self._state, self._limits, self._secret = state, limits, secret
+        self._state, self._limits, self._secret, self._partitions = state, limits, secret, partitions
         self._clock = PartyClock(partition, partitions, state, limits)
         self._timers = Timers(state, lambda key: not key.startswith((OURS, ASKS, TOMBSTONES)))
         self.full: Counter[str] = Counter()  # by kind of key (bounds.py)
@@ -96,7 +97,10 @@ class PartyStage:
                 out.append(dead_letter(rec, f"not a touch of this version: {error}"))
                 continue
             if isinstance(message, Told):
-                self._clock.hear(message, rec)
+                if (why := incredible(message, self._partitions, _HOPS)) is None:
+                    self._clock.hear(message, rec)
+                else:
+                    out.append(dead_letter(rec, f"not what a worker tells of its progress: {why}"))
             elif isinstance(message, Touch):
                 arrived.setdefault(rec.key or self._addresses.key(message.key), []).append((rec, message))
         oldest = (self._clock.watermark or 0) - self._limits.interaction_age

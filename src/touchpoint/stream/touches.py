@@ -8,6 +8,7 @@ end, with defaults, which the older version may leave unread; no field goes, mov
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
@@ -121,6 +122,24 @@ class Told(msgspec.Struct, array_like=True, frozen=True):
 def source_name(tenant: str, source: str) -> str:
     """Of a source of a tenant; neither has a NUL character."""
     return f"{tenant}\0{source}"
+
+
+MOST_FEED_PARTITIONS = 100_000
+
+
+def incredible(message: Told, partitions: int, hops: Mapping[str, int]) -> str | None:
+    """Why a worker cannot have told this, if it cannot: what anybody else wrote must not stop time.
+
+    ``hops``: how many watermarks each of our stages tells here. How far ahead they may be, clocks know.
+    """
+    ours = hops.get(message.stage)
+    of = (message.of or MOST_FEED_PARTITIONS) if ours is None else partitions
+    if not 0 <= message.sender < of <= max(partitions, MOST_FEED_PARTITIONS):
+        return "its sender is none of the partitions there are"
+    expected = 1 if ours is None else ours
+    if len(message.watermarks) != expected or len(message.flushed) not in (0, expected):
+        return "it has another number of watermarks"
+    return None
 
 
 _encode = msgspec.msgpack.Encoder().encode
