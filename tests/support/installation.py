@@ -146,10 +146,13 @@ class Installation:
 
         await self.until(known, "the topics")
 
-    def worker(self, trip: str = "", **own: object) -> Worker:
-        """Start a worker; `own`: settings of this one alone; `trip`: a trip wire, see trips.py."""
+    def worker(self, trip: str = "", source: str | Path = "", **own: object) -> Worker:
+        """Start a worker; `own`: settings of this one alone; `trip`: a trip wire, see trips.py; `source`: where the
+        package is, if another version of it is meant.
+        """
         port, number = free_port(), len(self.workers)
         environment = self.environment(**({"metrics_port": port} | own))
+        environment |= {"PYTHONPATH": str(source)} if source else {}
         worker = Worker(self.directory / f"worker-{number}.log", environment, port, trip)
         self.workers.append(worker)
         return worker
