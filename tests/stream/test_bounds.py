@@ -150,7 +150,8 @@ def test_a_kind_of_key_that_is_full_takes_no_more_and_stops_nobody(
         cluster.produce(events[first : first + 50])
         cluster.read()
         cluster.idle(10)
-    cluster.idle(100)
+    cluster.finish("2026-03-03T09:00:00Z")
+    cluster.run()
     limits = {(bound.table, bound.kind): bound.most for bound in bounds.BOUNDS}
     assert all(size <= limits[place] for place, size in cluster.largest.items()), cluster.largest
     assert cluster.largest[kind] > limits[kind] // 20, "the scene does not reach the bound"

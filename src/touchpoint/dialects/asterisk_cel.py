@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from touchpoint.dialects.channels import Call, Channel, Channels
-from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, agent, event, instant
+from touchpoint.dialects.dialect import Dialect, Event, Feed, IdsChanged, Unknown, agent, event, instant
 from touchpoint.dialects.feed_time import stamp_micros
 from touchpoint.dialects.lines import interface_of
 from touchpoint.dialects.reading import BYTE_ORDER_MARK, json_records, lowered, table_rows
@@ -477,4 +477,5 @@ DIALECT = Dialect(
     rules=rules,
     reads="CSV with a header row, or JSON objects, with eventtype, eventtime, uniqueid and linkedid",
     rules_version=2,  # 1: release 0.1.0
+    ids_changed=(IdsChanged(2, "0.2.0", "2026-12-01T00:00:00Z", "agents that ring"),),
 )
