@@ -8,7 +8,7 @@ import orjson
 import pytest
 from vendor_feed import events, fixture, items, kinds, said_of, translated
 
-from touchpoint.dialects import DIALECTS, Feed, Unknown
+from touchpoint.dialects import DIALECTS, Feed, Lines, Unknown
 
 NAME = "asterisk-ami"
 CALL = "1594068281.147"
@@ -199,3 +199,105 @@ def test_a_completed_call_whose_caller_hung_up_first_is_known_by_the_agents_chan
     packet = "Event: AgentComplete\nTimestamp: 1.5\nDestUniqueid: c2\nDestLinkedid: c1\nQueue: q\nMemberName: John\n"
     said = events(NAME, [f"{line}\n" for line in f"{packet}TalkTime: 4\nReason: caller\n".splitlines()])
     assert [(each["type"], each["subject"]) for each in said] == [("call.disconnected", "c1"), ("call.released", "c1")]
+
+
+# --- whose call it is ------------------------------------------------------------------------------------------------
+
+
+def channel(second: float, leg: str, interface: str, number: str, exten: str = "s", **fields: Any) -> bytes:
+    return told("Newchannel", second, leg, Channel=f"{interface}-01", Exten=exten, **{"CallerIDNum": number} | fields)
+
+
+QUEUED = [
+    channel(0, "c", "PJSIP/trunk", "01632960960", "400"), told("QueueCallerJoin", 1, Queue="first"),
+    told("AgentCalled", 3, **MEMBER), told("QueueCallerLeave", 6, Queue="first"), told("AgentConnect", 6, **MEMBER),
+]  # fmt: skip
+SECOND: dict[str, Any] = {
+    "Queue": "second", "MemberName": "Eve", "Interface": "PJSIP/1603", "DestUniqueid": "e", "DestLinkedid": "c",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", ["agent", "caller"])
+def test_who_goes_on_to_another_queue_after_the_agent_is_one_call(reason: str) -> None:
+    lines = [
+        *QUEUED, told("AgentComplete", 66, TalkTime="60", Reason=reason, **MEMBER),
+        told("QueueCallerJoin", 67, Queue="second"), told("QueueCallerLeave", 87, Queue="second"),
+        told("AgentConnect", 87, **SECOND), told("AgentComplete", 207, TalkTime="120", Reason="caller", **SECOND),
+        told("Hangup", 207.1),
+    ]  # fmt: skip
+    item = items(events(NAME, lines))["c"]
+    assert (item["talk_ms"], item["queue_wait_ms"], item["flags"]) == (180_000, 25_000, [])
+    assert [end for kind, _, _, end in kinds(item) if kind == "with_agent"][1] == "customer_disconnected"
+
+
+def test_an_agents_own_call_is_outbound_to_the_number_dialed() -> None:
+    lines = [
+        channel(0, "c", "PJSIP/305", "305", "01632960703"), channel(1, "t", "PJSIP/trunk", "01632960703"),
+        told("BridgeEnter", 9, "t"), told("BridgeEnter", 9, "c"), told("Hold", 20), told("Unhold", 30),
+        told("BridgeLeave", 69, "t"), told("Hangup", 69, "t"), told("Hangup", 69.1, "c"),
+    ]  # fmt: skip
+    said = events(NAME, lines)
+    assert said[0]["data"] == {"direction": "outbound", "party": {"address": "01632960703"}}
+    item = items(said)["c"]
+    assert (item["talk_ms"], item["hold_ms"], list(item["agents"])) == (50_000, 10_000, ["PJSIP/305"])
+
+
+def test_a_call_to_an_extension_is_internal_and_of_nobody() -> None:
+    (said,) = events(NAME, [channel(0, "c", "PJSIP/305", "305", "306")])
+    assert said["data"] == {"direction": "internal"}
+
+
+def test_a_call_that_no_queue_handed_out_rings_and_is_answered_all_the_same() -> None:
+    leg = {"DestChannel": "PJSIP/1602-02", "DestUniqueid": "b", "DestLinkedid": "c"}
+    lines = [
+        channel(0, "c", "PJSIP/trunk", "01632960960", "5001"), channel(1, "b", "PJSIP/1602", "1602"),
+        told("DialBegin", 1.1, **leg), told("DialEnd", 6, DialStatus="ANSWER", **leg), told("BridgeEnter", 6.1, "b"),
+        told("BridgeEnter", 6.1), told("BridgeLeave", 66.1, "b"), told("Hangup", 66.2, "b"), told("Hangup", 66.3),
+    ]  # fmt: skip
+    item = items(events(NAME, lines))["c"]
+    assert [(kind, who, length) for kind, who, length, _ in kinds(item)][1:] == [
+        ("alerting", "PJSIP/1602", 5_000), ("with_agent", "PJSIP/1602", 60_000),
+    ]  # fmt: skip
+
+
+def test_a_pickup_is_no_call_of_its_own() -> None:
+    own, target = {"Linkedid": "p"}, {"TargetLinkedid": "c", "TargetUniqueid": "b"}
+    lines = [
+        channel(0, "c", "PJSIP/trunk", "01632960960", "400"), told("QueueCallerJoin", 1, Queue="q"),
+        channel(4, "p", "PJSIP/1603", "1603", "*8", **own),
+        told("Pickup", 4.8, "p", Channel="PJSIP/1603-03", **own, **target),
+        told("BridgeLeave", 34.8, "p", **own), told("Hangup", 34.8, "p", **own), told("Hangup", 35),
+    ]  # fmt: skip
+    found = items(events(NAME, lines))
+    assert list(found) == ["c"]
+    assert [(kind, who, length) for kind, who, length, _ in kinds(found["c"]) if kind in ("queue", "with_agent")] == [
+        ("queue", "q", 3_800), ("with_agent", "PJSIP/1603", 30_000),
+    ]  # fmt: skip
+
+
+def test_an_agent_who_consults_has_not_left_the_customer() -> None:
+    lines = [
+        *QUEUED, told("BridgeEnter", 6, "b"), told("BridgeLeave", 20, "b"), told("BridgeEnter", 40, "b"),
+        told("AgentComplete", 66, TalkTime="60", Reason="agent", **MEMBER), told("Hangup", 66.1),
+    ]  # fmt: skip
+    assert items(events(NAME, lines))["c"]["talk_ms"] == 60_000
+
+
+def test_phones_and_trunks_are_configuration_where_caller_ids_do_not_tell() -> None:
+    line = channel(0, "c", "PJSIP/305", "02079460000", "01632960703")
+    (said,) = events(NAME, [line])
+    assert said["data"]["direction"] == "inbound"
+    (said,) = events(NAME, [line], Feed(lines=Lines(agents=("PJSIP/3??",))))
+    assert said["data"] == {"direction": "outbound", "party": {"address": "01632960703"}}
+
+
+def test_names_may_be_in_lower_case() -> None:
+    lines = [*QUEUED, told("Hangup", 66)]
+    lowered = [orjson.dumps({name.lower(): value for name, value in orjson.loads(line).items()}) for line in lines]
+    assert [each["type"] for each in events(NAME, lowered)] == [each["type"] for each in events(NAME, lines)]
+
+
+def test_a_clock_that_is_set_back_changes_no_order() -> None:
+    said = events(NAME, [*QUEUED, told("Hangup", 2)])
+    assert said[-1]["time"] == said[-2]["time"]
+    assert said[-1]["recordedtime"] < said[-1]["time"]

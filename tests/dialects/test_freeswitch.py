@@ -9,7 +9,7 @@ import orjson
 import pytest
 from vendor_feed import events, fixture, items, kinds, said_of, translated
 
-from touchpoint.dialects import DIALECTS, Unknown
+from touchpoint.dialects import DIALECTS, Feed, Lines, Unknown
 
 NAME = "freeswitch"
 CALL, LEG = "503d2093-45f8-4156-bed5-10f1d387d04b", "7acfecd3-ab50-470b-8875-d37aba0429ba"
@@ -95,8 +95,11 @@ def test_member_queue_end_terminated_comes_when_the_call_ends_and_never_ends_the
     ],
 )
 def test_why_a_member_left_the_queue(reason: str, left: str) -> None:
-    said = events(NAME, [action("member-queue-end", 60, CC_Cause="Cancel", CC_Cancel_Reason=reason)])
-    assert said_of(said, "reason") == [("dequeued", left)]
+    lines = [
+        action("member-queue-end", 60, CC_Cause="Cancel", CC_Cancel_Reason=reason),
+        action("agent-offering", 70, 1),
+    ]
+    assert said_of(events(NAME, lines), "reason")[0] == ("dequeued", left)
 
 
 @pytest.mark.parametrize(
@@ -182,3 +185,88 @@ def test_what_the_socket_carries_beside_is_known_and_an_unknown_action_of_a_memb
 def test_it_declares_that_mod_callcenter_reports_no_wrap_up() -> None:
     can = DIALECTS[NAME].capabilities
     assert (can.hold, can.wrapup, can.replayable) == (True, False, False)
+
+
+# --- whose call it is ----------------------------------------------------------------------------------------------
+
+
+def created(second: float, number: int, leg: str, caller: str, callee: str, **headers: str) -> bytes:
+    headers = {"Unique_ID": leg, "Channel_Call_UUID": leg, "Call_Direction": "inbound"} | headers
+    named = {"Caller_Caller_ID_Number": caller, "Caller_Destination_Number": callee}
+    return told("CHANNEL_CREATE", second, number, **headers, **named)
+
+
+def of_leg(name: str, second: float, number: int, leg: str, **headers: str) -> bytes:
+    return told(name, second, number, **{"Unique_ID": leg, "Channel_Call_UUID": leg} | headers)
+
+
+RECEIVED = {"variable_sip_hangup_disposition": "recv_bye"}
+
+
+def test_a_bridge_that_no_queue_made_is_an_answer() -> None:
+    lines = [
+        created(0, 1, "c", "+441632960936", "5001"),
+        created(1, 2, "b", "+441632960936", "1001", Call_Direction="outbound"),
+        of_leg("CHANNEL_BRIDGE", 5.5, 3, "c", Bridge_B_Unique_ID="b"),
+        of_leg("CHANNEL_HOLD", 20, 4, "b"), of_leg("CHANNEL_UNHOLD", 30, 5, "b"),
+        of_leg("CHANNEL_HANGUP_COMPLETE", 65.5, 6, "b"), of_leg("CHANNEL_HANGUP_COMPLETE", 65.5, 7, "c", **RECEIVED),
+    ]  # fmt: skip
+    found = items(events(NAME, lines))
+    assert list(found) == ["c"]
+    assert (found["c"]["talk_ms"], found["c"]["hold_ms"], list(found["c"]["agents"])) == (50_000, 10_000, ["1001"])
+
+
+def test_an_agents_own_call_is_outbound_to_the_number_dialed() -> None:
+    lines = [
+        created(0, 1, "c", "1001", "01632960703"), of_leg("CHANNEL_BRIDGE", 9, 2, "c", Bridge_B_Unique_ID="b"),
+        of_leg("CHANNEL_HANGUP_COMPLETE", 69, 3, "c", **RECEIVED),
+    ]  # fmt: skip
+    said = events(NAME, lines)
+    assert said[0]["data"] == {"direction": "outbound", "party": {"address": "01632960703"}}
+    item = items(said)["c"]
+    assert (item["talk_ms"], list(item["agents"]), item["direction"]) == (60_000, ["1001"], "outbound")
+
+
+def test_a_login_and_the_leg_to_an_agent_are_no_calls() -> None:
+    lines = [
+        created(0, 1, "login", "1001", "login"),
+        created(1, 2, "out", "+441632960936", "1002", Call_Direction="outbound"),
+        of_leg("CHANNEL_HANGUP_COMPLETE", 60, 3, "login", **RECEIVED), of_leg("CHANNEL_HANGUP_COMPLETE", 60, 4, "out"),
+    ]  # fmt: skip
+    assert events(NAME, lines) == []
+
+
+def test_phones_are_configuration_where_they_call_with_another_number() -> None:
+    line = created(0, 1, "c", "+442079460000", "01632960703", Caller_Channel_Name="sofia/internal/1001@pbx")
+    (said,) = events(NAME, [line])
+    assert said["data"]["direction"] == "inbound"
+    (said,) = events(NAME, [line], Feed(lines=Lines(agents=("10??",))))
+    assert said["data"] == {"direction": "outbound", "party": {"address": "01632960703"}}
+
+
+def test_a_call_whose_beginning_was_not_captured_begins_where_its_channel_did() -> None:
+    micros = 1696995740000000
+    stamps = {
+        "Caller_Channel_Created_Time": str(micros - 65_500_000),
+        "Caller_Channel_Hangup_Time": str(micros - 20_000),
+    }
+    said = events(NAME, [of_leg("CHANNEL_HANGUP_COMPLETE", 0, 1, "c", Call_Direction="inbound", **stamps)])
+    item = items(said)["c"]
+    assert (item["started_at"], item["ended_at"]) == ("2023-10-11T03:41:14.500000Z", "2023-10-11T03:42:19.980000Z")
+
+
+def test_who_hangs_up_in_the_queue_is_told_as_break_out_and_is_abandoned() -> None:
+    queued = [created(0, 1, "m", "+441632960936", "5000"), action("member-queue-start", 1, 2)]
+    left = action("member-queue-end", 41, 3, CC_Cause="Cancel", CC_Cancel_Reason="BREAK_OUT")
+    gone = of_leg("CHANNEL_HANGUP_COMPLETE", 41.01, 4, "m", **RECEIVED)
+    assert items(events(NAME, [*queued, left, gone]))["m"]["abandoned"] == "in_queue"
+    later = of_leg("CHANNEL_HANGUP_COMPLETE", 71, 4, "m", **RECEIVED)
+    item = items(events(NAME, [*queued, left, later]))["m"]
+    assert (item["abandoned"], item["queue_wait_ms"]) == (None, 40_000)
+
+
+def test_names_of_headers_are_read_in_lower_case() -> None:
+    line = orjson.loads(created(0, 1, "c", "+441632960936", "5000"))
+    assert events(NAME, [orjson.dumps({name.lower(): value for name, value in line.items()})]) == events(
+        NAME, [orjson.dumps(line)]
+    )

@@ -1,6 +1,7 @@
 """Asterisk's manager interface, packets as on the wire or JSON objects of them.
 
-Remembered: the channels of a call that are still up, whose channel is whose, a queue that was left without a reason.
+Remembered: the channels of a call that are still up, whose channel is whose and of which call, a queue that was left
+without a reason, an agent's end of which the next packet tells whether it was the call's.
 The mapping: docs/capture/asterisk-ami.md.
 """
 
@@ -10,9 +11,12 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from touchpoint.dialects.channels import Call, Channel, Channels
 from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, agent, event, seconds
+from touchpoint.dialects.feed_time import ItemTime
+from touchpoint.dialects.lines import interface_of
 from touchpoint.dialects.reading import as_named, packets_or_json
-from touchpoint.stitching.facts import Micros
+from touchpoint.stitching.facts import SECOND, Micros
 from touchpoint.stitching.limits import Capabilities
 
 _DIALED = {"BUSY": "busy", "CONGESTION": "busy", "CANCEL": "canceled", "CHANUNAVAIL": "failed", "NOANSWER": "no_answer"}
@@ -23,6 +27,9 @@ _LEFT = {
     "CONTINUE": "key",
     "WITHDRAW": "withdrawn",
 }
+_BETWEEN = frozenset({"BridgeLeave", "Unhold", "VarSet", "AgentComplete", "DialEnd"})
+"""What may come between an agent's end and the hangup of the caller."""
+_AT_ONCE: Micros = 2 * SECOND
 _OWN_WORDS = frozenset({"ivr_entered", "ivr_exited", "voicemail_started", "voicemail_ended"})
 
 
@@ -59,6 +66,8 @@ def rules(record: dict[str, Any], feed: Feed) -> list[Event] | Unknown:
     if not record.get("Timestamp"):
         return Unknown("no Timestamp: set timestampevents = yes in manager.conf")
     said = _Said(record, feed)
+    if record["Event"] not in _BETWEEN:
+        _flush_completed(said)
     rule(said)
     return said.events
 
@@ -68,10 +77,16 @@ class _Said:
 
     def __init__(self, packet: dict[str, Any], feed: Feed) -> None:
         self.packet, self.memory = packet, feed.memory
-        self.time: Micros = seconds(packet["Timestamp"])
-        # AgentComplete of a caller who has hung up already tells of the agent's channel only
-        self.root = str(packet.get("Linkedid") or packet.get("Uniqueid") or packet.get("DestLinkedid") or "")
+        self.channels = Channels(feed)
         self.leg = str(packet.get("Uniqueid") or "")
+        # AgentComplete of a caller who has hung up already tells of the agent's channel only; a leg is of the call that
+        # connected it, whatever it calls itself: agents who logged in by AgentLogin have a call of their own
+        of_leg = feed.memory.get(("leg", self.leg or packet.get("DestUniqueid")))
+        called = of_leg[1] if of_leg is not None else None
+        told = packet.get("Linkedid") or packet.get("Uniqueid") or packet.get("DestLinkedid")
+        self.root = str(called or told or "")
+        self.at = ItemTime(self.root, seconds(packet["Timestamp"]), feed, 1, begins=packet["Event"] == "Newchannel")
+        self.time: Micros = self.at.time
         self.agent = agent(packet.get("MemberName") or packet.get("Interface"))
         self.queue = packet.get("Queue")
         self.source = feed.source or (f"/asterisk/{packet['SystemName']}" if "SystemName" in packet else None)
@@ -86,7 +101,8 @@ class _Said:
         type_ = verb if "." in verb else f"call.{verb}"
         sequence = f"{self.time:017d}.{self.place:05d}.{len(self.events)}"
         at, id_ = self.time if time is None else time, f"{self.id}/{verb}"
-        self.events.append(event(type_, at, item or self.root, id_, data, source=self.source, sequence=sequence))
+        made = event(type_, at, item or self.root, id_, data, source=self.source, sequence=sequence)
+        self.events.append(self.at.mark(made) if time is None else made)
 
     def text(self, name: str) -> str | None:
         """A header's value; None for what Asterisk shows as unknown."""
@@ -100,9 +116,12 @@ class _Said:
 
     def whose(self, prefix: str = "") -> dict[str, Any] | None:
         """The agent of a channel: as called by a queue, else by the name of its interface."""
-        known = self.memory.get(("leg", self.packet.get(f"{prefix}Uniqueid")))
-        interface = str(self.packet.get(f"{prefix}Channel") or "").rpartition("-")[0]
-        return known or agent(self.memory.get(("member", interface)) or interface)
+        held = self.memory.get(("leg", self.packet.get(f"{prefix}Uniqueid")))
+        return held[0] if held is not None else self.named(interface_of(self.packet.get(f"{prefix}Channel")))
+
+    def named(self, interface: str | None) -> dict[str, Any] | None:
+        """The agent of an interface: the member's name where a queue has told it."""
+        return agent(self.memory.get(("member", interface)) or interface)
 
     def caller(self) -> dict[str, Any]:
         return {"address": self.text("CallerIDNum"), "name": self.text("CallerIDName")}
@@ -112,15 +131,87 @@ def _channel(said: _Said) -> None:
     up = said.memory.get(("up", said.root), frozenset())
     said.memory.put(("up", said.root), up | {said.leg})
     said.memory.put(("call", said.leg), said.root)
-    if said.leg == said.root:
-        said.say("offered", party=said.caller(), dialed=said.text("Exten"))
+    interface, number = interface_of(said.packet.get("Channel")), said.text("CallerIDNum")
+    first = Channel(said.leg, said.root, interface, number, said.time)
+    if said.leg != said.root:
+        _further_channel(said, first)
+        return
+    dialed = said.text("Exten")
+    if not said.channels.begins_with_agent(first):
+        said.say("offered", party=said.caller(), dialed=dialed, direction="inbound")
+        said.memory.put(("caller", said.root), interface)
+        return
+    said.memory.put(("dials", said.root), said.named(interface))
+    outside = said.channels.is_outside(dialed)
+    direction = None if dialed is None else "outbound" if outside else "internal"
+    said.say("offered", direction=direction, party={"address": dialed if outside else None})
+
+
+def _further_channel(said: _Said, leg: Channel) -> None:
+    """The customer's channel of a call that an agent dialed."""
+    if leg.interface is None or said.memory.get(("dials", said.root)) is None:
+        return
+    call = Call(said.root, ours=True)
+    if not said.channels.is_agent(leg, call):
+        said.memory.put(("customer", said.leg), said.root)
+        party = {"address": leg.number if said.channels.is_outside(leg.number) else None}
+        said.say("dialing", direction="outbound", party=party)
+
+
+def _dialed(said: _Said) -> None:
+    """A customer who is put through outside of a queue: whom a queue calls, AgentCalled tells."""
+    packet, interface = said.packet, interface_of(said.packet.get("DestChannel"))
+    if interface is None or said.memory.get(("waits", said.root)) is not None:
+        return
+    caller = said.memory.get(("caller", said.root))
+    if caller is None or caller == interface or not packet.get("DestUniqueid"):
+        return
+    leg = Channel(str(packet["DestUniqueid"]), said.root, interface, said.text("DestCallerIDNum"), said.time)
+    if said.channels.is_agent(leg, Call(said.root, ours=False, interface=caller)):
+        who = said.named(interface)
+        said.memory.put(("leg", leg.name), (who, said.root))
+        said.memory.put(("direct", leg.name), True)
+        said.say("alerting", resource=who)
+
+
+def _entered(said: _Said) -> None:
+    """An agent who returns to the bridge has not left; whom no queue connected is connected by it."""
+    said.memory.pop(("away", said.leg))
+    who = said.memory.get(("dials", said.root))
+    if said.memory.get(("customer", said.leg)) is not None and who is not None:
+        said.memory.put(("customer", said.leg), "connected")
+        said.say("connected", resource=who)
+    elif said.memory.pop(("direct", said.leg)) is not None:
+        said.memory.put(("connected", said.leg), True)
+        said.say("answered", resource=said.whose())
+
+
+def _exited(said: _Said) -> None:
+    """Whether the agent is gone - another agent, a queue or the hangup follows - or consults, the next packets tell."""
+    if said.memory.get(("leg", said.leg)) is not None:
+        away = said.memory.get(("away from", said.root), frozenset())
+        said.memory.put(("away from", said.root), away | {said.leg})
+        said.memory.put(("away", said.leg), said.time)
+
+
+def _release_away(said: _Said) -> None:
+    """The caller goes on to another queue: agents who left the bridge before are done with them."""
+    for leg in sorted(said.memory.pop(("away from", said.root)) or ()):
+        at, held = said.memory.pop(("away", leg)), said.memory.pop(("leg", leg))
+        if at is not None and held is not None:
+            said.memory.put(("gone", leg), True)
+            said.say("released", at, resource=held[0])
 
 
 def _hangup(said: _Said) -> None:
     """The call is over with the last channel that began in it."""
     call = said.memory.pop(("call", said.leg)) or said.root
-    said.memory.pop(("leg", said.leg))
+    held = said.memory.pop(("leg", said.leg))
+    if held is not None and said.memory.pop(("connected", said.leg)) is not None:
+        said.say("released", said.memory.pop(("away", said.leg)), item=held[1], resource=held[0])
     up = said.memory.get(("up", call))
+    if said.memory.pop(("customer", said.leg)) == "connected" and up is not None and call in up:
+        said.say("disconnected", item=call, by="customer")  # the agent's own phone is up still
     left = (up or frozenset()) - {said.leg}
     if said.leg == call:
         _flush(said, call, None)
@@ -134,11 +225,17 @@ def _hangup(said: _Said) -> None:
 
 def _joined_queue(said: _Said) -> None:
     _flush(said, said.root, None)
-    said.say("queued", direction="inbound", queue=said.queue, party=said.caller())
+    _release_away(said)
+    said.memory.put(("waits", said.root), True)
+    if said.memory.get(("dials", said.root)) is not None:  # an agent calls a queue: nobody's contact
+        said.say("queued", direction="internal", queue=said.queue)
+    else:
+        said.say("queued", direction="inbound", queue=said.queue, party=said.caller())
 
 
 def _left_queue(said: _Said) -> None:
     """Without a reason: what comes next tells, an agent's answer, QUEUESTATUS, another queue or the hangup."""
+    said.memory.pop(("waits", said.root))
     said.memory.put(("left", said.root), (said.time, said.queue))
 
 
@@ -162,7 +259,7 @@ def _member(said: _Said) -> dict[str, Any]:
         raise KeyError("MemberName")
     said.memory.put(("member", said.packet.get("Interface")), said.agent["id"])
     if said.packet.get("DestUniqueid"):
-        said.memory.put(("leg", said.packet["DestUniqueid"]), said.agent)
+        said.memory.put(("leg", said.packet["DestUniqueid"]), (said.agent, said.root))
     return said.agent
 
 
@@ -176,10 +273,10 @@ def _not_answered(said: _Said) -> None:
 
 def _dial_ended(said: _Said) -> None:
     """Only of members that a queue called: other dialing has no alerting."""
-    who = said.memory.get(("leg", said.packet.get("DestUniqueid")))
+    held = said.memory.get(("leg", said.packet.get("DestUniqueid")))
     reason = _DIALED.get(str(said.packet.get("DialStatus")))
-    if who is not None and reason is not None:
-        said.say("alert_ended", item=said.packet.get("DestLinkedid"), resource=who, reason=reason)
+    if held is not None and reason is not None:
+        said.say("alert_ended", item=held[1], resource=held[0], reason=reason)
 
 
 def _connected(said: _Said) -> None:
@@ -188,22 +285,47 @@ def _connected(said: _Said) -> None:
 
 
 def _completed(said: _Said) -> None:
-    reason, reported = said.packet.get("Reason"), {"connected_ms": said.ms("TalkTime")}
-    if reason == "caller":
-        said.say("disconnected", by="customer")
-    said.say("released", resource=_member(said), reason=reason, reported=reported)
-    if reason == "agent":
-        said.say("disconnected", by="agent")
+    """The agent's part is over. Whether the call is, too, the next packet tells: a hangup, or where it goes."""
+    leg = said.packet.get("DestUniqueid")
+    if said.memory.pop(("gone", leg)) is not None:  # the caller went on to another agent before
+        return
+    who, reported = _member(said), {"connected_ms": said.ms("TalkTime")}
+    reason = said.packet.get("Reason")
+    if said.memory.get(("up", said.root)) is not None and said.root in said.memory.get(("up", said.root), ()):
+        said.memory.put(("completed", said.root), (said.time, who, reason, reported))
+        return
+    _say_completed(said, said.time, who, reason, reported, is_over=True)
+
+
+def _say_completed(said: _Said, at: Micros, who: Any, reason: Any, reported: Any, *, is_over: bool) -> None:
+    if reason == "caller" and is_over:
+        said.say("disconnected", at, by="customer")
+    said.say("released", at, resource=who, reason=reason, reported=reported)
+    if reason == "agent" and is_over:
+        said.say("disconnected", at, by="agent")
+
+
+def _flush_completed(said: _Said) -> None:
+    completed = said.memory.pop(("completed", said.root))
+    if completed is not None:
+        hangs_up = said.packet["Event"] == "Hangup" and said.leg == said.root
+        _say_completed(said, *completed, is_over=hangs_up and said.time - completed[0] <= _AT_ONCE)
 
 
 def _held(said: _Said) -> None:
-    if said.leg != said.root:  # the caller's own phone may hold too; the agent did not
-        said.say("held", resource=said.memory.get(("leg", said.leg)))
+    if said.leg != said.root or said.memory.get(("dials", said.root)):  # the caller's own phone may hold too
+        said.say("held", resource=_holder(said))
 
 
 def _retrieved(said: _Said) -> None:
-    if said.leg != said.root:
-        said.say("retrieved", resource=said.memory.get(("leg", said.leg)))
+    if said.leg != said.root or said.memory.get(("dials", said.root)):
+        said.say("retrieved", resource=_holder(said))
+
+
+def _holder(said: _Said) -> dict[str, Any] | None:
+    held = said.memory.get(("leg", said.leg))
+    who: dict[str, Any] | None = held[0] if held is not None else said.memory.get(("dials", said.root))
+    return who
 
 
 def _blind(said: _Said) -> None:
@@ -235,8 +357,22 @@ def _attended(said: _Said) -> None:
     said.say("transferred", item=call, resource=by, kind="attended", to=to, ext={"dest_type": kind})
 
 
+def _picked_up(said: _Said) -> None:
+    """A phone takes a call that rings elsewhere: its own call is that one, and its agent has answered."""
+    packet = said.packet
+    call, own = packet.get("TargetLinkedid"), packet.get("Linkedid")
+    if not call or not own or call == own:
+        return
+    who = said.whose()
+    said.say("alias", item=str(own), to=str(call))
+    said.memory.put(("leg", said.leg), (who, str(call)))
+    said.memory.put(("connected", said.leg), True)
+    said.say("answered", item=str(call), resource=who)
+
+
 def _conference(said: _Said) -> None:
-    who = said.memory.get(("leg", said.leg)) or agent(said.memory.get(("member", _interface(said))))
+    held = said.memory.get(("leg", said.leg))
+    who = held[0] if held is not None else agent(said.memory.get(("member", _interface(said))))
     if who is not None and said.leg != said.root:
         verb = "joined" if said.packet["Event"] == "ConfbridgeJoin" else "left"
         said.say(verb, resource=who, role="agent")
@@ -276,7 +412,11 @@ _RULES: dict[str, Callable[[_Said], None]] = {
     "QueueCallerAbandon": _abandoned,
     "AgentCalled": _called,
     "AgentRingNoAnswer": _not_answered,
+    "DialBegin": _dialed,
     "DialEnd": _dial_ended,
+    "BridgeEnter": _entered,
+    "BridgeLeave": _exited,
+    "Pickup": _picked_up,
     "AgentConnect": _connected,
     "AgentComplete": _completed,
     "Hold": _held,
@@ -292,8 +432,9 @@ _RULES: dict[str, Callable[[_Said], None]] = {
 
 DIALECT = Dialect(
     name="asterisk-ami",
-    capabilities=Capabilities(wrapup=False, replayable=False),
+    capabilities=Capabilities(wrapup=False, messages=False, replayable=False),
     read=read,
     rules=rules,
     reads="packets of `Name: value` lines as on the wire, or JSON objects of them, each with an Event",
+    rules_version=2,  # 1: release 0.1.0
 )

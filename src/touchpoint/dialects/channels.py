@@ -111,6 +111,11 @@ class Channels:
             return leg.interface == call.interface or number_of(leg.interface) == leg.number
         return leg.interface != call.interface
 
+    def is_phone(self, interface: str | None, number: str | None) -> bool:
+        """Whether a channel is an agent's phone: as configured, or it calls with an extension as its number."""
+        known = self._lines.is_ours(interface, number)
+        return known if known is not None else bool(number and _EXTENSION.fullmatch(number))
+
     def is_outside(self, number: str | None) -> bool:
         """Whether a dialed number is a customer's: no extension or feature code, and none of our own numbers."""
         if not number or _EXTENSION.fullmatch(number) or self._lines.is_own_number(number):

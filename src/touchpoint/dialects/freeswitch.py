@@ -1,6 +1,7 @@
 """FreeSWITCH: the event socket's channel events, mod_callcenter and spandsp. The mapping: docs/capture/freeswitch.md.
 
-Remembered: an agent who is about to be bridged, the session of a queue's member, the agent of a leg.
+Remembered: an agent who is about to be bridged, the session of a queue's member, whose a leg is and of which call, a
+queue that was left for a reason that the next event tells.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, agent, event
+from touchpoint.dialects.channels import Channels
+from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, agent, event, instant
+from touchpoint.dialects.feed_time import ItemTime
+from touchpoint.dialects.lines import number_of
 from touchpoint.dialects.reading import as_named, packets_or_json
-from touchpoint.stitching.facts import Micros
+from touchpoint.stitching.facts import SECOND, Micros
 from touchpoint.stitching.limits import Capabilities
 
 Headers = dict[str, str]
@@ -75,8 +79,14 @@ def rules(record: Headers, feed: Feed) -> list[Event] | Unknown:
     if told is None:  # an event socket carries much that is not asked of it
         return []
     said = _Said(record, feed)
+    if record.get("CC-Action") != "member-queue-end":
+        _flush(said)
     told(said)
     return said.events
+
+
+_AT_ONCE: Micros = SECOND
+"""mod_callcenter tells of a caller who hung up in the queue milliseconds before their channel's hangup."""
 
 
 class _Said:
@@ -84,11 +94,15 @@ class _Said:
 
     def __init__(self, headers: Headers, feed: Feed) -> None:
         self.headers, self.memory = headers, feed.memory
-        self.time: Micros = int(headers["Event-Date-Timestamp"])
         self.number = int(headers["Event-Sequence"])
         self.leg = headers.get("Unique-ID", "")
         member = headers.get("CC-Member-Session-UUID") or headers.get("variable_cc_member_session_uuid")
-        self.root = member or headers.get("Channel-Call-UUID") or self.leg
+        self.of_agent = feed.memory.get(("leg", self.leg))  # and of which call
+        called = self.of_agent[1] if self.of_agent is not None else None
+        self.root = member or called or headers.get("Channel-Call-UUID") or self.leg
+        self.at = ItemTime(self.root, int(headers["Event-Date-Timestamp"]), feed, 1, begins=False)
+        self.time: Micros = self.at.time
+        self.channels = Channels(feed)
         self.agent = agent(headers.get("CC-Agent"))
         self.queue = headers.get("CC-Queue")
         self.source = feed.source or f"/freeswitch/{headers['FreeSWITCH-Hostname']}"
@@ -100,25 +114,45 @@ class _Said:
         sequence = f"{self.number:019d}.{len(self.events)}"
         at = self.time if time is None else time
         made = event(type_, at, item or self.root, id_, data, source=self.source, sequence=sequence)
-        self.events.append(made)
+        self.events.append(self.at.mark(made) if time is None else made)
 
     def count(self, name: str) -> int | None:
         text = self.headers.get(name, "")
         return int(text) if text.isdigit() else None
 
 
+def _side(said: _Said) -> dict[str, Any] | None:
+    """What a first channel's own headers say of its call: direction and party; None for an agent's phone by itself.
+
+    `Call-Direction` is the leg's: `inbound` is also an agent's phone that dials, `outbound` also the leg to an agent.
+    A phone of ours is known by configuration, or calls with an extension as its number.
+    """
+    headers = said.headers
+    caller, callee = headers.get("Caller-Caller-ID-Number"), headers.get("Caller-Destination-Number")
+    outside = said.channels.is_outside(callee)
+    if headers.get("Call-Direction") == "outbound":
+        return {"direction": "outbound", "party": {"address": callee}} if outside else None
+    interface = headers.get("Caller-Channel-Name") or headers.get("Channel-Name")
+    ours = said.channels.is_phone(interface, caller)
+    if ours:
+        return {"direction": "outbound", "party": {"address": callee}} if outside else None
+    party = {"address": caller, "name": headers.get("Caller-Caller-ID-Name")}
+    return {"direction": "inbound", "party": party, "dialed": callee}
+
+
 def _created(said: _Said) -> None:
+    headers = said.headers
+    callee = headers.get("Caller-Destination-Number")
+    said.memory.put(("dialed", said.leg), callee)
     if said.leg != said.root:  # an agent's leg
         return
-    outbound = said.headers.get("Call-Direction") == "outbound"
-    caller, callee = said.headers.get("Caller-Caller-ID-Number"), said.headers.get("Caller-Destination-Number")
-    party = {
-        "address": callee if outbound else caller,
-        "name": None if outbound else said.headers.get("Caller-Caller-ID-Name"),
-    }
-    said.say(
-        "offered", direction="outbound" if outbound else "inbound", party=party, dialed=None if outbound else callee
-    )
+    told = _side(said)
+    if told is None:  # an agent's phone: an item only if it calls somebody itself
+        said.memory.put(("phone", said.leg), headers.get("Caller-Caller-ID-Number") or callee)
+        return
+    if headers.get("Call-Direction") != "outbound" and told["direction"] == "outbound":
+        said.memory.put(("dials", said.leg), headers.get("Caller-Caller-ID-Number"))
+    said.say("offered", **told)
 
 
 def _queued(said: _Said) -> None:
@@ -126,14 +160,42 @@ def _queued(said: _Said) -> None:
     earlier = said.memory.get(member)
     said.memory.put(member, said.root)
     resumes = earlier if said.headers["CC-Action"] == "member-queue-resume" and earlier != said.root else None
-    party = {"address": said.headers.get("CC-Member-CID-Number"), "name": said.headers.get("CC-Member-CID-Name")}
-    said.say("queued", queue=said.queue, party=party, related={"resumes": resumes})
+    caller, direction = said.headers.get("CC-Member-CID-Number"), None
+    party = {"address": caller, "name": said.headers.get("CC-Member-CID-Name")}
+    if said.memory.get(("agent", caller)) is not None:  # an agent who asks in another queue is no customer
+        party, direction = {}, "internal"
+    said.memory.put(("queued", said.root), True)
+    said.say("queued", direction=direction, queue=said.queue, party=party, related={"resumes": resumes})
 
 
 def _left(said: _Said) -> None:
-    """`Terminated` comes when the call ends, long after an agent answered: it does not end the queue."""
-    if said.headers.get("CC-Cause") == "Cancel":
-        said.say("dequeued", queue=said.queue, reason=_LEFT.get(said.headers.get("CC-Cancel-Reason", "NONE")))
+    """`Terminated` comes when the call ends, long after an agent answered: it does not end the queue.
+
+    `BREAK_OUT` is what NONE becomes where no agent was found, so a caller's hangup is one as well: what comes next
+    tells it from a transfer (mod_callcenter.c).
+    """
+    reason = said.headers.get("CC-Cancel-Reason", "NONE")
+    if said.headers.get("CC-Cause") != "Cancel":
+        return
+    if reason == "BREAK_OUT":
+        said.memory.put(("left", said.root), (said.time, said.queue))
+    else:
+        said.say("dequeued", queue=said.queue, reason=_LEFT.get(reason))
+
+
+def _flush(said: _Said) -> None:
+    """The queue that was left, unless the caller hangs up at once: then they gave up in it."""
+    left = said.memory.pop(("left", said.root))
+    if left is None:
+        return
+    hangs_up = said.headers["Event-Name"] == "CHANNEL_HANGUP_COMPLETE" and said.leg == said.root
+    if hangs_up and _by_caller(said) and said.time - left[0] <= _AT_ONCE:
+        return
+    said.say("dequeued", left[0], queue=left[1], reason="withdrawn")
+
+
+def _by_caller(said: _Said) -> bool:
+    return said.headers.get("variable_sip_hangup_disposition", "").startswith("recv_")
 
 
 def _offering(said: _Said) -> None:
@@ -143,6 +205,7 @@ def _offering(said: _Said) -> None:
 def _known(said: _Said) -> dict[str, Any]:
     if said.agent is None:
         raise KeyError("CC-Agent")
+    said.memory.put(("agent", number_of(said.agent["id"])), True)
     return said.agent
 
 
@@ -150,16 +213,58 @@ def _bridging(said: _Said) -> None:
     """Sent before the bridge: the agent has answered once CHANNEL_BRIDGE says so."""
     said.memory.put(("bridging", said.root), (_known(said), said.queue, said.time))
     if "CC-Agent-UUID" in said.headers:
-        said.memory.put(("leg", said.headers["CC-Agent-UUID"]), _known(said))
+        said.memory.put(("leg", said.headers["CC-Agent-UUID"]), (_known(said), said.root))
 
 
 def _bridged(said: _Said) -> None:
     names = ("Unique-ID", "Other-Leg-Unique-ID", "Bridge-A-Unique-ID", "Bridge-B-Unique-ID", "Channel-Call-UUID")
-    for leg in dict.fromkeys(said.headers[name] for name in names if name in said.headers):
+    legs = list(dict.fromkeys(said.headers[name] for name in names if name in said.headers))
+    for leg in legs:
         pending = said.memory.pop(("bridging", leg))
         if pending is not None:
             said.root = leg
             said.say("answered", resource=pending[0], queue=pending[1])
+            _note_legs(said, legs, leg, pending[0])
+            return
+    if said.leg == said.root:
+        _bridged_outside(said, legs)
+
+
+def _note_legs(said: _Said, legs: list[str], root: str, who: dict[str, Any]) -> None:
+    """Whatever a leg calls itself, it is of the call that it is bridged to."""
+    for leg in legs:
+        if leg != root and not said.memory.get(("queued", leg)):
+            said.memory.put(("leg", leg), (who, root))
+
+
+def _bridged_outside(said: _Said, legs: list[str]) -> None:
+    """A bridge that mod_callcenter did not make: an agent's own call is connected, a customer's is answered."""
+    phone = said.memory.pop(("phone", said.leg))
+    if phone is not None:  # an agent's phone that calls another of ours
+        said.say("offered", direction="internal")
+    dials = said.memory.get(("dials", said.leg))
+    if dials is not None:
+        said.say("connected", resource=agent(dials))
+        return
+    others = [leg for leg in legs if leg != said.leg and said.memory.get(("leg", leg)) is None]
+    if not others or said.memory.get(("answered", said.root)) is not None:
+        return
+    who = agent(_bridged_to(said, others[-1]))
+    if who is not None:
+        said.say("answered", resource=who)
+        said.memory.put(("answered", said.root), who["id"])
+        _note_legs(said, others, said.root, who)
+
+
+def _bridged_to(said: _Said, leg: str) -> str | None:
+    """The name of a phone: what was dialed to reach it, else what the bridge calls it."""
+    headers, dialed = said.headers, said.memory.get(("dialed", leg))
+    named = (
+        dialed, headers.get("Other-Leg-Destination-Number"), headers.get("Other-Leg-Callee-ID-Number"),
+        headers.get("Caller-Callee-ID-Number"), headers.get("Caller-Destination-Number"),
+    )  # fmt: skip
+    found = next((each for each in named if each), None)
+    return None if found is not None and said.channels.is_outside(found) and found == dialed else found or leg
 
 
 def _failed(said: _Said) -> None:
@@ -180,23 +285,36 @@ def _parted(said: _Said) -> None:
 
 
 def _held(said: _Said) -> None:
-    if said.leg != said.root:  # the caller's own phone may hold too; the agent did not
-        said.say("held", resource=said.memory.get(("leg", said.leg)))
+    if said.leg != said.root or said.memory.get(("dials", said.leg)):  # the caller's own phone may hold too
+        said.say("held", resource=said.of_agent[0] if said.of_agent is not None else None)
 
 
 def _retrieved(said: _Said) -> None:
-    if said.leg != said.root:
-        said.say("retrieved", resource=said.memory.get(("leg", said.leg)))
+    if said.leg != said.root or said.memory.get(("dials", said.leg)):
+        said.say("retrieved", resource=said.of_agent[0] if said.of_agent is not None else None)
 
 
 def _hung_up(said: _Said) -> None:
+    """The end of the caller's channel is the end; its own stamps tell when it began and ended."""
     if said.leg != said.root:
-        said.memory.pop(("leg", said.leg))
+        held = said.memory.pop(("leg", said.leg))
+        if held is not None and said.memory.get(("answered", said.root)) == held[0]["id"]:
+            said.say("released", resource=held[0])
         return
-    cause = said.headers.get("Hangup-Cause")
-    if said.headers.get("variable_sip_hangup_disposition", "").startswith("recv_"):
-        said.say("disconnected", by="customer", reason=cause)
-    said.say("ended", reason=cause)
+    known = said.memory.pop(("dialed", said.leg)) is not None
+    if said.memory.pop(("phone", said.leg)) is not None:
+        return  # an agent's phone that called nobody: a login, or the leg that a queue called
+    told = {} if known else _side(said)
+    if told is None:
+        return
+    cause, over = said.headers.get("Hangup-Cause"), said.count("Caller-Channel-Hangup-Time") or None
+    if over is not None and abs(over - said.time) > _AT_ONCE:
+        over = None
+    began = said.count("Caller-Channel-Created-Time")
+    reported = {"started_at": instant(began)} if began and not known else None
+    if _by_caller(said) and said.memory.get(("dials", said.leg)) is None:
+        said.say("disconnected", over, by="customer", reason=cause)
+    said.say("ended", over, reason=cause, reported=reported, **told)
 
 
 def _fax(said: _Said) -> None:
@@ -239,8 +357,9 @@ _EVENTS: dict[str, Callable[[_Said], None]] = {
 
 DIALECT = Dialect(
     name="freeswitch",
-    capabilities=Capabilities(wrapup=False, transfer=False, replayable=False),
+    capabilities=Capabilities(wrapup=False, transfer=False, messages=False, replayable=False),
     read=read,
     rules=rules,
     reads="events as `event plain` or `event json` gives them, each with an Event-Name",
+    rules_version=2,  # 1: release 0.1.0
 )
