@@ -238,6 +238,6 @@ def _check_instants(stored: Stored, envelope: _Envelope) -> None:
         for part in ([stored], stored.media_items, segments, stored.activities):
             instants += [row.started_at for row in part]
             instants += [row.ended_at for row in part]
-    for instant in instants:
-        if not _FIRST <= instant <= _LAST:
-            raise MalformedError(f"{envelope.type}: {instant.isoformat()} is outside of the years 1 to 9999")
+    if instants and not (min(instants) >= _FIRST and max(instants) <= _LAST):
+        wrong = next(instant for instant in instants if not _FIRST <= instant <= _LAST)
+        raise MalformedError(f"{envelope.type}: {wrong.isoformat()} is outside of the years 1 to 9999")
