@@ -113,7 +113,7 @@ def plain(services: Services, traffic: str, events: list[CloudEvent], say: Progr
 
 
 def backlog(services: Services, name: str, events: list[CloudEvent], say: Progress) -> Place:
-    """The events in topics of their own, with a heartbeat beyond all limits at the end, so that everything closes."""
+    """The events in topics of their own, each source declared to be over at the end, so that everything closes."""
     say.doing("producing the backlog")
     place = services.place(name)
     client = {"bootstrap_servers": services.broker}

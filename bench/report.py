@@ -23,7 +23,7 @@ NOTES = """
   **start-up** is what came before: Python, joining the group, reading the changelogs.
 * **events/CPU-s** counts the CPU of the measured process alone; broker and PostgreSQL stand beside it, over the same
   time. *All else* is the rest of the machine, this harness included: where it is large, something disturbed the run.
-* The backlog was produced beforehand; a heartbeat beyond all limits at its end closes everything.
+* The backlog was produced beforehand; at its end each source says that it has told everything, which closes it.
 * *identical*: interactions with the `content_hash` of the offline fold (`touchpoint stitch`) of the same events.
 * The plain app (`bench/plain_faust.py`) reads the beginning of the same stream, since rates are compared. It folds with
   the same functions and is simpler: what of another party's item it cannot name as a parent is not identical.

@@ -51,7 +51,7 @@ async def test_a_second_run_adds_no_row_and_changes_none_soon_or_long_after(inst
 
 
 async def send(installation: Installation, events: list[Event], finish: bool = True) -> None:
-    """As fast as the broker takes them; then a heartbeat beyond all limits."""
+    """As fast as the broker takes them; then each source says that it has told everything."""
     await produce(events, installation.client, installation.settings.topic_prefix, math.inf, finish)
 
 

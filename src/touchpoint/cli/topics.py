@@ -17,7 +17,8 @@ Check = Annotated[bool, typer.Option("--check", help="Change nothing; fail if a 
 def topics(check: Check = False) -> None:
     """Create the topics that are missing, with the partitions, replicas and settings of TOUCHPOINT_*.
 
-    What exists is left as it is; where it differs from what it should be, that is said.
+    What exists is left as it is, but for inputs and internal topics whose records the broker does not stamp: it does
+    from then on (message.timestamp.type=LogAppendTime). Where a topic differs otherwise, that is said.
     Exit status: 0; 1 if topics are missing or differ; 2 for a wrong configuration; 3 if no broker answers or one
     refuses.
     """
@@ -44,5 +45,7 @@ def topics(check: Check = False) -> None:
         print(f"created {name}")
     for name in report.existing:
         print(f"exists  {name}")
+    for name in report.altered:
+        print(f"altered {name}: the broker stamps its records from now on")
     if report.mismatching:
         raise CliError("some topics differ from what they should be:\n  " + "\n  ".join(report.mismatching))

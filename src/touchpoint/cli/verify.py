@@ -163,17 +163,24 @@ async def _consumed(settings: Settings) -> tuple[list[Fact], int]:
 def _reader(settings: Settings) -> Callable[[ConsumerRecord], list[Verdict]]:
     """What becomes of a record of any input, read partition by partition in its order."""
     from touchpoint.events import Decoder
+    from touchpoint.stream.agents import APPENDED
+    from touchpoint.stream.clock import TimeBound
     from touchpoint.stream.rights import topic_rights
     from touchpoint.stream.topics import short_name
     from touchpoint.stream.translation import Translation
+    from touchpoint.stream.work import now_micros
 
     limits, rights = settings.stitching_limits(), topic_rights(settings)
     decoder = Decoder(limits.channels, settings.number_plan)
     partitions: dict[tuple[str, int], Translation] = {}
 
+    bound = TimeBound(limits)
+
     def verdicts(record: ConsumerRecord) -> list[Verdict]:
         judge = rights[short_name(settings, record.topic)].judge
-        return [judge(verdict) for verdict in said(record)]
+        # without the broker's stamp the worker's own clock counted when it read the record: of that nothing is known
+        appended = record.timestamp * 1000 if record.timestamp_type == APPENDED else now_micros()
+        return [bound.verdict(judge(verdict), appended) for verdict in said(record)]
 
     def said(record: ConsumerRecord) -> list[Verdict]:
         declared = settings.dialect_topics.get(record.topic)

@@ -41,6 +41,7 @@ class Input(msgspec.Struct, array_like=True):
     history: Micros | None = None  # the greatest time of a backfill that came first and is not over
     heard: Micros = 0  # by the broker: when the last of its events was appended
     teller: tuple[str, str] = ("", "")  # tenant and source of its greatest event
+    began: tuple[Micros, Micros] = (0, 0)  # its first event, and when that was appended
 
     def saw(
         self, time: Micros, appended: Micros, teller: tuple[str, str] = ("", ""), reached: Micros | None = None
@@ -55,6 +56,8 @@ class Input(msgspec.Struct, array_like=True):
                 self.latest is not None and time <= self.latest + self.idle
             )
             if self.history is not None or not passed:
+                if self.history is None:
+                    self.began = time, appended
                 if self.history is None or time > self.history:
                     self.history, self.teller = time, teller
                 self.heard = max(self.heard, appended)
@@ -70,14 +73,20 @@ class Input(msgspec.Struct, array_like=True):
     def passes(self, now: Micros, caught_up: bool, begun: bool = True) -> None:
         """The broker's time is `now`: it counts where everything has been read, and there was an event anywhere."""
         self.at_end = caught_up
+        if self.history is not None and self._is_over(now, caught_up):
+            self.history = None
         if not caught_up:
             return
-        if self.history is not None and now - self.heard > HISTORY:
-            self.history = None
         if begun or self.latest is not None:
             if self.since is None:
                 self.since = now - self.idle
             self.idle = max(self.idle, now - self.since)
+
+    def _is_over(self, now: Micros, caught_up: bool) -> bool:
+        """Nothing more came of it; or it is the clock of a source that is behind: a backfill is faster than time."""
+        time, appended = self.began
+        elapsed, told = now - appended, (self.history or time) - time
+        return (caught_up and now - self.heard > HISTORY) or (elapsed > HISTORY and told < elapsed)
 
     def watermark(self, disorder: Micros) -> Micros | None:
         """No event before it is expected; None: nothing is known yet, so time stands still."""

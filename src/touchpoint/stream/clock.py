@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from touchpoint.events import DeadLetter
+from touchpoint.events import Accepted, DeadLetter, Verdict
 from touchpoint.stitching.facts import FLUSHED, SECOND, Fact, Micros
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.watermarks import EMPTY, UNKNOWN, Input, Progress, bounded, least
@@ -156,6 +156,14 @@ class TimeBound:
     def appended(self, record: Record, reached: Reached, now: Micros) -> Micros:
         """When a record was appended."""
         return record.timestamp * 1000 if record.stamped else reached.first_read(record, now)
+
+    def verdict(self, verdict: Verdict, appended: Micros) -> Verdict:
+        """The verdict on a record, or that it is ahead."""
+        if isinstance(verdict, Accepted):
+            return self.ahead(verdict.fact, appended) or verdict
+        if isinstance(verdict, DeadLetter) and verdict.about is not None and self.ahead(verdict.about, appended):
+            return DeadLetter(verdict.cause, verdict.code)
+        return verdict
 
     def ahead(self, fact: Fact, appended: Micros) -> DeadLetter | None:
         """Why a fact does not count, if it does not."""

@@ -20,6 +20,9 @@ TABLES = ("media", "parties")
 FOREIGN = "vendor:"
 """Begins the short names of topics that other systems fill; their full names have no prefix of ours."""
 DAY_MS = 86_400_000
+STAMPS, BROKER = "message.timestamp.type", "LogAppendTime"
+OF_THE_TOPIC = 1
+"""The source of a setting, in Kafka's answer, that was set for the topic itself."""
 LOOKS, LOOK_SECONDS = 5, 1.0
 MIB = 1024 * 1024
 
@@ -43,6 +46,7 @@ class TopicReport(msgspec.Struct):
 
     created: list[str] = []
     existing: list[str] = []
+    altered: list[str] = []  # the broker stamps what is appended from now on
     mismatching: list[str] = []  # one line each: the topic, what it has, what it should have
 
 
@@ -96,11 +100,11 @@ def specs(settings: Settings) -> list[TopicSpec]:
     prefix = settings.topic_prefix
     week, month = _deleted_after(7), _deleted_after(30)
     found = [
-        TopicSpec(prefix + name, INPUT_BYTES, _COMPACTED if name == "parties" else week)
+        TopicSpec(prefix + name, INPUT_BYTES, {**(_COMPACTED if name == "parties" else week), STAMPS: BROKER})
         for name in media_topics(settings)
         if name != "links"
     ]
-    found += [TopicSpec(prefix + name, INTERNAL_BYTES, week) for name in ("links", "touches")]
+    found += [TopicSpec(prefix + name, INTERNAL_BYTES, {**week, STAMPS: BROKER}) for name in ("links", "touches")]
     found.append(TopicSpec(prefix + "interactions", INTERNAL_BYTES, month))
     found.append(TopicSpec(prefix + "dead-letters", DEAD_LETTER_BYTES, month))
     found += [TopicSpec(changelog(settings, table), STATE_BYTES, _COMPACTED) for table in TABLES]
@@ -135,7 +139,8 @@ def admin_client(settings: Settings) -> AIOKafkaAdminClient:
 
 
 async def create_topics(settings: Settings) -> TopicReport:
-    """Create what is missing, with ``settings.partitions`` partitions; change nothing that exists.
+    """Create what is missing, with ``settings.partitions`` partitions. Of what exists nothing is changed but who stamps
+    records: the broker has to.
 
     Raises ``KafkaError`` if the broker refuses for another reason than that a topic exists already.
     """
@@ -157,10 +162,58 @@ async def create_topics(settings: Settings) -> TopicReport:
             if count != wanted[name]:
                 report.mismatching.append(f"{name} has {count} partitions, not {wanted[name]}")
         report.mismatching += [_not_there(topic) for topic in feeds if topic not in foreign]
+        report.altered = await _let_the_broker_stamp(admin, present)
         report.mismatching += await _other_config(admin, present)
     finally:
         await admin.close()
     return report
+
+
+async def _let_the_broker_stamp(admin: AIOKafkaAdminClient, present: list[TopicSpec]) -> list[str]:
+    """Alter the topics whose records producers stamp; which they were. Kafka replaces all settings of a topic at once,
+    so those that it has are sent as well.
+    """
+    actual = await _entries(admin, present)
+    altered = [
+        spec.name
+        for spec in present
+        if STAMPS in spec.config and _told(actual.get(spec.name, ())).get(STAMPS, BROKER) != BROKER
+    ]
+    resources = [
+        ConfigResource(ConfigResourceType.TOPIC, name, configs={**_set(actual[name]), STAMPS: BROKER})
+        for name in altered
+    ]
+    for response in await admin.alter_configs(resources) if resources else ():
+        for code, message, _kind, name in response.resources:
+            if code:
+                raise for_code(code)(f"{name}: {STAMPS} cannot be set to {BROKER}: {message}")
+    return altered
+
+
+def _set(entries: Iterable[tuple[Any, ...]]) -> dict[str, str]:
+    """The settings that are the topic's own, and no default of the broker."""
+    return {
+        entry[0]: entry[1]
+        for entry in entries
+        if entry[1] is not None and (entry[3] is False or (entry[3] is not True and entry[3] == OF_THE_TOPIC))
+    }
+
+
+def _told(entries: Iterable[tuple[Any, ...]]) -> dict[str, str]:
+    return {entry[0]: entry[1] for entry in entries}
+
+
+async def unstamped_topics(settings: Settings) -> list[str]:
+    """The inputs and internal topics (in full) whose records the broker does not stamp; empty if it does not tell."""
+    ours = [spec for spec in specs(settings) if STAMPS in spec.config]
+    foreign = [TopicSpec(name, 0, {STAMPS: BROKER}) for name in settings.dialect_topics]
+    admin = admin_client(settings)
+    await admin.start()
+    try:
+        actual = await _configs(admin, [*ours, *foreign])
+    finally:
+        await admin.close()
+    return [name for name, config in actual.items() if config.get(STAMPS, BROKER) != BROKER]
 
 
 def _not_there(topic: str) -> str:
@@ -205,6 +258,11 @@ async def _known_counts(admin: AIOKafkaAdminClient, names: set[str]) -> dict[str
 
 async def _configs(admin: AIOKafkaAdminClient, present: list[TopicSpec]) -> dict[str, dict[str, Any]]:
     """Topic -> its settings; empty if the broker does not tell."""
+    return {name: _told(entries) for name, entries in (await _entries(admin, present)).items()}
+
+
+async def _entries(admin: AIOKafkaAdminClient, present: list[TopicSpec]) -> dict[str, list[tuple[Any, ...]]]:
+    """Topic -> its settings as Kafka tells them: name, value, read-only, default or source, and more."""
     if not present:
         return {}
     resources = [ConfigResource(ConfigResourceType.TOPIC, spec.name) for spec in present]
@@ -212,10 +270,10 @@ async def _configs(admin: AIOKafkaAdminClient, present: list[TopicSpec]) -> dict
         responses = await admin.describe_configs(resources)
     except KafkaError:
         return {}  # not every broker tells, and not everybody may ask
-    actual: dict[str, dict[str, Any]] = {}
+    actual: dict[str, list[tuple[Any, ...]]] = {}
     for response in responses:
         for _code, _message, _type, name, entries in response.resources:
-            actual[name] = {entry[0]: entry[1] for entry in entries}
+            actual[name] = list(entries)
     return actual
 
 

@@ -43,6 +43,7 @@ from touchpoint.stream.topics import (
     full_name,
     media_topics,
     record_limits,
+    unstamped_topics,
 )
 from touchpoint.stream.transport import BatchSchema, Consumer, Membership, is_fenced
 from touchpoint.stream.watchdog import Watchdog, end_process
@@ -138,6 +139,12 @@ class StreamWorker:
         self._app = None
         counts = await check_topics(self.settings)
         self._limits = await record_limits(self.settings)
+        if unstamped := await unstamped_topics(self.settings):
+            log.warning(
+                "the broker does not stamp what is appended to %s: run `touchpoint topics` (a topic with a dialect is "
+                "altered by whoever owns it); until then this machine's clock says how far ahead an event may be",
+                ", ".join(sorted(unstamped)),
+            )
         app = self._app = new_app(self.settings)
         self._partitioner = Partitioner(counts.ours)
         self._outbox = Outbox(self._producer, lambda what: self.metrics.count("retries", 1, what))
