@@ -170,6 +170,15 @@ def test_every_request_is_told_whatever_the_clocks_say() -> None:
     assert about(cluster, "c1")["identity"]["erased"] is True
 
 
+def test_a_request_whose_clock_is_far_ahead_is_carried_out_as_of_its_append() -> None:
+    cluster = run(KNOWN, OPEN[:2], [erasure(MARY, "10:00:00") | {"time": "2033-03-02T10:00:00Z"}], OPEN)
+    assert cluster.dead == []
+    told = [event for event in cluster.closed if event["type"] == "party.erased"]
+    assert len(told) == 3
+    assert {event["time"][:4] for event in told} == {"2027"}, "the append, not the time of the event"
+    assert about(cluster, "c1")["identity"]["erased"] is True
+
+
 def test_requests_without_a_name_are_told_apart_by_source_and_id_as_events_are() -> None:
     nameless = event("party.erasure_requested", MARY, "10:00:00")
     cluster = run([nameless], [nameless], [nameless | {"source": "another"}])

@@ -37,6 +37,7 @@ from touchpoint.stream.touches import (
 )
 
 MOST_EXPIRED = 2_000  # in one tick
+ERASURE = "erasure_requested"
 _REPEATED = Skipped("repeated")
 _FULL = f"its media item has {MOST_STATE >> 20} MiB of events, and takes no more; look for a source that repeats itself"
 
@@ -119,8 +120,10 @@ class MediaStage:
                 continue
             fact = lean(verdict.fact)
             if (early := self._bound.ahead(fact, appended)) is not None:
-                self._refuse(record, early, out)
-                continue
+                if fact.verb != ERASURE:
+                    self._refuse(record, early, out)
+                    continue
+                fact = msgspec.structs.replace(fact, time=appended)  # it is a duty, whatever the clock of who asks says
             if fact.time < forgotten and self._is_repeated(record, fact, arrived):
                 self._refuse(record, _REPEATED, out)
                 continue
@@ -169,7 +172,7 @@ class MediaStage:
             subject = ("id", fact.data["from"]) if fact.verb == "merged" else ("address", fact.subject)
             if fact.verb in ("merged", "identified"):
                 self._touch(PartyKey(fact.tenant, *subject), PartyFacts(identity=[fact]), out)
-            elif fact.verb == "erasure_requested":
+            elif fact.verb == ERASURE:
                 erasure = Erasure(fact.data.get("request") or f"{fact.source} {fact.id}", fact.time)
                 touch = Touch(PartyKey(fact.tenant, *subject), 0, PartyFacts(), erasures=[erasure])
                 out.append(self._addresses.touch(touch))
