@@ -224,6 +224,23 @@ def test_a_bomb_is_named_and_its_records_take_no_memory(codec: str) -> None:
     assert peak < 3 * MOST_UNPACKED
 
 
+def test_what_was_unpacked_of_bombs_is_not_kept_while_their_partitions_wait() -> None:
+    body = raw.compressed("gzip", b"\0" * (MOST_UNPACKED + 1))
+    bomb = batch(50, [], "gzip", body=body, count=1, last_delta=0)
+    broken = batch(50, [], "gzip", body=raw.compressed("gzip", b"\xff" * (16 * MIB)), count=1, last_delta=0)
+    tracemalloc.start()
+    waiting = [read(data) for data in (bomb, bomb, bomb)]
+    assert [next(records).value for records in waiting] == [bomb] * 3
+    kept, _ = tracemalloc.get_traced_memory()
+    assert kept < 4 * MIB
+    records = read(broken)
+    assert len(next(records).value) == 16 * MIB
+    records.put_away()
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 4 * MIB
+
+
 def test_a_batch_of_many_members_and_one_with_trailing_zeros_is_read() -> None:
     parts = [raw.compressed("gzip", each) for each in THREE]
     for body in (b"".join(parts), b"".join(parts) + b"\0" * 8):

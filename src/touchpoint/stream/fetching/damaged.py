@@ -21,6 +21,10 @@ class DamagedError(Exception):
         self.reason: Reason = reason
         self.cause = cause
 
+    def bare(self) -> DamagedError:
+        """The same without the traceback, which keeps in memory what was being unpacked: up to 64 MiB."""
+        return DamagedError(self.reason, self.cause)
+
 
 @dataclass
 class Damaged(ConsumerRecord[Any, Any]):

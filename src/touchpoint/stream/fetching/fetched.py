@@ -140,14 +140,18 @@ class PartitionRecords:
         for raw, follows in records.slices():
             try:
                 yield from self._slice(raw)
-            except Exception as error:  # noqa: BLE001 - no input can stop a reader; the tests hold it is a DamagedError
-                why = error if isinstance(error, DamagedError) else DamagedError("record", f"{type(error).__name__}")
-                if why.reason in _MAY_PASS and _try_again(self._tp, self._from, why):
-                    return
-                first = max(self._from, self.next_fetch_offset)
-                last = max(first, _last_offset(raw, follows, first, why.reason not in _MAY_PASS))
-                yield from self._damaged((first, last), bytes(raw), why)
-                self._pass_to(last + 1)
+                continue
+            except DamagedError as error:
+                why = error.bare()
+            except Exception as error:  # noqa: BLE001 - no input can stop a reader; the tests hold it never comes here
+                why = DamagedError("record", f"its batch cannot be read: {type(error).__name__}")
+            if why.reason in _MAY_PASS and _try_again(self._tp, self._from, why):
+                return
+            self._body = None
+            first = max(self._from, self.next_fetch_offset)
+            last = max(first, _last_offset(raw, follows, first, why.reason not in _MAY_PASS))
+            yield self._damaged((first, last), bytes(raw), why)
+            self._pass_to(last + 1)
 
     def _slice(self, raw: memoryview) -> Records:
         if len(raw) < _SMALLEST or _OVERHEAD.unpack_from(raw)[1] != len(raw) - _OVERHEAD.size:
@@ -235,7 +239,7 @@ class PartitionRecords:
             stop = body.size if failed > MOST_DAMAGED else each.end
             first = min(expected, end - 1)  # there may be more records than the batch has offsets
             expected = end if stop == body.size else first + 1
-            yield from self._damaged((first, expected - 1), bytes(body.view()[each.start : stop]), error)
+            yield self._damaged((first, expected - 1), bytes(body.view()[each.start : stop]), error)
             if failed > MOST_DAMAGED:
                 return
 
@@ -263,16 +267,17 @@ class PartitionRecords:
             -1 if key is None else len(key), -1 if value is None else len(value), tuple(headers),
         )  # fmt: skip
 
-    def _damaged(self, offsets: tuple[int, int], raw: bytes, why: DamagedError) -> Records:
+    def _damaged(self, offsets: tuple[int, int], raw: bytes, why: DamagedError) -> Damaged | None:
+        """None if it was given out by an earlier fetch. Whoever yields it keeps no name for it: it may be large."""
         first, last = max(offsets[0], self._from), offsets[1]
         if last < self._from:
-            return
+            return None
         self.next_fetch_offset = max(self.next_fetch_offset, last + 1)
         if _may_say((*self._tp, why.reason)):
             log.warning(
                 "%s partition %d, offset %s cannot be parsed: %s", *self._tp, f"{first:,} to {last:,}", why.cause
             )
-        yield Damaged(
+        return Damaged(
             self._tp.topic, self._tp.partition, last, -1, 0, None, raw, None, -1, len(raw), (),
             first, why.reason, why.cause,
         )  # fmt: skip

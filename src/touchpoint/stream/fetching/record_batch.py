@@ -33,8 +33,9 @@ class Broken(NamedTuple):
     """Bytes that are no record."""
 
     start: int
-    end: int  # that of the body, if nothing after them can be parsed
+    end: int
     error: DamagedError
+    rest: bool  # nothing after them can be parsed
 
 
 def parse(body: Body, count: int) -> Iterator[Parsed | Broken]:
@@ -44,19 +45,25 @@ def parse(body: Body, count: int) -> Iterator[Parsed | Broken]:
     """
     position = number = 0
     while number < count and position < body.size:
-        try:
-            start, end = _bounds(body.view(), position)
-        except DamagedError as error:
-            yield Broken(position, body.size, error)
+        each = _next(body, position)
+        yield each
+        if isinstance(each, Broken) and each.rest:
             return
-        try:
-            yield Parsed(position, end, *_record(body.view()[start:end]))
-        except DamagedError as error:
-            yield Broken(position, end, error)
-        number, position = number + 1, end
+        number, position = number + 1, each.end
     if number < count or position < body.size:
         lie = f"its batch declares {count:,} records and has {number:,}, and {body.size - position:,} bytes after them"
-        yield Broken(position, body.size, DamagedError("count", lie))
+        yield Broken(position, body.size, DamagedError("count", lie), rest=True)
+
+
+def _next(body: Body, position: int) -> Parsed | Broken:
+    try:
+        start, end = _bounds(body.view(), position)
+    except DamagedError as error:
+        return Broken(position, body.size, error.bare(), rest=True)
+    try:
+        return Parsed(position, end, *_record(body.view()[start:end]))
+    except DamagedError as error:
+        return Broken(position, end, error.bare(), rest=False)
 
 
 def _bounds(body: memoryview, position: int) -> tuple[int, int]:
