@@ -13,6 +13,7 @@ from aiokafka.consumer import fetcher
 from faust.tables.manager import TableManager as FaustTableManager
 from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
 
 from touchpoint.stream.app import App
 from touchpoint.stream.fetching import fetched
@@ -126,6 +127,16 @@ def test_a_private_method_we_call_is_there(base: type, name: str) -> None:
 @pytest.mark.trap(17)
 def test_fausts_compiled_streams_are_there() -> None:
     importlib.import_module("faust._cython.streams")
+
+
+def test_a_partition_that_a_rebalance_has_just_taken_is_not_caught_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiokafka asserts that it is assigned; a soak's worker ended by that while its agent was not told yet."""
+
+    def highwater(_: Consumer, partition: TP) -> int:
+        raise AssertionError(f"Partition {partition} is not assigned")
+
+    monkeypatch.setattr(driver.Consumer, "highwater", highwater)
+    assert not Consumer.__new__(Consumer).caught_up(TP("calls", 0))
 
 
 async def test_fausts_look_at_partitions_that_have_no_position_yet_ends_no_worker() -> None:

@@ -194,7 +194,10 @@ class Consumer(driver.Consumer):
 
         What a broker said before it was cut off, frozen or restarted says nothing of what producers hold back since.
         """
-        highwater: int | None = self.highwater(tp)
+        try:
+            highwater: int | None = self.highwater(tp)
+        except AssertionError:  # aiokafka's: a rebalance has taken the partition, and its agent is not told yet
+            return False
         if highwater is None or abs(time.time() - self._heard_at.get(tp, 0.0)) > HEARD_WITHIN:
             return False
         return self._delivered_to.get(tp, -1) >= highwater and self.tracker.idle(tp)
