@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from touchpoint.dialects.channels import Call, Channel, Channels
-from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, agent, event, seconds
+from touchpoint.dialects.dialect import Dialect, Event, Feed, IdsChanged, Unknown, agent, event, seconds
 from touchpoint.dialects.feed_time import ItemTime
 from touchpoint.dialects.lines import interface_of
 from touchpoint.dialects.reading import as_named, packets_or_json
@@ -437,4 +437,5 @@ DIALECT = Dialect(
     rules=rules,
     reads="packets of `Name: value` lines as on the wire, or JSON objects of them, each with an Event",
     rules_version=2,  # 1: release 0.1.0
+    ids_changed=(IdsChanged(2, "0.2.0", "2026-12-01T00:00:00Z", "ends of calls with an agent"),),
 )
