@@ -15,7 +15,7 @@ from patience import LIMIT
 from stream_lab import Lab
 
 from touchpoint.stream.dead_letters import CAUSE, ORIGIN, TRUNCATED
-from touchpoint.stream.topics import MIB, TopicsError, check_topics, create_topics
+from touchpoint.stream.topics import MIB, TopicsError, check_topics, create_topics, unstamped_topics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
@@ -141,3 +141,24 @@ async def test_a_stage_that_fails_on_everything_ends_the_worker_instead_of_buryi
     await lab.until(lambda: not worker.running, "the worker's end")
     assert worker.process.returncode == 70
     assert await lab.read(lab.settings.topic_prefix + "dead-letters") == []
+
+
+async def test_topics_that_producers_stamp_are_altered_and_keep_their_other_settings(kafka: KafkaBroker) -> None:
+    """As those that an earlier version made: event time is held to the broker's stamps."""
+    settings = test_settings(kafka.bootstrap, app_id="old", topic_prefix="old.")
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    await admin.start()
+    try:
+        own = {"retention.ms": "1234567", "cleanup.policy": "delete"}
+        await admin.create_topics([NewTopic("old.calls", 4, 1, topic_configs=own)])
+        report = await create_topics(settings)
+        assert report.altered == ["old.calls"]
+        async with asyncio.timeout(LIMIT):  # what a broker tells of its topics follows a little later
+            while await unstamped_topics(settings):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)  # the broker gives no sign
+        (response,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, "old.calls")])
+        assert {entry[0]: entry[1] for entry in response.resources[0][4]}["retention.ms"] == "1234567"
+        assert not any("message.timestamp.type" in line for line in report.mismatching)
+    finally:
+        await admin.close()
+    assert (await create_topics(settings)).altered == []
