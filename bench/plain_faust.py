@@ -279,7 +279,7 @@ async def close(partition: int, watermark: Micros) -> None:
         for late in step.amendments:
             data = {"interaction_id": late.interaction_id, "tenant": late.tenant, "ended_at": instant(late.ended_at)}
             event_id = f"{late.interaction_id}/{late.seq}"
-            await tell("interaction.amended", event_id, instant(late.time), data | amendment(late))
+            await tell("interaction.amended", event_id, instant(late.time), data | amendment(late, SECRET))
         look = min((closed.instant + LIMITS.interaction_age + 1 for closed in step.rest.closed), default=None)
         looks = [time for time in (step.due, look) if time is not None]
         if looks or step.rest.identity:

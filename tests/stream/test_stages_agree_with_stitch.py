@@ -273,3 +273,31 @@ def test_equal_event_ids_of_two_tenants_are_two_events_in_stages_and_in_stitch()
     found = {record["interaction_id"]: record for record in records_of(cluster.run())}
     assert sorted((row["tenant"], row["party_id"]) for row in found.values()) == [("a", "P1"), ("b", "P2")]
     assert found == expected
+
+
+def test_an_address_identified_after_the_close_is_one_amendment_of_its_latest_interaction_each_time() -> None:
+    """Each identification was an amendment of each closed interaction: 40 of an address with 400 made 16,000."""
+
+    def event(kind: str, id_: str, day: int, subject: str, **data: Any) -> Json:
+        time = (START + timedelta(days=day)).isoformat()
+        return {"specversion": "1.0", "source": "x", "id": id_, "type": kind, "time": time, "subject": subject} | {
+            "data": data
+        }
+
+    address = "tel:+441632960001"
+    events = [event("call.offered", f"o{n}", n, f"c{n}", party={"address": address}) for n in range(20)]
+    events += [event("call.ended", f"e{n}", n, f"c{n}") for n in range(20)]
+    events += [event("party.identified", f"i{n}", 21, address, id=f"P{n % 2}") for n in range(10)]
+    expected = offline(events)
+    cluster = Cluster(2, 1, Limits())
+    cluster.produce(events)
+    cluster.finish("2026-03-27T00:00:00Z")
+    assert {record["interaction_id"] for record in records_of(cluster.run())} == expected.keys()
+    told = [made["data"] for made in cluster.closed if made["type"] == "interaction.amended"]
+    latest = max(expected.values(), key=lambda record: str(record["ended_at"]))
+    assert {data["interaction_id"] for data in told} == {latest["interaction_id"]}
+    assert [data["event_id"] for data in told] == [each["event_id"] for each in latest["amendments"]]
+    assert len(told) == 10
+    (known,) = {data["payload"]["party_address_id"] for data in told}
+    assert known == latest["media_items"][0]["party_address_id"]
+    assert address not in str(told)

@@ -36,7 +36,7 @@ def fold_all(facts: Iterable[Fact], limits: Limits, secret: bytes, horizon: Micr
         closed += [(interaction, record(interaction, secret)) for interaction in step.closed]
         orphans += step.orphans
         for late in step.amendments:
-            amendments.setdefault(late.interaction_id, []).append(amendment(late))
+            amendments.setdefault(late.interaction_id, []).append(amendment(late, secret))
     closed.sort(key=lambda pair: (pair[0].instant, pair[0].interaction_id))
     for interaction, row in closed:
         row["amendments"] = amendments.get(interaction.interaction_id, [])

@@ -90,6 +90,8 @@ class Parties:
             for key in {self._cluster(key) for key in _spoken_of(fact)}:
                 if key in parties:
                     parties[key].identity.append(fact)
+        for party in parties.values():
+            party.identity = telling(party.identity)
 
     def _home(self, key: ItemKey) -> PartyKey:
         """The key that an item's own events give, else its parent's, else its own."""

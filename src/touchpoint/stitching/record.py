@@ -77,14 +77,12 @@ def content_hash(row: Json) -> str:
     return sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def amendment(late: Amendment) -> Json:
-    """The JSON object of a fact that came after the close."""
-    return {
-        "seq": late.seq,
-        "kind": late.kind,
-        "payload": {"time": instant(late.time), "data": late.payload},
-        "event_id": late.event_id,
-    }
+def amendment(late: Amendment, secret: bytes) -> Json:
+    """The JSON object of a fact that came after the close; an address that was identified stands there by its id."""
+    payload: Json = {"time": instant(late.time), "data": late.payload}
+    if late.address is not None:
+        payload["party_address_id"] = address_id(secret, late.tenant, late.address)
+    return {"seq": late.seq, "kind": late.kind, "payload": payload, "event_id": late.event_id}
 
 
 def identity(closed: ClosedInteraction, secret: bytes) -> Json:

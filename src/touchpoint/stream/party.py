@@ -349,7 +349,7 @@ class PartyStage:
             out.append(
                 _event("interaction.closed", row["interaction_id"], instant(closed.instant), row["party_key"], data)
             )
-        out += [_amended(late, party_key(self._secret, state.key)) for late in step.amendments]
+        out += [_amended(late, party_key(self._secret, state.key), self._secret) for late in step.amendments]
         out += [orphan(fact) for fact in step.orphans]
 
 
@@ -372,11 +372,11 @@ def _event(kind: str, event_id: str, time: str, key: str, data: Json) -> Forward
     return Forward("interactions", key.encode(), orjson.dumps(event))
 
 
-def _amended(late: Amendment, key: str) -> Forward:
+def _amended(late: Amendment, key: str, secret: bytes) -> Forward:
     data = {
         "interaction_id": late.interaction_id,
         "tenant": late.tenant,
         "ended_at": instant(late.ended_at),
-        **amendment(late),
+        **amendment(late, secret),
     }
     return _event("interaction.amended", f"{late.interaction_id}/{late.seq}", instant(late.time), key, data)

@@ -27,6 +27,8 @@ from touchpoint.stitching.rules_version import dialects_used
 END_OF_TIME: Micros = 2**62
 REMEMBERED: Micros = DAY
 """For so long what closed is remembered in any case, however old it was then: its events may come twice."""
+_MANY_FACTS = 50
+_ENDS = frozenset({"ended", "disconnected", "summary", "wrapup_started", "wrapup_ended"})
 ONE_LOOK = 100
 """Facts that are looked at together at first."""
 
@@ -346,7 +348,7 @@ def _pause(component: Component, limits: Limits) -> Micros | None:
     until = min(e.started_at for e in component.entities)
     longest, age = shortest_wait(limits), min(channel.age for channel in limits.channels.values())
     sealed = component.sealed_at(limits)
-    for start, end in (*sorted(span for e in component.entities for span in _observed(e)), (last, last)):
+    for start, end in (*sorted(span for e in component.entities for span in _observed(e, limits.quiet)), (last, last)):
         # sealed, it closes with its last item, a quiet moment after that one's end at the soonest
         soon = sealed is not None and start > sealed
         if start - until > (_quiet(component, limits) if soon else longest):
@@ -362,11 +364,28 @@ def _quiet(component: Component, limits: Limits) -> Micros:
     return 0 if any(f.dialect for e in component.entities for f in e.facts) else limits.quiet
 
 
-def _observed(entity: Entity) -> Iterator[tuple[Micros, Micros]]:
+def _unquiet(entity: Entity, quiet: Micros) -> Iterator[tuple[Micros, Micros]]:
+    """Spans before any word of its end in which it was never quiet for so long that it could have been complete."""
+    begun = until = None
+    for fact in sorted(entity.facts, key=lambda each: each.time):
+        if fact.verb in _ENDS:
+            break
+        if begun is None or until is None or fact.time - until > quiet:
+            if begun is not None and until is not None:
+                yield begun, until
+            begun = fact.time
+        until = fact.time
+    if begun is not None and until is not None:
+        yield begun, until
+
+
+def _observed(entity: Entity, quiet: Micros) -> Iterator[tuple[Micros, Micros]]:
     """Spans in which it was plainly not over."""
     if entity.item is None:
         yield entity.started_at, entity.ended_at
         return
+    if len(entity.facts) > _MANY_FACTS:
+        yield from _unquiet(entity, quiet)
     for segment in entity.item.segments:
         if segment.provenance == "observed" and segment.type not in ("routing", "wrap_up", "gap"):
             yield segment.started_at, segment.ended_at

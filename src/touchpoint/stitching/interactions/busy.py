@@ -138,9 +138,9 @@ class Busy:
         return self._linking.overfull()
 
     def holding(self, item: str) -> Component | None:
-        """The interaction that has a media item."""
+        """The interaction that has a media item, in outline."""
         entity = self._items.get(item)
-        return None if entity is None else self._linking.at(entity).component()
+        return None if entity is None else self._linking.at(entity).outline()
 
     def referred(self, by: Component, wanted: Iterable[str], items: Iterable[str]) -> Component | None:
         """Of the interactions that began before another, the one that it refers to; of several, whose latest thing is
@@ -149,4 +149,4 @@ class Busy:
         found = self._linking.told(by.key, wanted)
         found |= {self._linking.at(self._items[item]) for item in items if item in self._items}
         before = [one for one in found if one.first < by.first.order]
-        return min(before, key=lambda one: one.orders[-1]).component() if before else None
+        return min(before, key=lambda one: one.orders[-1]).outline() if before else None

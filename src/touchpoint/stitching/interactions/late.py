@@ -40,6 +40,7 @@ class Amendment(msgspec.Struct, frozen=True):
     time: Micros
     payload: dict[str, Any]  # its data without personal data
     event_id: str
+    address: str | None = None  # that was identified
 
 
 def identify(component: Component) -> str:
@@ -86,7 +87,7 @@ def _address_name(address: str) -> str:
 
 def is_late(new: Placed, closed: Closed) -> bool:
     """What is closed itself takes nothing more; what only speaks of it is late if it came to pass after the close."""
-    itself = new.kind not in (ACTIVITY, IDENTITY) or f"activity:{new.home}" in closed.names
+    itself = new.kind != ACTIVITY or f"activity:{new.home}" in closed.names
     return itself or new.fact.time > closed.instant
 
 
@@ -110,6 +111,7 @@ def amendment(fact: Fact, closed: Closed, seq: int) -> Amendment:
         fact.time,
         scrub(fact.data),
         fact.id,
+        fact.subject if fact.kind == "party" else None,
     )
 
 

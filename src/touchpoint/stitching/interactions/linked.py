@@ -87,6 +87,12 @@ class Linked:
             made.add(self.entities[order])
         return made
 
+    def outline(self) -> Component:
+        """With its first thing only, which is what identifies it."""
+        made = Component(self.group.key)
+        made.add(self.entities[self.first])
+        return made
+
     def closing(self, held: Micros, limits: Limits) -> tuple[Micros, str]:
         """When and why it closes, if it is held until an instant."""
         full = self.started if len(self.orders) >= limits.interaction_size else None

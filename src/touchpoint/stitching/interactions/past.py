@@ -38,6 +38,11 @@ class _Tombstone:
             self._known = {facts[i : i + 8] for i in range(0, len(facts), 8)}
         return digest in self._known
 
+    def told(self) -> list[bytes]:
+        """Of what came after its close."""
+        facts = self.closed.facts
+        return [facts[i : i + 8] for i in range(len(facts) - 8 * self.closed.amended, len(facts), 8)] + self.news
+
     def amend(self, digest: bytes) -> int:
         """One fact more; returns its number."""
         self.news.append(digest)
@@ -71,6 +76,7 @@ class Past:
         self._by_name: dict[str, list[int]] = {}
         self._weight = 0
         self._next = 0
+        self._told: set[bytes] | None = None  # what came after a close and is remembered
         for each in closed:
             self._put(each)
 
@@ -111,15 +117,32 @@ class Past:
     def receive(self, new: Placed) -> tuple[list[Amendment], bool]:
         """(amendments, whether the fact joins what is open): of a closed interaction it is news, or known."""
         fact, names = new.fact, late.names_of(new)
+        if new.kind == IDENTITY:
+            return self._identify(fact, names), True
         hits = [each for each in self._of(names, fact.time - self._age) if late.is_late(new, each.closed)]
         amendments = [made for each in hits if (made := self._amend(each, fact)) is not None]
-        return amendments, not hits or new.kind == IDENTITY
+        return amendments, not hits
+
+    def _identify(self, fact: Fact, names: Collection[str]) -> list[Amendment]:
+        """Who an address is turns out to be after the close: one amendment, of the latest that closed under it."""
+        closed = [each for each in self._of(names, fact.time - self._age) if each.closed.instant < fact.time]
+        if not closed:
+            return []
+        if self._told is None:
+            self._told = {digest for each in self._tombstones.values() for digest in each.told()}
+        if fact_digest(fact) in self._told:
+            return []
+        latest = max(closed, key=lambda each: (each.closed.instant, each.closed.interaction_id))
+        made = self._amend(latest, fact)
+        return [] if made is None else [made]
 
     def _amend(self, tombstone: _Tombstone, fact: Fact) -> Amendment | None:
         digest = fact_digest(fact)
         if fact.verb in late.SILENT or tombstone.knows(digest) or tombstone.amended >= late.MOST_AMENDMENTS:
             return None
         self._weight += 8
+        if self._told is not None:
+            self._told.add(digest)
         return late.amendment(fact, tombstone.closed, tombstone.amend(digest))
 
     def _of(self, names: Collection[str], oldest: Micros) -> Iterator[_Tombstone]:
