@@ -44,6 +44,8 @@ MOST_REQUESTS = 100
 it already."""
 MOST_DUE = 500
 """Parties looked at in one call: a long queue of them must not keep the others of the process waiting."""
+MOST_AT_ONCE = 256 * 1024
+"""Bytes of their state, but for the last of them."""
 _FULL = (
     f"its party has {MOST_STATE >> 20} MiB open, and takes no more until that closes; is its address a switchboard? "
     "Then name it in TOUCHPOINT_UNSTITCHED_ADDRESSES"
@@ -85,6 +87,10 @@ class PartyStage:
     def watermark(self) -> Micros | None:
         """Event time here, for the metric."""
         return self._clock.watermark
+
+    def weight(self, record: Record) -> int:
+        """Bytes of the state that a record makes us read and write."""
+        return len(self._state.get(record.key, b"")) if record.key is not None else 0
 
     def apply(self, records: Sequence[Record], now: Micros) -> list[Forward]:
         """Take touches; send on what is another party's; close what the watermark has passed."""
@@ -288,7 +294,7 @@ class PartyStage:
     def _close_due(self, watermark: Micros, out: list[Forward]) -> None:
         failed = [
             error
-            for key in self._timers.pop_due(watermark, MOST_DUE)
+            for key in self._timers.pop_due(watermark, MOST_DUE, MOST_AT_ONCE)
             if (error := self._tried(key, watermark, out)) is not None
         ]
         if failed:

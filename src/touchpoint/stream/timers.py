@@ -59,12 +59,18 @@ class Timers:
         """Look at a key later that `pop_due` gave just now; its value stays as it is."""
         self._state[key] = stamped(due, bytes(unstamped(self._state[key])))
 
-    def pop_due(self, before: Micros, most: int) -> Iterator[bytes]:
-        """Keys whose time has come, at most so many: the rest waits for the next call.
+    def again(self, key: bytes) -> None:
+        """Give a key that `pop_due` has given in this call again when it is due, though it was not stored anew."""
+        value = self._state.get(key)
+        if value is not None and due_of(value) < _NEVER:
+            heappush(self._heap, (due_of(value), key))
+
+    def pop_due(self, before: Micros, most: int, size: int = _NEVER) -> Iterator[bytes]:
+        """Keys whose time has come, at most so many, and of so many bytes of values: the rest waits for the next call.
 
         Each is stored anew, postponed or deleted before the next is asked for.
         """
-        while most and self._heap and self._heap[0][0] < before:
+        while most and size > 0 and self._heap and self._heap[0][0] < before:
             due, key = heappop(self._heap)
             value = self._state.get(key)
             if value is None:
@@ -72,6 +78,7 @@ class Timers:
             now_due = due_of(value)
             if now_due == due:
                 most -= 1
+                size -= len(value)
                 yield key
                 self._again(key, due)
             elif due < now_due < _NEVER:

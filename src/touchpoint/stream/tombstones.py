@@ -12,7 +12,7 @@ from touchpoint.stitching.interactions.model import Closed, PartyFacts, merged
 from touchpoint.stitching.interactions.past import remembered
 from touchpoint.stitching.limits import Limits
 from touchpoint.stream.stage import FIRST, State
-from touchpoint.stream.timers import Timers, unstamped
+from touchpoint.stream.timers import Timers, due_of, unstamped
 
 TOMBSTONES = FIRST  # before a party's key
 
@@ -58,10 +58,17 @@ class Tombstones:
         self._store(TOMBSTONES + party, kept)
 
     def expire(self, watermark: Micros, most: int) -> None:
-        """Forget what is old enough, of at most so many parties."""
+        """Forget what is old enough, of at most so many parties; not of one that is still to be looked at."""
+        behind: list[bytes] = []
         for key in self._timers.pop_due(watermark, most):
+            party = self._state.get(key.removeprefix(TOMBSTONES))
+            if party is not None and due_of(party) < watermark:
+                behind.append(key)
+                continue
             known = _decode(unstamped(self._state[key]))
             self._store(key, [one for one in known if self._until(one) >= watermark])
+        for key in behind:
+            self._timers.again(key)
 
     def _store(self, key: bytes, closed: list[Closed]) -> None:
         if not closed:

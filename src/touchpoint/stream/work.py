@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 LONGEST_PAUSE = 5.0  # an outage that is over should be over here too, soon
 MOST_FAILED_IN_A_ROW = 100  # beyond it the stage is broken, and everything would become a dead letter
 ONE_BATCH = 192 * 1024  # bytes that surely go into one batch of the producer
+MOST_AT_ONCE = 1024 * 1024  # bytes of state that one call of a stage reads, unless one key has more
 QUIET_SECONDS = 10.0  # between two lines about failing batches
 
 
@@ -157,8 +158,9 @@ class StageWork:
         forwards: list[Forward] = []
         try:
             for records in batches:
-                forwards += self._stage.apply(records, now)
-                await asyncio.sleep(0)  # heartbeats, commits and other partitions between two batches
+                for part in parts_by_weight(records, getattr(self._stage, "weight", None)):
+                    forwards += self._stage.apply(part, now)
+                    await asyncio.sleep(0)  # heartbeats, commits and other partitions between two calls
         except Exception as error:  # noqa: BLE001 - no input can stop a worker
             self._say(error)
             return self._apply_singly(batches, now)
@@ -254,6 +256,25 @@ class StageWork:
         delivery.metrics.set("state_keys", len(self._state), self._table, str(delivery.partition))
         for kind, size in self._state.sizes.items():
             delivery.metrics.set("state_bytes", size, self._table, str(delivery.partition), kind)
+
+
+def parts_by_weight(records: Sequence[Record], weight: Callable[[Record], int] | None) -> Iterator[Sequence[Record]]:
+    """Records in parts that each make a stage read little state: what it reads it does without a pause.
+
+    ``weight``: bytes of the state that a record concerns; what several records of one key concern is read once.
+    """
+    if weight is None:
+        yield records
+        return
+    begin, held, keys = 0, 0, set[bytes | None]()
+    for n, record in enumerate(records):
+        if record.key not in keys:
+            keys.add(record.key)
+            held += weight(record)
+            if held > MOST_AT_ONCE and n > begin:
+                yield records[begin:n]
+                begin, held, keys = n, weight(record), {record.key}
+    yield records[begin:] if begin else records
 
 
 def parts_of(changes: list[Outbound]) -> list[list[Outbound]]:
