@@ -138,6 +138,8 @@ async def compact(lab: Lab, admin: AIOKafkaAdminClient, topic: str) -> None:
             await lab.send(30, keys=20)  # only what is not the last segment is compacted
             before += 10
             await asyncio.sleep(0.5)  # the cleaner tells nobody when it has cleaned
+    kept = {"cleanup.policy": "delete"}  # else the cleaner goes on, and takes what the test then waits for
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, kept)])
 
 
 async def transactions(lab: Lab, topic: str) -> None:
