@@ -36,14 +36,13 @@ def test_a_conversation_is_an_item_for_each_question_and_its_answers_are_of_it()
         ("offered", None, "m1@customer.example"),
         ("sent", "auto_reply", "m1@customer.example"),
         ("sent", "reply", "m1@customer.example"),
-        ("ended", None, "m1@customer.example"),
         ("offered", None, "m2@customer.example"),
     ]
     found = items(said)
     assert {item["thread_id"] for item in found.values()} == {"<m1@customer.example>"}
     first = found["m1@customer.example"]
     assert (first["end_reason"], first["direction"], first["ended_at"]) == (
-        "answered",
+        "replied",
         "inbound",
         "2026-01-05T09:31:00Z",
     )
@@ -221,3 +220,17 @@ def test_the_thread_is_known_from_what_was_answered_where_only_that_is_named() -
         {**US, "Message_ID": "<r1@t>", "In_Reply_To": "<m1@x>", "To": "a@x.example"},
         {"From": "a@x.example", "Message_ID": "<m2@x>", "In_Reply_To": "<r1@t>"},
     ) == [(None, {"m1@x": "<m1@x>", "m2@x": "<m1@x>"})]
+
+
+def test_of_several_answers_to_one_mail_each_counts() -> None:
+    def answer(name: str, at: str) -> bytes:
+        written = {"From": "service@touchpoint.example", "To": "fay@client.example", "Message-ID": f"<{name}@o>"}
+        written |= {"Sender": f"{name}@internal.example", "In-Reply-To": "<q@client.example>"}
+        return record(at, **written)
+
+    asked = {"From": "fay@client.example", "To": "service@touchpoint.example", "Message-ID": "<q@client.example>"}
+    lines = [record("2026-01-05T09:00:00Z", **asked)]
+    lines += [answer("ann", "2026-01-05T09:30:00Z"), answer("ben", "2026-01-05T10:00:00Z")]
+    (item,) = items(events(NAME, lines, own())).values()
+    assert item["ended_at"] == "2026-01-05T10:00:00Z"
+    assert set(item["agents"]) == {"ann@internal.example", "ben@internal.example"}

@@ -18,12 +18,6 @@ from typing import Any
 import pytest
 
 CASES = sorted((Path(__file__).parent / "cases").iterdir())
-NOT_MENDED: frozenset[str] = frozenset(
-    """
-    12 49 51 52 54 56
-    """.split()
-)
-"""Numbers of the cases that still come out wrong."""
 
 
 def run(*arguments: str, environment: dict[str, str], given: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
@@ -71,8 +65,4 @@ def wrong(folder: Path) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", CASES, ids=lambda folder: folder.name)
 def test_a_case_from_the_field_comes_out_right(folder: Path) -> None:
-    found = wrong(folder)
-    if folder.name[:2] in NOT_MENDED:
-        assert found, f"{folder.name} is right now: take it out of NOT_MENDED"
-        pytest.xfail(f"not mended yet: {'; '.join(found)}")
-    assert found == []
+    assert wrong(folder) == []

@@ -101,7 +101,7 @@ def _of(annotation: Any, field: str, owner: str) -> Draw:
         return lambda dice: [element(dice) for _ in range(dice.randint(0, 2))]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return _object(annotation)
-    if field.endswith("_at") or field in ("started", "ended"):
+    if field.endswith("_at") or field in ("started", "ended", "until"):
         return lambda dice: instant(dice.randint(-60, 900))
     if annotation is int:
         return lambda dice: dice.randint(0, 9)

@@ -142,11 +142,7 @@ class _Mail:
             "ext": {},
             "related": {},
         }
-        events = [self._event("sent", item, self._written(), data)]
-        if kind == "reply":  # a mailbox tells no more of it
-            said = {"reason": "answered"}
-            events.append(event("email.ended", self._written(), item, f"{self._id()}/ended", said))
-        return events
+        return [self._event("sent", item, self._written(), data)]  # no end: another answer may follow
 
     def _event(self, verb: str, item: str, time: Micros, data: dict[str, Any]) -> Event:
         data["message_id"] = f"<{self.id}>" if self.id else None

@@ -20,7 +20,7 @@ from touchpoint.stitching.media.order import ordered
 from touchpoint.stitching.media.play import play
 from touchpoint.stitching.media.prepass import STARTS, complete, start_of
 from touchpoint.stitching.media.reports import add_hold_totals, contradicts
-from touchpoint.stitching.media.results import end_reason, identity, messages, overlaps, result, senders
+from touchpoint.stitching.media.results import RESULTS, end_reason, identity, messages, overlaps, result, senders
 from touchpoint.stitching.media.span import Span
 from touchpoint.stitching.media.timeline import Timeline
 
@@ -85,7 +85,9 @@ def _item(
         line.flags.add(Flag.REPORTED_MISMATCH)
     pages, sending = result(steps) if line.like == "fax" else (None, None)
     if line.like == "fax":
-        resources = senders(steps, line.bots) | resources
+        resources = senders(steps, line.bots, RESULTS) | resources
+    elif line.like == "email":
+        resources = senders(steps, line.bots, ("sent",)) | resources
     return MediaItem(
         item_id,
         line.channel,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.limits import Profile
@@ -72,12 +72,12 @@ def result(facts: list[Fact]) -> tuple[int | None, str | None]:
     return pages, "partial" if pages else "failed"
 
 
-def senders(facts: list[Fact], bots: set[str]) -> dict[str, ResourceFigures]:
-    """Who sent or received a fax by its results, even if no transmission was open."""
+def senders(facts: list[Fact], bots: set[str], verbs: Collection[str]) -> dict[str, ResourceFigures]:
+    """Who sent or received a fax by its results, or sent a mail, even if they were never connected."""
     found: dict[str, ResourceFigures] = {}
     for fact in facts:
         resource = fact.data.get("resource")
-        if resource is not None and fact.verb in RESULTS and resource["id"] not in found:
+        if resource is not None and fact.verb in verbs and resource["id"] not in found:
             bot = resource["id"] in bots
             found[resource["id"]] = ResourceFigures(0, 0, None, 0, fact.time, connected=False, bot=bot)
     return found
@@ -88,6 +88,8 @@ def end_reason(line: Timeline, facts: list[Fact]) -> str | None:
     if line.ender is None:
         if Flag.TIMED_OUT in line.flags:
             return "timed_out"
+        if line.like == "email" and (kinds := [f.data.get("kind", "reply") for f in facts if f.verb == "sent"]):
+            return "sent" if kinds[-1] == "new" else "replied"
         last = [s for s in line.spans if s.type not in ("routing", "wrap_up") and s.end == line.end]
         return max(last, key=_closed).reason if last else None
     for verb in ("ended", "disconnected"):
