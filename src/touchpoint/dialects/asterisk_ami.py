@@ -7,13 +7,12 @@ The mapping: docs/capture/asterisk-ami.md.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from touchpoint.dialects.channels import Call, Channel, Channels
-from touchpoint.dialects.dialect import Dialect, Event, Feed, IdsChanged, Unknown, agent, event, seconds
-from touchpoint.dialects.feed_time import ItemTime
+from touchpoint.dialects.ami_packet import NAMES, AmiPacket
+from touchpoint.dialects.channels import Call, Channel
+from touchpoint.dialects.dialect import Dialect, Event, Feed, IdsChanged, Unknown, agent
 from touchpoint.dialects.lines import interface_of
 from touchpoint.dialects.reading import as_named, packets_or_json
 from touchpoint.stitching.facts import SECOND, Micros
@@ -33,28 +32,13 @@ _AT_ONCE: Micros = 2 * SECOND
 _OWN_WORDS = frozenset({"ivr_entered", "ivr_exited", "voicemail_started", "voicemail_ended"})
 
 
-_NAMES = {
-    name.lower(): name
-    for name in """
-    Event Timestamp SystemName Linkedid Uniqueid DestLinkedid DestUniqueid Channel DestChannel MemberName
-    Interface Queue CallerIDNum CallerIDName DestCallerIDNum Exten Cause-txt Variable Value DialStatus
-    DialString TalkTime HoldTime Reason Result TransfereeLinkedid TransfereeUniqueid TransfereeChannel
-    TransfererLinkedid TransfererUniqueid TransfererChannel Extension DestType OrigTransfererLinkedid
-    OrigTransfererUniqueid OrigTransfererChannel SecondTransfererLinkedid SecondTransfererUniqueid
-    SecondTransfererChannel TransferTargetLinkedid TransferTargetUniqueid TransferTargetChannel UserEvent Verb
-    Flow RemoteStationID PagesTransferred BridgeUniqueid Context ConnectedLineNum
-    """.split()
-}
-"""As Asterisk spells them; clients hand them on in lower case (PAMI, asterisk-java)."""
-
-
 def read(stream: Iterable[bytes]) -> Iterator[Any]:
     """The events; the greeting, and answers to actions, are none."""
     for record in packets_or_json(stream):
         if isinstance(record, Unknown):
             yield record
             continue
-        packet = record if "Event" in record else as_named(record, _NAMES)
+        packet = record if "Event" in record else as_named(record, NAMES)
         if "Event" in packet:
             yield packet
 
@@ -65,69 +49,14 @@ def rules(record: dict[str, Any], feed: Feed) -> list[Event] | Unknown:
         return []
     if not record.get("Timestamp"):
         return Unknown("no Timestamp: set timestampevents = yes in manager.conf")
-    said = _Said(record, feed)
+    said = AmiPacket(record, feed)
     if record["Event"] not in _BETWEEN:
         _flush_completed(said)
     rule(said)
     return said.events
 
 
-class _Said:
-    """The events of one packet, in the stream's order."""
-
-    def __init__(self, packet: dict[str, Any], feed: Feed) -> None:
-        self.packet, self.memory = packet, feed.memory
-        self.channels = Channels(feed)
-        self.leg = str(packet.get("Uniqueid") or "")
-        # AgentComplete of a caller who has hung up already tells of the agent's channel only; a leg is of the call that
-        # connected it, whatever it calls itself: agents who logged in by AgentLogin have a call of their own
-        of_leg = feed.memory.get(("leg", self.leg or packet.get("DestUniqueid")))
-        called = of_leg[1] if of_leg is not None else None
-        told = packet.get("Linkedid") or packet.get("Uniqueid") or packet.get("DestLinkedid")
-        self.root = str(called or told or "")
-        self.at = ItemTime(self.root, seconds(packet["Timestamp"]), feed, 1, begins=packet["Event"] == "Newchannel")
-        self.time: Micros = self.at.time
-        self.agent = agent(packet.get("MemberName") or packet.get("Interface"))
-        self.queue = packet.get("Queue")
-        self.source = feed.source or (f"/asterisk/{packet['SystemName']}" if "SystemName" in packet else None)
-        text = "\n".join(f"{name}:{packet[name]}" for name in sorted(packet))
-        self.id = f"{packet['Event']}/{packet['Timestamp']}/{hashlib.sha256(text.encode()).hexdigest()[:24]}"
-        last, place = feed.memory.get("place", (0, 0))
-        self.place = place + 1 if last == self.time else 0
-        feed.memory.put("place", (self.time, self.place))
-        self.events: list[Event] = []
-
-    def say(self, verb: str, time: Micros | None = None, *, item: str | None = None, **data: Any) -> None:
-        type_ = verb if "." in verb else f"call.{verb}"
-        sequence = f"{self.time:017d}.{self.place:05d}.{len(self.events)}"
-        at, id_ = self.time if time is None else time, f"{self.id}/{verb}"
-        made = event(type_, at, item or self.root, id_, data, source=self.source, sequence=sequence)
-        self.events.append(self.at.mark(made) if time is None else made)
-
-    def text(self, name: str) -> str | None:
-        """A header's value; None for what Asterisk shows as unknown."""
-        value = str(self.packet.get(name) or "")
-        return value if value not in ("", "<unknown>", "s") else None
-
-    def ms(self, name: str) -> int | None:
-        """Elapsed seconds - the documentation says epoch, the code sends elapsed - as milliseconds."""
-        text = str(self.packet.get(name, ""))
-        return int(text) * 1_000 if text.isdigit() else None
-
-    def whose(self, prefix: str = "") -> dict[str, Any] | None:
-        """The agent of a channel: as called by a queue, else by the name of its interface."""
-        held = self.memory.get(("leg", self.packet.get(f"{prefix}Uniqueid")))
-        return held[0] if held is not None else self.named(interface_of(self.packet.get(f"{prefix}Channel")))
-
-    def named(self, interface: str | None) -> dict[str, Any] | None:
-        """The agent of an interface: the member's name where a queue has told it."""
-        return agent(self.memory.get(("member", interface)) or interface)
-
-    def caller(self) -> dict[str, Any]:
-        return {"address": self.text("CallerIDNum"), "name": self.text("CallerIDName")}
-
-
-def _channel(said: _Said) -> None:
+def _channel(said: AmiPacket) -> None:
     up = said.memory.get(("up", said.root), frozenset())
     said.memory.put(("up", said.root), up | {said.leg})
     said.memory.put(("call", said.leg), said.root)
@@ -147,7 +76,7 @@ def _channel(said: _Said) -> None:
     said.say("offered", direction=direction, party={"address": dialed if outside else None})
 
 
-def _further_channel(said: _Said, leg: Channel) -> None:
+def _further_channel(said: AmiPacket, leg: Channel) -> None:
     """The customer's channel of a call that an agent dialed."""
     if leg.interface is None or said.memory.get(("dials", said.root)) is None:
         return
@@ -158,7 +87,7 @@ def _further_channel(said: _Said, leg: Channel) -> None:
         said.say("dialing", direction="outbound", party=party)
 
 
-def _dialed(said: _Said) -> None:
+def _dialed(said: AmiPacket) -> None:
     """A customer who is put through outside of a queue: whom a queue calls, AgentCalled tells."""
     packet, interface = said.packet, interface_of(said.packet.get("DestChannel"))
     if interface is None or said.memory.get(("waits", said.root)) is not None:
@@ -174,7 +103,7 @@ def _dialed(said: _Said) -> None:
         said.say("alerting", resource=who)
 
 
-def _entered(said: _Said) -> None:
+def _entered(said: AmiPacket) -> None:
     """An agent who returns to the bridge has not left; whom no queue connected is connected by it."""
     said.memory.pop(("away", said.leg))
     who = said.memory.get(("dials", said.root))
@@ -186,7 +115,7 @@ def _entered(said: _Said) -> None:
         said.say("answered", resource=said.whose())
 
 
-def _exited(said: _Said) -> None:
+def _exited(said: AmiPacket) -> None:
     """Whether the agent is gone - another agent, a queue or the hangup follows - or consults, the next packets tell."""
     if said.memory.get(("leg", said.leg)) is not None:
         away = said.memory.get(("away from", said.root), frozenset())
@@ -194,7 +123,7 @@ def _exited(said: _Said) -> None:
         said.memory.put(("away", said.leg), said.time)
 
 
-def _release_away(said: _Said) -> None:
+def _release_away(said: AmiPacket) -> None:
     """The caller goes on to another queue: agents who left the bridge before are done with them."""
     for leg in sorted(said.memory.pop(("away from", said.root)) or ()):
         at, held = said.memory.pop(("away", leg)), said.memory.pop(("leg", leg))
@@ -203,7 +132,7 @@ def _release_away(said: _Said) -> None:
             said.say("released", at, resource=held[0])
 
 
-def _hangup(said: _Said) -> None:
+def _hangup(said: AmiPacket) -> None:
     """The call is over with the last channel that began in it."""
     call = said.memory.pop(("call", said.leg)) or said.root
     held = said.memory.pop(("leg", said.leg))
@@ -223,7 +152,7 @@ def _hangup(said: _Said) -> None:
         said.say("ended", item=call, reason=said.text("Cause-txt"))
 
 
-def _joined_queue(said: _Said) -> None:
+def _joined_queue(said: AmiPacket) -> None:
     _flush(said, said.root, None)
     _release_away(said)
     said.memory.put(("waits", said.root), True)
@@ -233,28 +162,28 @@ def _joined_queue(said: _Said) -> None:
         said.say("queued", direction="inbound", queue=said.queue, party=said.caller())
 
 
-def _left_queue(said: _Said) -> None:
+def _left_queue(said: AmiPacket) -> None:
     """Without a reason: what comes next tells, an agent's answer, QUEUESTATUS, another queue or the hangup."""
     said.memory.pop(("waits", said.root))
     said.memory.put(("left", said.root), (said.time, said.queue))
 
 
-def _flush(said: _Said, call: str, reason: str | None) -> None:
+def _flush(said: AmiPacket, call: str, reason: str | None) -> None:
     left = said.memory.pop(("left", call))
     if left is not None:
         said.say("dequeued", left[0], item=call, queue=left[1], reason=reason)
 
 
-def _variable(said: _Said) -> None:
+def _variable(said: AmiPacket) -> None:
     if said.packet.get("Variable") == "QUEUESTATUS":
         _flush(said, said.root, _LEFT.get(str(said.packet.get("Value"))))
 
 
-def _abandoned(said: _Said) -> None:
+def _abandoned(said: AmiPacket) -> None:
     said.say("disconnected", by="customer")
 
 
-def _member(said: _Said) -> dict[str, Any]:
+def _member(said: AmiPacket) -> dict[str, Any]:
     if said.agent is None:
         raise KeyError("MemberName")
     said.memory.put(("member", said.packet.get("Interface")), said.agent["id"])
@@ -263,15 +192,15 @@ def _member(said: _Said) -> dict[str, Any]:
     return said.agent
 
 
-def _called(said: _Said) -> None:
+def _called(said: AmiPacket) -> None:
     said.say("alerting", resource=_member(said), queue=said.queue)
 
 
-def _not_answered(said: _Said) -> None:
+def _not_answered(said: AmiPacket) -> None:
     said.say("alert_ended", resource=_member(said), reason="no_answer")
 
 
-def _dial_ended(said: _Said) -> None:
+def _dial_ended(said: AmiPacket) -> None:
     """Only of members that a queue called: other dialing has no alerting."""
     held = said.memory.get(("leg", said.packet.get("DestUniqueid")))
     reason = _DIALED.get(str(said.packet.get("DialStatus")))
@@ -279,12 +208,12 @@ def _dial_ended(said: _Said) -> None:
         said.say("alert_ended", item=held[1], resource=held[0], reason=reason)
 
 
-def _connected(said: _Said) -> None:
+def _connected(said: AmiPacket) -> None:
     said.memory.pop(("left", said.root))
     said.say("answered", resource=_member(said), queue=said.queue)
 
 
-def _completed(said: _Said) -> None:
+def _completed(said: AmiPacket) -> None:
     """The agent's part is over. Whether the call is, too, the next packet tells: a hangup, or where it goes."""
     leg = said.packet.get("DestUniqueid")
     if said.memory.pop(("gone", leg)) is not None:  # the caller went on to another agent before
@@ -297,7 +226,7 @@ def _completed(said: _Said) -> None:
     _say_completed(said, said.time, who, reason, reported, is_over=True)
 
 
-def _say_completed(said: _Said, at: Micros, who: Any, reason: Any, reported: Any, *, is_over: bool) -> None:
+def _say_completed(said: AmiPacket, at: Micros, who: Any, reason: Any, reported: Any, *, is_over: bool) -> None:
     if reason == "caller" and is_over:
         said.say("disconnected", at, by="customer")
     said.say("released", at, resource=who, reason=reason, reported=reported)
@@ -305,30 +234,30 @@ def _say_completed(said: _Said, at: Micros, who: Any, reason: Any, reported: Any
         said.say("disconnected", at, by="agent")
 
 
-def _flush_completed(said: _Said) -> None:
+def _flush_completed(said: AmiPacket) -> None:
     completed = said.memory.pop(("completed", said.root))
     if completed is not None:
         hangs_up = said.packet["Event"] == "Hangup" and said.leg == said.root
         _say_completed(said, *completed, is_over=hangs_up and said.time - completed[0] <= _AT_ONCE)
 
 
-def _held(said: _Said) -> None:
+def _held(said: AmiPacket) -> None:
     if said.leg != said.root or said.memory.get(("dials", said.root)):  # the caller's own phone may hold too
         said.say("held", resource=_holder(said))
 
 
-def _retrieved(said: _Said) -> None:
+def _retrieved(said: AmiPacket) -> None:
     if said.leg != said.root or said.memory.get(("dials", said.root)):
         said.say("retrieved", resource=_holder(said))
 
 
-def _holder(said: _Said) -> dict[str, Any] | None:
+def _holder(said: AmiPacket) -> dict[str, Any] | None:
     held = said.memory.get(("leg", said.leg))
     who: dict[str, Any] | None = held[0] if held is not None else said.memory.get(("dials", said.root))
     return who
 
 
-def _blind(said: _Said) -> None:
+def _blind(said: AmiPacket) -> None:
     if said.packet.get("Result") != "Success":
         return
     call = said.packet.get("TransfereeLinkedid") or said.packet["TransfererLinkedid"]
@@ -336,7 +265,7 @@ def _blind(said: _Said) -> None:
     said.say("transferred", item=str(call), resource=said.whose("Transferer"), kind="blind", to=to)
 
 
-def _attended(said: _Said) -> None:
+def _attended(said: AmiPacket) -> None:
     """Two calls become one: that of the customer; the other's Linkedid is an alias of it from then on."""
     packet, kind = said.packet, said.packet.get("DestType")
     if packet.get("Result") != "Success" or kind == "Fail":
@@ -357,7 +286,7 @@ def _attended(said: _Said) -> None:
     said.say("transferred", item=call, resource=by, kind="attended", to=to, ext={"dest_type": kind})
 
 
-def _picked_up(said: _Said) -> None:
+def _picked_up(said: AmiPacket) -> None:
     """A phone takes a call that rings elsewhere: its own call is that one, and its agent has answered."""
     packet = said.packet
     call, own = packet.get("TargetLinkedid"), packet.get("Linkedid")
@@ -370,7 +299,7 @@ def _picked_up(said: _Said) -> None:
     said.say("answered", item=str(call), resource=who)
 
 
-def _conference(said: _Said) -> None:
+def _conference(said: AmiPacket) -> None:
     held = said.memory.get(("leg", said.leg))
     who = held[0] if held is not None else agent(said.memory.get(("member", _interface(said))))
     if who is not None and said.leg != said.root:
@@ -378,11 +307,11 @@ def _conference(said: _Said) -> None:
         said.say(verb, resource=who, role="agent")
 
 
-def _interface(said: _Said) -> str:
+def _interface(said: AmiPacket) -> str:
     return str(said.packet.get("Channel") or "").rpartition("-")[0]
 
 
-def _own(said: _Said) -> None:
+def _own(said: AmiPacket) -> None:
     """`UserEvent(Touchpoint,Verb: ivr_entered,Flow: main)` in the dialplan: what no event of Asterisk's tells."""
     verb = str(said.packet.get("Verb"))
     if said.packet.get("UserEvent") == "Touchpoint":
@@ -391,7 +320,7 @@ def _own(said: _Said) -> None:
         said.say(verb, flow=said.packet.get("Flow"))
 
 
-def _fax(said: _Said) -> None:
+def _fax(said: AmiPacket) -> None:
     """A fax is an item of its own, beside the call that carried it."""
     item, sending = f"{said.root}/fax", said.packet["Event"] == "SendFAX"
     number = said.text("RemoteStationID") or said.text("Exten" if sending else "CallerIDNum")
@@ -403,7 +332,7 @@ def _fax(said: _Said) -> None:
     said.say("fax.transmitted", item=item, pages=count)
 
 
-_RULES: dict[str, Callable[[_Said], None]] = {
+_RULES: dict[str, Callable[[AmiPacket], None]] = {
     "Newchannel": _channel,
     "Hangup": _hangup,
     "QueueCallerJoin": _joined_queue,

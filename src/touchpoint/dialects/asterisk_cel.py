@@ -7,36 +7,20 @@ call is known, so rows of different channels may come in any order. The mapping:
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-import orjson
-
-from touchpoint.dialects.channels import Call, Channel, Channels
-from touchpoint.dialects.dialect import Dialect, Event, Feed, IdsChanged, Unknown, agent, event, instant
-from touchpoint.dialects.feed_time import stamp_micros
+from touchpoint.dialects.cel_row import CelRow, ring_ended, tell
+from touchpoint.dialects.channels import Call, Channel
+from touchpoint.dialects.dialect import Dialect, Event, Feed, IdsChanged, Unknown, agent
 from touchpoint.dialects.lines import interface_of
 from touchpoint.dialects.reading import BYTE_ORDER_MARK, json_records, lowered, table_rows
-from touchpoint.stitching.facts import SECOND, Micros
+from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.limits import Capabilities
 
 _SELF_SERVICE = frozenset({"background", "read", "waitexten", "speechbackground"})
-_CAUSES = {
-    17: "busy",
-    19: "no_answer",
-    21: "rejected",
-    26: "canceled",
-    3: "failed",
-    20: "failed",
-    27: "failed",
-    34: "busy",
-}
-"""Hangup causes that say how a ring ended; 0 and 16, which a dropped leg has as well, say nothing."""
 _NEEDED = ("eventtype", "eventtime", "uniqueid", "linkedid")
-_RACE: Micros = SECOND
-"""Legs that lose a race are dropped within moments of the answer."""
 _TYPES = dict(
     enumerate(
         """
@@ -71,7 +55,7 @@ def rules(record: dict[str, Any], feed: Feed) -> list[Event] | Unknown:
     rule = _RULES.get(name)
     if rule is None and name not in _NOTHING:
         return Unknown(f"event {name[:40]!r} is not known", bool(row.get("linkedid")))
-    said = _Said(row, name, feed)
+    said = CelRow(row, name, feed)
     said.notice_takeover()
     if rule is not None:
         rule(said)
@@ -89,63 +73,7 @@ def _event_type(row: dict[str, Any]) -> str:
     return _TYPES.get(int(text), text) if text.isdigit() else text
 
 
-class _Said:
-    """The events of one row, and what they make of the channels that are remembered."""
-
-    def __init__(self, row: dict[str, Any], name: str, feed: Feed) -> None:
-        self.row, self.name, self.channels = row, name, Channels(feed)
-        self.time: Micros = stamp_micros(str(row["eventtime"]).strip(), feed)
-        self.leg, self.root = str(row["uniqueid"]), str(row["linkedid"])
-        self.app = str(row.get("appname") or "").lower()
-        self.extra = _extra(row.get("extra") or row.get("eventextra"))
-        parts = (self.leg, name, str(self.time), self.app, str(row.get("appdata") or ""))
-        self.id = f"{self.leg[:60]}/{name[:24]}/{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:24]}"
-        self.events: list[Event] = []
-
-    def say(
-        self, verb: str, time: Micros | None = None, *, item: str | None = None, id_: str | None = None, **data: Any
-    ) -> None:
-        at = self.time if time is None else time
-        self.events.append(event(f"call.{verb}", at, item or self.root, f"{id_ or self.id}/{verb}", data))
-
-    def notice_takeover(self) -> None:
-        """A channel that is of another call now: its call was taken over by a pickup or an interception."""
-        known = self.channels.channel(self.leg)
-        if known is not None and known.call != self.root and self.name != "LINKEDID_END":
-            self.take_over(known, self.root)
-
-    def take_over(self, known: Channel, call: str) -> None:
-        """The channel is a part of another call, as from its beginning."""
-        if known.name == known.call:
-            self.say("alias", known.start, item=known.call, id_=f"{known.name[:60]}/takeover", to=call)
-        known.call = call
-        self.channels.keep(known)
-        _tell(self, known, self.channels.call(call))
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether the row is of an agent's channel; of one that is not known, the caller's is not."""
-        known = self.channels.channel(self.leg)
-        call = self.channels.call(self.root)
-        return known is not None and call is not None and self.channels.is_agent(known, call)
-
-    def number(self, name: str) -> str | None:
-        value = str(self.row.get(name) or "").strip()
-        return None if value in ("", "s", "<unknown>") else value
-
-
-def _extra(text: Any) -> dict[str, Any]:
-    """What a row tells beyond its columns; nothing, where it was cut off."""
-    if isinstance(text, dict):
-        return text
-    try:
-        found = orjson.loads(text) if text else {}
-    except orjson.JSONDecodeError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _began(said: _Said) -> None:
+def _began(said: CelRow) -> None:
     interface = interface_of(said.row.get("channame"))
     known = Channel(said.leg, said.root, interface, said.number("cid_num"), said.time, said.number("exten"))
     said.channels.keep(known)
@@ -159,15 +87,15 @@ def _began(said: _Said) -> None:
     _tell_all(said, call)
 
 
-def _tell_all(said: _Said, call: Call) -> None:
+def _tell_all(said: CelRow, call: Call) -> None:
     said.channels.keep_call(call)
     for leg in sorted(call.legs):
         other = said.channels.channel(leg)
         if other is not None:
-            _tell(said, other, call)
+            tell(said, other, call)
 
 
-def _offered(said: _Said, known: Channel, call: Call) -> None:
+def _offered(said: CelRow, known: Channel, call: Call) -> None:
     dialed = known.dialed
     if not call.ours:
         party = {"address": known.number, "name": said.row.get("cid_name")}
@@ -180,97 +108,7 @@ def _offered(said: _Said, known: Channel, call: Call) -> None:
     call.dialed = dialed if outside else None
 
 
-def _tell(said: _Said, known: Channel, call: Call | None) -> None:
-    """Say what is known of a channel and was not said yet."""
-    if call is None or call.ours is None:
-        return
-    if said.channels.is_agent(known, call):
-        _tell_agent(said, known, call)
-    elif call.ours and known.name != call.name:
-        _tell_customer(said, known, call)
-    said.channels.keep(known)
-    said.channels.keep_call(call)
-
-
-def _tell_agent(said: _Said, known: Channel, call: Call) -> None:
-    """An agent's leg: rings, answers, leaves. An agent's own first channel neither rings nor answers."""
-    who = agent(known.interface)
-    if who is None:
-        return
-    name = who["id"]
-    first = known.name == call.name
-    if "rang" not in known.told and not first:
-        known.told = known.told | {"rang"}
-        if not call.ringing.get(name):
-            said.say(
-                "alerting", known.start, item=call.name, id_=known.id("CHAN_START"), resource=who, queue=call.queue
-            )
-        call.ringing = {**call.ringing, name: call.ringing.get(name, frozenset()) | {known.name}}
-    if known.entered is not None and "answered" not in known.told and not first:
-        known.told = known.told | {"answered"}
-        call.answered = known.entered if call.answered is None else call.answered
-        call.waits = False
-        said.say("answered", known.entered, item=call.name, id_=known.id("BRIDGE_ENTER"), resource=who)
-        _correct_guesses(said, call)
-    if known.gone is not None and "gone" not in known.told:
-        known.told = known.told | {"gone"}
-        call.ringing = {**call.ringing, name: call.ringing.get(name, frozenset()) - {known.name}}
-        if "answered" in known.told or first:
-            at = known.left if known.left is not None and known.left <= known.gone else known.gone
-            if call.answered is not None or not first:
-                said.say("released", at, item=call.name, id_=known.id("HANGUP"), resource=who)
-        elif not call.ringing[name]:
-            _ring_ended(said, known, call, who)
-
-
-def _ring_ended(said: _Said, known: Channel, call: Call, who: dict[str, Any]) -> None:
-    """Why, by the cause where it says; else by what else happened then, which is known when the call is over."""
-    assert known.gone is not None
-    reason = _CAUSES.get(known.cause or 0)
-    if reason is None and call.over is None:
-        call.pending = (*call.pending, known.name)
-        return
-    near = (at for at in (call.answered, call.over) if at is not None)
-    if reason is None and any(abs(at - known.gone) <= _RACE for at in near):
-        reason = "canceled"
-    elif reason is None:
-        reason, call.guessed = "no_answer", (*call.guessed, known.name)
-    said.say("alert_ended", known.gone, item=call.name, id_=known.id("HANGUP"), resource=who, reason=reason)
-
-
-def _correct_guesses(said: _Said, call: Call) -> None:
-    """An answer whose row came after the end of the call: who stopped ringing then had lost the race."""
-    guessed, call.guessed = call.guessed, ()
-    for leg in guessed:
-        known = said.channels.channel(leg)
-        if known is None or known.gone is None or call.answered is None or abs(call.answered - known.gone) > _RACE:
-            continue
-        who = agent(known.interface)
-        said.say("alert_ended", known.gone, item=call.name, id_=known.id("HANGUP"), resource=who, reason="canceled")
-        said.events[-1]["recordedtime"] = instant((call.over or said.time) + _RACE)  # the last word on that ring
-
-
-def _tell_customer(said: _Said, known: Channel, call: Call) -> None:
-    """The customer's leg of a call that an agent dialed."""
-    who, number = agent(call.interface), known.number or call.dialed
-    if "rang" not in known.told:
-        known.told = known.told | {"rang"}
-        party = {"address": number if said.channels.is_outside(number) else None}
-        said.say("dialing", known.start, item=call.name, id_=known.id("CHAN_START"), direction="outbound", party=party)
-    if known.entered is not None and "answered" not in known.told:
-        known.told = known.told | {"answered"}
-        call.answered = known.entered if call.answered is None else call.answered
-        said.say("connected", known.entered, item=call.name, id_=known.id("BRIDGE_ENTER"), resource=who)
-    if known.gone is not None and "gone" not in known.told:
-        known.told = known.told | {"gone"}
-        if "answered" not in known.told:
-            reason = _CAUSES.get(known.cause or 0)
-            said.say("failed", known.gone, item=call.name, id_=known.id("HANGUP"), reason=reason)
-        elif known.hung_up:
-            said.say("disconnected", known.gone, item=call.name, id_=known.id("HANGUP"), by="customer")
-
-
-def _calling(said: _Said) -> Call | None:
+def _calling(said: CelRow) -> Call | None:
     """The call of an application; whoever runs one in a call whose beginning was not captured is its customer."""
     call = said.channels.call(said.root)
     if said.leg == said.root and (call is None or call.ours is None):
@@ -280,7 +118,7 @@ def _calling(said: _Said) -> Call | None:
     return call
 
 
-def _app_started(said: _Said) -> None:
+def _app_started(said: CelRow) -> None:
     call = _calling(said)
     if call is None or (said.is_ours and not (said.leg == said.root and said.app == "queue")):
         return
@@ -300,7 +138,7 @@ def _app_started(said: _Said) -> None:
     said.channels.keep_call(call)
 
 
-def _app_ended(said: _Said) -> None:
+def _app_ended(said: CelRow) -> None:
     call = _calling(said)
     if call is None or (said.is_ours and not (said.leg == said.root and said.app == "queue")):
         return
@@ -319,30 +157,30 @@ def _was_answered(call: Call, until: Micros) -> bool:
     return call.answered is not None and call.answered <= until
 
 
-def _leave(said: _Said, call: Call) -> None:
+def _leave(said: CelRow, call: Call) -> None:
     if call.gave_up is not None:
         at, queue = call.gave_up
         call.gave_up = None
         said.say("dequeued", at, queue=queue)
 
 
-def _entered(said: _Said) -> None:
+def _entered(said: CelRow) -> None:
     known = said.channels.channel(said.leg)
     if known is not None:
         known.entered = said.time if known.entered is None else known.entered
         known.left = None
         said.channels.keep(known)
-        _tell(said, known, said.channels.call(known.call))
+        tell(said, known, said.channels.call(known.call))
 
 
-def _exited(said: _Said) -> None:
+def _exited(said: CelRow) -> None:
     known = said.channels.channel(said.leg)
     if known is not None:
         known.left = said.time
         said.channels.keep(known)
 
 
-def _hung_up(said: _Said) -> None:
+def _hung_up(said: CelRow) -> None:
     known = said.channels.channel(said.leg)
     source, cause = str(said.extra.get("hangupsource") or ""), str(said.extra.get("hangupcause") or "")
     itself = source != "" and source == said.row.get("channame")
@@ -350,7 +188,7 @@ def _hung_up(said: _Said) -> None:
         known.gone, known.hung_up = said.time, itself
         known.cause = int(cause) if cause.isdigit() else None
         said.channels.keep(known)
-        _tell(said, known, said.channels.call(known.call))
+        tell(said, known, said.channels.call(known.call))
     call = said.channels.call(said.root)
     if call is None or said.leg != said.root:
         return
@@ -362,7 +200,7 @@ def _hung_up(said: _Said) -> None:
     _over(said, call)
 
 
-def _over(said: _Said, call: Call) -> None:
+def _over(said: CelRow, call: Call) -> None:
     """How the rings ended that no cause tells of."""
     call.over = said.time if call.over is None else call.over
     pending, call.pending = call.pending, ()
@@ -370,34 +208,34 @@ def _over(said: _Said, call: Call) -> None:
         known = said.channels.channel(leg)
         who = None if known is None else agent(known.interface)
         if known is not None and who is not None:
-            _ring_ended(said, known, call, who)
+            ring_ended(said, known, call, who)
     said.channels.keep_call(call)
 
 
-def _ended(said: _Said) -> None:
+def _ended(said: CelRow) -> None:
     call = said.channels.call(said.root)
     if call is not None:
         _over(said, call)
     said.say("ended")
 
 
-def _who(said: _Said, leg: Any, channel: Any) -> dict[str, Any] | None:
+def _who(said: CelRow, leg: Any, channel: Any) -> dict[str, Any] | None:
     known = said.channels.channel(str(leg))
     return agent(known.interface if known is not None else None) or agent(interface_of(channel))
 
 
-def _call_of(said: _Said, leg: Any) -> str | None:
+def _call_of(said: CelRow, leg: Any) -> str | None:
     known = said.channels.channel(str(leg)) if leg else None
     return None if known is None else known.call
 
 
-def _blind(said: _Said) -> None:
+def _blind(said: CelRow) -> None:
     call = _call_of(said, said.extra.get("transferee_channel_uniqueid")) or said.root
     by = _who(said, said.leg, said.row.get("channame"))
     said.say("transferred", item=call, resource=by, kind="blind", to={"address": said.extra.get("extension")})
 
 
-def _attended(said: _Said) -> None:
+def _attended(said: CelRow) -> None:
     """The row is of one of the transferer's two channels, `channel2` of the other; the call is the transferee's."""
     extra = said.extra
     second = _call_of(said, extra.get("channel2_uniqueid"))
@@ -421,7 +259,7 @@ def _attended(said: _Said) -> None:
     )
 
 
-def _hand_over(said: _Said, leg: str, call: str) -> None:
+def _hand_over(said: CelRow, leg: str, call: str) -> None:
     """The agent's leg that a call was transferred to is a part of it from now on, and has answered it."""
     known = said.channels.channel(leg)
     if known is not None:
@@ -433,7 +271,7 @@ def _hand_over(said: _Said, leg: str, call: str) -> None:
             said.channels.keep_call(joined)
 
 
-def _picked_up(said: _Said) -> None:
+def _picked_up(said: CelRow) -> None:
     """The row is of the call that was ringing; the channel that takes it began a call of its own."""
     known = said.channels.channel(str(said.extra.get("pickup_channel_uniqueid") or ""))
     if known is not None and known.call != said.root:
@@ -444,18 +282,18 @@ def _picked_up(said: _Said) -> None:
         said.take_over(known, said.root)
 
 
-def _parked(said: _Said) -> None:
+def _parked(said: CelRow) -> None:
     said.say("parked")
 
 
-def _unparked(said: _Said) -> None:
+def _unparked(said: CelRow) -> None:
     said.say("unparked")
 
 
 _NOTHING = frozenset(
     "CHAN_END ANSWER FORWARD LOCAL_OPTIMIZE LOCAL_OPTIMIZE_BEGIN USER_DEFINED DTMF STREAM_BEGIN STREAM_END".split()
 )
-_RULES: dict[str, Callable[[_Said], None]] = {
+_RULES: dict[str, Callable[[CelRow], None]] = {
     "CHAN_START": _began,
     "APP_START": _app_started,
     "APP_END": _app_ended,
