@@ -1,4 +1,4 @@
-"""Vendors' feeds as canonical events (capture.md): one file a vendor, found by name."""
+"""Vendors' feeds as canonical events (docs/capture/README.md): one file a vendor, found by name."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What a dialect is: one vendor's records in, canonical events out (capture.md). Pure: no clock and no IO."""
+"""What a dialect is: one vendor's records in, canonical events out (docs/capture/README.md), purely."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ class ChannelLimits(msgspec.Struct, frozen=True):
 
 
 class Capabilities(msgspec.Struct, frozen=True):
-    """What a source can report; a dialect declares it, the fold reads it (capture.md). Without one: everything."""
+    """What a source can report: a dialect declares it, the fold reads it. Without one: everything."""
 
     hold: bool = True
     wrapup: bool = True

@@ -1,4 +1,4 @@
-"""What a source claims at the end: hold totals fill in, figures are compared (stitching.md 2, row 23; capture.md)."""
+"""What a source claims at the end: hold totals fill in, figures are compared (stitching.md 2, row 23)."""
 
 from __future__ import annotations
 
