@@ -102,7 +102,7 @@ class StateFile:
 
     def _damaged(self, how: str) -> SourceError:
         return SourceError(
-            f"{self.path} is no state of a capture, or damaged ({how}): name another --state, or move it away and"
+            f"{self.path} is not the state of a capture, or damaged ({how}): name another --state, or move it away and"
             " capture begins as the first time"
         )
 
