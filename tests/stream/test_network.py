@@ -101,6 +101,23 @@ async def test_a_coordinator_that_is_silent_when_a_worker_asks_where_to_begin_is
 
 
 @pytest.mark.trap(5)
+async def test_inputs_are_read_though_no_broker_says_where_a_changelog_begins(lab: Lab, proxy: KafkaProxy) -> None:
+    """The group's consumer has changelogs assigned, and never reads them: whoever leads one may just have moved."""
+    worker = lab.worker()
+    await lab.send(900)  # so that every partition has a committed offset
+    await lab.until_stored()
+    await lab.until_committed()
+    assert await worker.end() == 0
+    await lab.send(900)
+    with proxy.rule(Fate.DROP, Api.LIST_OFFSETS, contains="changelog"):
+        lab.worker(proxy.bootstrap)
+        await lab.until_stored()
+    await lab.until_committed()
+    await lab.check()
+    lab.check_seen()
+
+
+@pytest.mark.trap(5)
 @pytest.mark.trap(3)
 async def test_every_other_request_may_be_late_or_lost_too(lab: Lab, proxy: KafkaProxy) -> None:
     worker = lab.worker(proxy.bootstrap)

@@ -16,7 +16,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from touchpoint.stream.app import App
-from touchpoint.stream.fetching import fetched
+from touchpoint.stream.fetching import fetched, lookups
 from touchpoint.stream.recovery import ChangelogRecovery, TableManager
 from touchpoint.stream.tables import Table
 from touchpoint.stream.transport import BatchSchema, Consumer, Producer
@@ -34,6 +34,7 @@ OVERRIDES = [
     (Consumer, driver.Consumer, "_drain_messages", "(self, fetcher)"),
     (Consumer, driver.Consumer, "_new_consumer_thread", "(self)"),
     (ConsumerThread, driver.AIOKafkaConsumerThread, "_create_worker_consumer", "(self, transport)"),
+    (lookups.Fetcher, fetcher.Fetcher, "_proc_offset_request", "(self, node_id, topic_data)"),
     (Producer, driver.Producer, "_settings_extra", "(self)"),
     (BatchSchema, faust.Schema, "compile",
      "(self, app, *, on_key_decode_error=None, on_value_decode_error=None, default_propagate=None)"),

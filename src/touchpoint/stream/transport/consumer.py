@@ -159,6 +159,8 @@ class Consumer(driver.Consumer):
             self._heard_at.clear()
             for index in (self._gap, self._acked, self._acked_index):
                 index.clear()
+            changelogs = {tp for tp in self.assignment() if self._is_changelog_tp(tp)}
+            await self._thread.call_thread(self._stop_fetching, changelogs)
             ours = {tp for tp in self.assignment() if not self._is_changelog_tp(tp)}
             committed = await self._thread.call_thread(self._seek_to_committed, ours)
             self._committed_offset.clear()
@@ -166,7 +168,6 @@ class Consumer(driver.Consumer):
             fresh = [driver.ensure_aiokafka_TP(tp) for tp in ours - committed.keys()]
             if fresh:
                 await self._thread.seek_to_beginning(*fresh)
-            await self._stop_fetching(tp for tp in self.assignment() if self._is_changelog_tp(tp))
 
     async def _seek_to_committed(self, tps: Iterable[TP]) -> dict[TP, int]:
         """In the consumer's thread. All in one request: Faust asks for one partition after the other."""
@@ -177,15 +178,17 @@ class Consumer(driver.Consumer):
             consumer.seek(tp, offset)
         return {ensure_TP(tp): offset for tp, offset in committed.items()}
 
-    async def _stop_fetching(self, tps: Iterable[TP]) -> None:
-        """Changelogs are read by the recovery's own reader, never through the group's consumer."""
-        wanted = [driver.ensure_aiokafka_TP(tp) for tp in tps]
-        if wanted:
+    async def _stop_fetching(self, changelogs: Iterable[TP]) -> None:
+        """Changelogs are read by the recovery's own reader, never through the group's consumer. In its thread.
 
-            async def pause() -> None:
-                self._thread._ensure_consumer().pause(*wanted)
-
-            await self._thread.call_thread(pause)
+        Each is given a position. Without one, aiokafka asks the partition's leader for it and fetches nothing from that
+        broker before it answers: in a soak it did not for minutes (``fetching/lookups.py``), and no input that it was
+        thought to lead was read.
+        """
+        consumer = self._thread._ensure_consumer()
+        for tp in {driver.ensure_aiokafka_TP(tp) for tp in changelogs} & consumer.assignment():
+            consumer.pause(tp)
+            consumer.seek(tp, 0)
 
     # --- progress
 
