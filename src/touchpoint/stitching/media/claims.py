@@ -45,8 +45,11 @@ def _without(fact: Fact, names: set[str]) -> Fact:
 
 
 def derived_in_time(derived: Iterable[Fact], facts: Sequence[Fact], limits: Limits, flags: set[Flag]) -> list[Fact]:
-    """Of events that were read out of others, those whose instants count: a duration may be ten years as well."""
-    earliest, latest = min(fact.time for fact in facts), max(fact.time for fact in facts)
+    """Of events that were read out of others, those whose instants count: a duration may be ten years as well.
+
+    `facts` are in order.
+    """
+    earliest, latest = facts[0].time, facts[-1].time
     found = list(derived)
     kept = [fact for fact in found if is_believed(fact.time, earliest, latest, limits)]
     if len(kept) < len(found):

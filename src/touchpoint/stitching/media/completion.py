@@ -132,16 +132,17 @@ def later(start: Micros, span: Micros, silent: tuple[tuple[Micros, Micros], ...]
     return due
 
 
-def is_dropped(span: Span, end: Micros, releases: Collection[Micros]) -> bool:
+def is_dropped(routing: Span, end: Micros, spans: Collection[Span]) -> bool:
     """Routing of zero length, routing after the end, and what a system takes to tell the end after its agent's hang-up.
 
-    `releases`: when an agent's connection ended.
+    `spans`: all of the item.
     """
-    if span.type != "routing":
-        return False
-    if span.end == span.start or span.start >= end:
+    start = routing.start
+    if routing.end == start or start >= end:
         return True
-    return span.end == end and end - span.start < TEARDOWN and span.start in releases
+    if routing.end != end or end - start >= TEARDOWN:
+        return False
+    return any(span.type == "with_agent" and span.end == start for span in spans)
 
 
 def window(facts: list[Fact], limits: Limits) -> Micros:

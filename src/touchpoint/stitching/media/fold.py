@@ -41,10 +41,11 @@ def fold(
     if not facts:
         raise ValueError(f"media item {item_id!r} cannot be folded: it needs at least one fact")
     flags: set[Flag] = set()
-    if any(fact.verb == UNREADABLE for fact in facts):
-        facts = _readable(facts, flags)
-    if any(fact.recorded is not None and fact.time - fact.recorded >= SECOND for fact in facts):
-        flags.add(Flag.CLOCK_SKEW)  # recorded before it happened: a clock was set back
+    if odd := [fact for fact in facts if fact.recorded is not None or fact.verb == UNREADABLE]:  # hot path: one pass
+        if any(fact.verb == UNREADABLE for fact in odd):
+            facts = _readable(facts, flags)
+        if any(fact.recorded is not None and fact.time - fact.recorded >= SECOND for fact in odd):
+            flags.add(Flag.CLOCK_SKEW)  # recorded before it happened: a clock was set back
     if truncated or is_truncated(facts, limits):
         flags.add(Flag.TRUNCATED)
         facts = within_limit(facts, limits)
@@ -119,8 +120,7 @@ def _closed(line: Timeline, own: list[Fact], reports: list[Fact], end: Micros) -
         overlaps(line)
     if reports:
         add_hold_totals(line, reports)
-    releases = {span.end for span in line.spans if span.type == "with_agent"}
-    spans = [span for span in line.spans if not is_dropped(span, end, releases)]
+    spans = [span for span in line.spans if span.type != "routing" or not is_dropped(span, end, line.spans)]
     spans.sort(key=_start)
     holes = gaps(spans, line.start, end, own)
     if holes:
