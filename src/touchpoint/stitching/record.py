@@ -24,6 +24,7 @@ Json = dict[str, Any]
 _UNHASHED = frozenset({"recorded_at", "party_key", "party", "content_hash", "rules_version", "dialects"})
 _VERSION_BITS = 0xF << 76 | 0x3 << 62
 _VERSION_8 = 0x8 << 76 | 0x2 << 62  # RFC 9562; the `version` of `uuid.UUID` knows of 8 from Python 3.14 on only
+_ALONE = "anon:"
 _OUTCOME = ("outcome", "result", "reason", "follow_up")
 
 
@@ -68,7 +69,11 @@ def record(closed: ClosedInteraction, secret: bytes) -> Json:
 
 def party_key(secret: bytes, key: PartyKey) -> str:
     """The opaque key of a party, the same for a party's id and for an address that is all that is known of one."""
-    return opaque(secret, key.tenant, f"anon:{key.value}" if key.kind == "anon" else key.value)
+    if key.kind == "anon":
+        return opaque(secret, key.tenant, f"{_ALONE}{key.value}")
+    if key.value.startswith(_ALONE):  # with a NUL, which no id has, it is no name of an item without a party
+        return opaque(secret, key.tenant, f"\0{key.value}")
+    return opaque(secret, key.tenant, key.value)
 
 
 def content_hash(row: Json) -> str:

@@ -18,13 +18,13 @@ from touchpoint.stitching.interactions.advance import REMEMBERED
 from touchpoint.stitching.interactions.entities import parent_of
 from touchpoint.stitching.interactions.identity import Claim, Identity, claim
 from touchpoint.stitching.interactions.model import Closed, PartyFacts, PartyKey
+from touchpoint.stitching.interactions.names import activity_name, activity_of, item_name, item_of
 from touchpoint.stitching.limits import Limits
 from touchpoint.stream.touches import Touch
 
 MOST_HOPS = 8
 MOST_MOVED = 1_000
 MOST_MOVED_BYTES = 1024 * 1024
-_ACTIVITY = "activity:"
 
 _To = Callable[[PartyKey], Touch]
 
@@ -49,7 +49,7 @@ def _size(name: str, way: Way) -> int:
 class Directory(msgspec.Struct, array_like=True):
     """Where the things of one key went."""
 
-    moved: dict[str, Way] = {}  # media item, or "activity:" and its id; the latest MOST_MOVED
+    moved: dict[str, Way] = {}  # by the name of an item or activity; the latest MOST_MOVED
     into: PartyKey | None = None  # where everything goes, once the party was merged
 
     def forget(self, watermark: Micros, limits: Limits) -> None:
@@ -138,34 +138,35 @@ class Directory(msgspec.Struct, array_like=True):
 
     def _follow(self, each: Touch, key: PartyKey, facts: PartyFacts, closed: set[str], to: _To) -> None:
         """What concerns an item that has moved goes after it."""
-        for item in each.gone:
-            if item in self.moved:
-                to(self.moved.pop(item).party).gone.append(item)
-        for item, party in each.rekey.items():
-            way = self.moved.get(item)
+        for name in each.gone:
+            if name in self.moved:
+                to(self.moved.pop(name).party).gone.append(name)
+        for name, party in each.rekey.items():
+            way = self.moved.get(name)
             if party.kind == "anon" and (way.party if way else key).kind != "anon":
                 continue  # an old word, spoken again after a crash: it is known by now whose it is
             if party == key:
-                self.moved.pop(item, None)  # it comes back
+                self.moved.pop(name, None)  # it comes back
             elif way is not None:
                 if way.party != party:
-                    to(way.party).rekey[item] = party
-            elif _is_open(item, facts) and item not in closed:
-                self._move(party, item, facts.items.get(item) or facts.activities.get(item[len(_ACTIVITY) :]) or ())
+                    to(way.party).rekey[name] = party
+            elif (its := _facts_of(name, facts)) is not None and name not in closed:
+                self._move(party, name, its)
         for ask in each.asks:
-            if ask.item in self.moved:
-                to(self.moved[ask.item].party).asks.append(ask)
+            if (way := self.moved.get(item_name(ask.item))) is not None:
+                to(way.party).asks.append(ask)
 
     def _divide(self, facts: PartyFacts, closed: set[str], to: _To) -> PartyFacts:
         stays = PartyFacts(identity=facts.identity, closed=facts.closed, parents=facts.parents)
-        for name in [name for name in facts.parents if name.partition("\0")[0] in self.moved]:
-            to(self.moved[name.partition("\0")[0]].party).facts.parents[name] = facts.parents.pop(name)
+        for reference in list(facts.parents):
+            if (way := self.moved.get(item_name(reference.partition("\0")[0]))) is not None:
+                to(way.party).facts.parents[reference] = facts.parents.pop(reference)
         for item, its in facts.items.items():
-            self._place(item, closed, stays, to).items[item] = its
+            self._place(item_name(item), closed, stays, to).items[item] = its
         for item, its in facts.controls.items():
-            self._place(item, closed, stays, to).controls[item] = its
+            self._place(item_name(item), closed, stays, to).controls[item] = its
         for activity, its in facts.activities.items():
-            self._place(_ACTIVITY + activity, closed, stays, to).activities[activity] = its
+            self._place(activity_name(activity), closed, stays, to).activities[activity] = its
         return stays
 
     def _place(self, name: str, closed: set[str], stays: PartyFacts, to: _To) -> PartyFacts:
@@ -202,8 +203,9 @@ class Directory(msgspec.Struct, array_like=True):
 
     def _move_along(self, name: str, its: Collection[Fact]) -> None:
         """What is about one of its aliases goes there too."""
-        if not name.startswith(_ACTIVITY):
-            self.moved |= {f.subject: self.moved[name] for f in its if f.subject not in self.moved}
+        if item_of(name) is not None:
+            subjects = dict.fromkeys(item_name(fact.subject) for fact in its)
+            self.moved |= {other: self.moved[name] for other in subjects if other not in self.moved}
 
 
 class _Whose:
@@ -230,12 +232,17 @@ class _Whose:
         return PartyKey(self._key.tenant, "id", party)
 
     def _claim(self, name: str, its: Collection[Fact]) -> Claim:
-        return claim(its if name.startswith(_ACTIVITY) else [f for f in its if f.subject == name], self._limits)
+        item = item_of(name)
+        return claim(its if item is None else [f for f in its if f.subject == item], self._limits)
 
     def _leader(self, name: str, its: Collection[Fact]) -> str | None:
-        if name.startswith(_ACTIVITY):
-            return next((f.data.get("media_item") or f.subject for f in its), None)
-        return parent_of(name, its)
+        """The name of the item that it is about, or that an item refers to."""
+        item = item_of(name)
+        if item is None:
+            named = next((f.data.get("media_item") or f.subject for f in its), None)
+        else:
+            named = parent_of(item, its)
+        return None if named is None else item_name(named)
 
 
 def _concerned(key: PartyKey, fact: Fact) -> PartyKey | None:
@@ -249,9 +256,13 @@ def _concerned(key: PartyKey, fact: Fact) -> PartyKey | None:
 
 def _named(facts: PartyFacts) -> Iterator[tuple[str, Collection[Fact]]]:
     """Items first: others follow them."""
-    yield from facts.items.items()
-    yield from ((_ACTIVITY + activity, its) for activity, its in facts.activities.items())
+    yield from ((item_name(item), its) for item, its in facts.items.items())
+    yield from ((activity_name(activity), its) for activity, its in facts.activities.items())
 
 
-def _is_open(name: str, facts: PartyFacts) -> bool:
-    return name in facts.items or name.removeprefix(_ACTIVITY) in facts.activities
+def _facts_of(name: str, facts: PartyFacts) -> Collection[Fact] | None:
+    """The facts of an open item or activity; None: it is not open."""
+    item, activity = item_of(name), activity_of(name)
+    if item is not None:
+        return facts.items.get(item)
+    return None if activity is None else facts.activities.get(activity)

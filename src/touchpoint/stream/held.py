@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterator, Mapping
 from touchpoint.stitching.facts import HOUR, Fact, Micros
 from touchpoint.stitching.flushes import Flushes, is_covered
 from touchpoint.stitching.interactions.model import PartyFacts
+from touchpoint.stitching.interactions.names import activity_name, activity_of, item_name, item_of
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.watermarks import HISTORY
 
 HELD_FOR: Micros = 4 * HOUR
 """Event time of the live stream, since the last event of it."""
-_ACTIVITY = "activity:"
 
 
 def is_history(facts: Collection[Fact], watermark: Micros | None) -> bool:
@@ -28,18 +28,19 @@ def hold(
     held: Mapping[str, Micros], known: PartyFacts, new: PartyFacts, closed: Collection[str], watermark: Micros,
     limits: Limits,
 ) -> dict[str, Micros]:  # fmt: skip
-    """(thing -> until when it waits), after facts that came first-hand. Of what is open or closed nothing waits."""
+    """(name -> until when it waits), after facts that came first-hand. Of what is open or closed nothing waits."""
     after = dict(held)
     for item, facts in new.items.items():
-        if is_history(facts, watermark) and item not in closed and (item in held or item not in known.items):
-            after[item] = watermark + HELD_FOR
+        name = item_name(item)
+        if is_history(facts, watermark) and name not in closed and (name in held or item not in known.items):
+            after[name] = watermark + HELD_FOR
         else:
-            after.pop(item, None)
+            after.pop(name, None)
     for activity, facts in new.activities.items():
-        name = _ACTIVITY + activity
+        name = activity_name(activity)
         if not is_history(facts, watermark) or name in closed or (activity in known.activities and name not in held):
             continue
-        about = after.keys() & {fact.data.get("media_item") or fact.subject for fact in facts}
+        about = after.keys() & {item_name(fact.data.get("media_item") or fact.subject) for fact in facts}
         after[name] = watermark + (HELD_FOR if about else limits.activity_gap)
     return after
 
@@ -56,25 +57,26 @@ def parted(held: Collection[str], facts: PartyFacts) -> tuple[PartyFacts, PartyF
     """(what takes part in the passing of time, what waits) of a party's facts."""
     waits, goes = PartyFacts(), PartyFacts(identity=facts.identity, closed=facts.closed, parents=facts.parents)
     for home in ("items", "controls", "activities"):
-        prefix = _ACTIVITY if home == "activities" else ""
-        for name, of_it in getattr(facts, home).items():
-            getattr(waits if prefix + name in held else goes, home)[name] = of_it
+        name_of = activity_name if home == "activities" else item_name
+        for its_id, of_it in getattr(facts, home).items():
+            getattr(waits if name_of(its_id) in held else goes, home)[its_id] = of_it
     return goes, waits
 
 
 def still_held(held: Mapping[str, Micros], facts: PartyFacts) -> dict[str, Micros]:
     """Without things that have left."""
-    here = {*facts.items, *(_ACTIVITY + name for name in facts.activities)}
+    here = {*map(item_name, facts.items), *map(activity_name, facts.activities)}
     return {name: until for name, until in held.items() if name in here}
 
 
 def _facts_of(held: Collection[str], facts: PartyFacts) -> Iterator[Fact]:
     for name in held:
-        activity = name.startswith(_ACTIVITY)
-        if activity:
-            yield from facts.activities.get(name.removeprefix(_ACTIVITY), ())
-        yield from facts.items.get(name, ())
-        yield from facts.controls.get(name, ())
+        item, activity = item_of(name), activity_of(name)
+        if activity is not None:
+            yield from facts.activities.get(activity, ())
+        if item is not None:
+            yield from facts.items.get(item, ())
+            yield from facts.controls.get(item, ())
 
 
 def rejoined(goes: PartyFacts, waits: PartyFacts) -> PartyFacts:

@@ -15,6 +15,7 @@ from touchpoint.stitching.interactions.aliases import Roots, alias_of
 from touchpoint.stitching.interactions.entities import parent_of, reference_times
 from touchpoint.stitching.interactions.identity import claim
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, union
+from touchpoint.stitching.interactions.names import activity_of, item_name, item_of
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.media import merge_facts
 from touchpoint.stitching.parties import claimed_key, implied, place
@@ -45,7 +46,7 @@ class ItemState(msgspec.Struct, array_like=True):
     parent: str | None = None  # the media item through which they go, for want of a party
     party: PartyKey | None = None  # whose it is now
     root: str | None = None  # it is an alias of this
-    passengers: dict[str, Passenger] = {}
+    passengers: dict[str, Passenger] = {}  # by name
     asks: list[Ask] = []  # that wait for its party to be known
     last: Micros = 0
     stub: bool = False  # its facts are forgotten; only the way that they took is kept
@@ -71,6 +72,7 @@ class Item:
     def __init__(self, tenant: str, item: str, state: ItemState, hop: int, limits: Limits) -> None:
         self._tenant, self._item, self.state, self._hop, self._limits = tenant, item, state, hop, limits
         self._alone = PartyKey(tenant, "anon", item)
+        self._name = item_name(item)
 
     def take(self, changes: Changes) -> list[Link | Touch]:
         """Add what is new and send it on. Nothing new, nothing sent."""
@@ -129,9 +131,9 @@ class Item:
             return
         facts = [*state.facts, *state.controls] if first and not state.stub else new
         if state.parent is not None:
-            yield Link(self._tenant, state.parent, self._hop, facts, self._item, state.party, state.route)
+            yield Link(self._tenant, state.parent, self._hop, facts, self._name, state.party, state.route)
         elif state.route is not None:
-            yield Touch(state.route, 0, place(self._item, facts), rekey=_rekey(self._item, state.route, state.party))
+            yield Touch(state.route, 0, place(self._item, facts), rekey=_rekey(self._name, state.route, state.party))
         else:
             return
         yield from self._tell_and_ask(facts)
@@ -185,9 +187,9 @@ class Item:
         """What turned out to be an alias is no media item where it went, and nobody there can tell of it."""
         self.state.asks, self.state.asked = [*self.state.asked, *self.state.asks], []
         if self.state.parent is not None:
-            yield Link(self._tenant, self.state.parent, self._hop, [], self._item, None, self.state.route, gone=True)
+            yield Link(self._tenant, self.state.parent, self._hop, [], self._name, None, self.state.route, gone=True)
         elif self.state.route is not None:
-            yield Touch(self.state.route, 0, PartyFacts(), [self._item])
+            yield Touch(self.state.route, 0, PartyFacts(), [self._name])
 
     def _tell_and_ask(self, facts: list[Fact]) -> Iterator[Link | Touch]:
         """What they say of addresses goes to the addresses; what they name of other items is asked there; both once."""
@@ -237,7 +239,7 @@ class Item:
         """New facts of passengers, and all passengers if the item itself goes elsewhere now."""
         for name, passenger in self.state.passengers.items():
             away = self.state.root is not None or self.state.parent is not None
-            if away and name != self._item and self._hop < MOST_HOPS:
+            if away and name != self._name and self._hop < MOST_HOPS:
                 yield from self._send_after(name, passenger, boarding)
             else:
                 yield from self._send_along(name, passenger, boarding)
@@ -257,8 +259,9 @@ class Item:
             if name in boarding and passenger.route is not None:
                 yield Touch(passenger.route, 0, PartyFacts(), [name])
             return
-        ours = (self.state.party or self.state.route) if name != self._item else None
-        alone = PartyKey(self._tenant, "anon", name.removeprefix("activity:"))
+        ours = (self.state.party or self.state.route) if name != self._name else None
+        item = item_of(name)
+        alone = PartyKey(self._tenant, "anon", item or activity_of(name) or name)
         party = passenger.own or ours or alone
         if passenger.route is None:
             # whether its item is known yet depends on how batches fall: it always sets out alone
@@ -268,7 +271,7 @@ class Item:
         else:
             return
         passenger.party = party
-        yield Touch(passenger.route, 0, place(name, facts), rekey=_rekey(name, passenger.route, party))
+        yield Touch(passenger.route, 0, place(item or "", facts), rekey=_rekey(name, passenger.route, party))
 
     # --- questions about it -------------------------------------------------------------------------------------
 

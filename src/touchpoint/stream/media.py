@@ -12,6 +12,7 @@ from touchpoint.events.verdicts import OF_OTHERS
 from touchpoint.stitching.facts import FLUSHED, Fact, Micros, lean
 from touchpoint.stitching.interactions.identity import claim
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
+from touchpoint.stitching.interactions.names import activity_name
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.parties import claimed_key, implied
 from touchpoint.stitching.watermarks import HISTORY, UNKNOWN
@@ -185,7 +186,7 @@ class MediaStage:
             if own is not None or not item:
                 self._activity(fact, own, out)
                 return
-            passenger = f"activity:{fact.data['activity']}"
+            passenger = activity_name(fact.data["activity"])
         message = Link(fact.tenant, item, 0, [fact], passenger)
         if record.key is None or record.key != item.encode():  # keyed otherwise: its item may be in another partition
             out.append(link(message))

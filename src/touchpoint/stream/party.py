@@ -15,6 +15,7 @@ from touchpoint.stitching.interactions.advance import END_OF_TIME, Advance, adva
 from touchpoint.stitching.interactions.identity import telling
 from touchpoint.stitching.interactions.late import Amendment
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, merged
+from touchpoint.stitching.interactions.names import item_name
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.record import Json, amendment, identity, instant, party_key, record
 from touchpoint.stitching.watermarks import UNKNOWN
@@ -188,7 +189,8 @@ class PartyStage:
             late = each.held or (not each.hop and any(is_history(its, watermark) for its in of_things))
             if not late:
                 if state.held and not each.hop:
-                    state.held = {name: until for name, until in state.held.items() if name not in new.items}
+                    came = set(map(item_name, new.items))
+                    state.held = {name: until for name, until in state.held.items() if name not in came}
                 continue
             closed = {name for one in self._tombstones.of(key) for name in one.names}
             if each.hop:

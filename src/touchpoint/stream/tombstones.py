@@ -9,6 +9,7 @@ import msgspec
 
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.interactions.model import Closed, PartyFacts, merged
+from touchpoint.stitching.interactions.names import activity_name, item_name
 from touchpoint.stitching.interactions.past import remembered
 from touchpoint.stitching.limits import Limits
 from touchpoint.stream.stage import FIRST, State
@@ -24,13 +25,14 @@ def not_forgotten(new: PartyFacts, oldest: Micros, known: PartyFacts, moved: Col
     """Facts without those of things that closed and were forgotten before `oldest`: they would open them anew.
 
     Such facts are read again after time has taken a leap; what comes that late for the first time is of a backfill.
-    `known`, `moved`: what is open, and what went elsewhere.
+    `known`, `moved`: what is open, and the names of what went elsewhere.
     """
-    homes = [*new.items.items(), *new.controls.items(), *new.activities.items()]
+    homes = [(item_name(item), its) for item, its in (*new.items.items(), *new.controls.items())]
+    homes += [(activity_name(activity), its) for activity, its in new.activities.items()]
     if all(its[0].time >= oldest for _, its in homes):
         return new
-    here = {*known.items, *known.controls, *known.activities, *moved, *(n.removeprefix("activity:") for n in moved)}
-    old = {home for home, its in homes if home not in here and all(fact.time < oldest for fact in its)}
+    here = {*map(item_name, (*known.items, *known.controls)), *map(activity_name, known.activities), *moved}
+    old = {name for name, its in homes if name not in here and all(fact.time < oldest for fact in its)}
     return merged(PartyFacts(), (new, old))
 
 

@@ -62,7 +62,7 @@ class Link(msgspec.Struct, array_like=True, frozen=True):
     item: str  # where they go
     hop: int
     facts: list[Fact]
-    passenger: str | None = None  # the item that travels with `item` because it has no party of its own
+    passenger: str | None = None  # name of what travels with `item` because it has no party of its own
     party: PartyKey | None = None  # whose the passenger turned out to be
     route: PartyKey | None = None  # the party that the passenger went to first
     gone: bool = False  # the passenger turned out to be another item's alias
@@ -82,8 +82,8 @@ class Touch(msgspec.Struct, array_like=True, frozen=True):
     key: PartyKey
     hop: int
     facts: PartyFacts
-    gone: list[str] = []  # media items that turned out to be another item's aliases
-    rekey: dict[str, PartyKey] = {}  # media items that turned out to be another party's
+    gone: list[str] = []  # names of media items that turned out to be another item's aliases
+    rekey: dict[str, PartyKey] = {}  # names of what turned out to be another party's
     asks: list[Ask] = []
     erasures: list[Erasure] = []
     held: dict[str, Micros] = {}  # things of a backfill that move, and until when they wait (held.py)

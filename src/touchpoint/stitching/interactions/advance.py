@@ -18,6 +18,7 @@ from touchpoint.stitching.interactions.entities import Entity
 from touchpoint.stitching.interactions.grouping import Component, deadlines
 from touchpoint.stitching.interactions.late import Amendment
 from touchpoint.stitching.interactions.model import Closed, PartyFacts, PartyKey, reference
+from touchpoint.stitching.interactions.names import item_name, item_of
 from touchpoint.stitching.interactions.past import Past
 from touchpoint.stitching.interactions.present import ACTIVITY, CONTROL, IDENTITY, ITEM, Placed, Present, placed
 from touchpoint.stitching.limits import Limits, Silences
@@ -172,10 +173,11 @@ class _Walk:
 
     def where(self, item: str, time: Micros) -> str | None:
         """The interaction in which a media item is now, or was when it closed."""
-        closed = self.past.of(item, time)
+        name = item_name(item)
+        closed = self.past.of(name, time)
         if closed is not None:
             return closed.interaction_id
-        component = self.present.holding(item)
+        component = self.present.holding(name)
         return None if component is None else late.identify(component)
 
     def _pass(self, burst: list[Placed]) -> None:
@@ -281,7 +283,8 @@ class _Walk:
         other = self.present.referred(component, wanted, items) if wanted else None
         if other is not None:
             return late.identify(other)
-        named = sorted(reference(e.id, ref) for e in component.entities for ref in e.refs - component.names)
+        foreign = ((each.id, item_of(ref)) for each in component.entities for ref in each.refs - component.names)
+        named = sorted(reference(item, ref) for item, ref in foreign if ref is not None)
         return next((p for n in named if (p := self.party.parents.get(n)) is not None and p != own), None)
 
     def _same_party(self, then: PartyKey, now: PartyKey) -> bool:

@@ -137,9 +137,9 @@ class Busy:
         """The interaction with the oldest thing of a party that has more open than it may."""
         return self._linking.overfull()
 
-    def holding(self, item: str) -> Component | None:
-        """The interaction that has a media item, in outline."""
-        entity = self._items.get(item)
+    def holding(self, name: str) -> Component | None:
+        """The interaction that has a media item of a name, in outline."""
+        entity = self._items.get(name)
         return None if entity is None else self._linking.at(entity).outline()
 
     def referred(self, by: Component, wanted: Iterable[str], items: Iterable[str]) -> Component | None:

@@ -10,6 +10,7 @@ import msgspec
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.interactions.identity import Claim, Identity, claim
 from touchpoint.stitching.interactions.model import Activity, PartyKey
+from touchpoint.stitching.interactions.names import activity_name, item_name, mail_name, thread_name
 from touchpoint.stitching.interactions.parents import followed
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.media import fold
@@ -39,7 +40,7 @@ class Entity(msgspec.Struct, frozen=True, eq=False, gc=False):
     correlations: frozenset[str]
     names: frozenset[str]  # what others may refer to it by
     refs: frozenset[str]  # what it refers to
-    parent: str | None  # the media item whose party is its own, for want of one
+    parent: str | None  # name of the media item whose party is its own, for want of one
     controls: tuple[Fact, ...] = ()
     request: Micros | None = None  # the first close_requested or wrapped_up
     first_event: Micros = 0  # the earliest time of its facts, whatever instants they tell
@@ -61,6 +62,7 @@ def item_entity(
     requests = [control.time for control in controls if control.verb in REQUESTS]
     reach = item.complete_at + channel.linger if email else max(item.ended_at + channel.stitch_gap, item.latest)
     own = [fact for fact in facts if fact.subject == item_id]
+    parent = parent_of(item_id, own)
     return Entity(
         item_id,
         own[0].tenant,
@@ -77,7 +79,7 @@ def item_entity(
         correlations,
         names,
         refs,
-        parent_of(item_id, own),
+        None if parent is None else item_name(parent),
         tuple(controls),
         min(requests, default=None),
         min(fact.time for fact in facts),
@@ -85,17 +87,18 @@ def item_entity(
 
 
 def _links(item_id: str, facts: Collection[Fact], email: bool) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-    names, refs, correlations = {item_id, *(f.subject for f in facts)}, item_refs(facts), set()
+    subjects = {item_id, *(f.subject for f in facts)}
+    names, refs, correlations = set(map(item_name, subjects)), set(map(item_name, item_refs(facts))), set()
     for fact in facts:
         if fact.correlation is not None:
             correlations.add(fact.correlation)
         if "related" in fact.data and fact.data["related"].get("thread"):
-            names.add(f"thread:{fact.data['related']['thread']}")
+            names.add(thread_name(fact.data["related"]["thread"]))
         if email:
-            refs.update(f"mail:{message_id}" for message_id in _named_messages(fact))
+            refs.update(map(mail_name, _named_messages(fact)))
             if fact.data.get("message_id"):
-                names.add(f"mail:{fact.data['message_id']}")
-            names.update(f"thread:{message_id}" for message_id in islice(_named_messages(fact), 1))
+                names.add(mail_name(fact.data["message_id"]))
+            names.update(map(thread_name, islice(_named_messages(fact), 1)))
     return frozenset(names), frozenset(refs) - names, frozenset(correlations) if correlations else NOTHING
 
 
@@ -159,6 +162,7 @@ def activity_entity(activity_id: str, facts: Collection[Fact], limits: Limits) -
     """An activity: linked to its media item, else by time."""
     activity = fold_activity(activity_id, facts, limits)
     correlations = frozenset(fact.correlation for fact in facts if fact.correlation is not None)
+    about = item_name(activity.media_item) if activity.media_item else None
     return Entity(
         activity_id,
         next(iter(facts)).tenant,
@@ -173,9 +177,9 @@ def activity_entity(activity_id: str, facts: Collection[Fact], limits: Limits) -
         max(activity.ended_at + limits.activity_gap, activity.ended_at),
         True,
         correlations,
-        frozenset({f"activity:{activity_id}"}),
-        frozenset({activity.media_item}) if activity.media_item else NOTHING,
-        activity.media_item,
+        frozenset({activity_name(activity_id)}),
+        NOTHING if about is None else frozenset({about}),
+        about,
         first_event=min(fact.time for fact in facts),
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.interactions.entities import Entity
 from touchpoint.stitching.interactions.model import PartyKey
+from touchpoint.stitching.interactions.names import correlation_name
 from touchpoint.stitching.limits import Limits
 
 
@@ -103,7 +104,7 @@ def _asked_to_close(component: Component, entity: Entity) -> bool:
 
 
 def correlated(component: Component) -> frozenset[str]:
-    return frozenset(f"corr:{correlation}" for correlation in component.correlations)
+    return frozenset(map(correlation_name, component.correlations))
 
 
 def referred(component: Component) -> frozenset[str]:

@@ -13,6 +13,7 @@ from touchpoint.stitching.facts import UNREADABLE, Fact, Micros
 from touchpoint.stitching.ids import interaction_id
 from touchpoint.stitching.interactions.grouping import Component, correlated, referred
 from touchpoint.stitching.interactions.model import Closed, fact_digest
+from touchpoint.stitching.interactions.names import activity_name, address_name, is_mail, is_shared, item_name
 from touchpoint.stitching.interactions.present import ACTIVITY, IDENTITY, Placed
 
 MOST_AMENDMENTS = 1_000
@@ -51,13 +52,13 @@ def identify(component: Component) -> str:
 
 def references(component: Component) -> frozenset[str]:
     """All names by which it may know a parent."""
-    shared = {name for name in component.names if name.startswith(("thread:", "mail:"))}
+    shared = {name for name in component.names if is_shared(name)}
     return frozenset(component.refs | shared | correlated(component))
 
 
 def named_items(component: Component) -> frozenset[str]:
-    """The media items that it names as parent, previous or resumed, whosever they are."""
-    return frozenset(name for name in component.refs - component.names if not name.startswith("mail:"))
+    """The names of the media items that it refers to as parent, previous or resumed, whosever they are."""
+    return frozenset(name for name in component.refs - component.names if not is_mail(name))
 
 
 def tombstone(component: Component, identifier: str, instant: Micros) -> Closed:
@@ -75,19 +76,19 @@ def rememberable(names: Collection[str]) -> tuple[str, ...]:
     """Names that are kept of one closed interaction: of too many, ids of messages go first, the last in order."""
     if sum(map(len, names)) <= MOST_NAMES // 4:  # in UTF-8 a character has up to four bytes
         return tuple(sorted(names))
-    by_worth = sorted(names, key=lambda name: (name.startswith("mail:"), name))
+    by_worth = sorted(names, key=lambda name: (is_mail(name), name))
     sizes = accumulate(len(name.encode()) for name in by_worth)
     return tuple(sorted(name for name, size in zip(by_worth, sizes, strict=True) if size <= MOST_NAMES))
 
 
 def _address_name(address: str) -> str:
     """A closed interaction remembers an address only as a digest."""
-    return "address:" + blake2b(address.encode(), digest_size=8).hexdigest()
+    return address_name(blake2b(address.encode(), digest_size=8).hexdigest())
 
 
 def is_late(new: Placed, closed: Closed) -> bool:
     """What is closed itself takes nothing more; what only speaks of it is late if it came to pass after the close."""
-    itself = new.kind != ACTIVITY or f"activity:{new.home}" in closed.names
+    itself = new.kind != ACTIVITY or activity_name(new.home) in closed.names
     return itself or new.fact.time > closed.instant
 
 
@@ -96,8 +97,8 @@ def names_of(new: Placed) -> set[str]:
     if new.kind == IDENTITY:
         return {_address_name(new.fact.subject)} if new.fact.verb == "identified" else set()
     if new.kind == ACTIVITY:
-        return {f"activity:{new.home}", new.fact.data.get("media_item") or new.fact.subject} - {""}
-    return {new.home}
+        return {activity_name(new.home), item_name(new.fact.data.get("media_item") or new.fact.subject)} - {""}
+    return {item_name(new.home)}
 
 
 def amendment(fact: Fact, closed: Closed, seq: int) -> Amendment:

@@ -25,6 +25,7 @@ from touchpoint.stitching.interactions.linked import (
     request_order,
 )
 from touchpoint.stitching.interactions.model import PartyKey
+from touchpoint.stitching.interactions.names import correlation_of
 from touchpoint.stitching.limits import Limits
 
 
@@ -60,10 +61,12 @@ class Linking:
         found: set[Linked] = set()
         if (group := self.groups.get(key)) is not None:
             for name in names:
+                correlation = correlation_of(name)
                 for shelf in (group.live, group.sealed):
-                    found.update(shelf.names.get(name, ()))
-                    if name.startswith("corr:"):
-                        found.update(shelf.correlations.get(name.removeprefix("corr:"), ()))
+                    if correlation is None:
+                        found.update(shelf.names.get(name, ()))
+                    else:
+                        found.update(shelf.correlations.get(correlation, ()))
         return found
 
     def at(self, entity: Entity) -> Linked:

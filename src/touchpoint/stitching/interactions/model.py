@@ -8,6 +8,7 @@ from hashlib import blake2b
 import msgspec
 
 from touchpoint.stitching.facts import Fact, FactKey, Micros
+from touchpoint.stitching.interactions.names import activity_of, item_of
 from touchpoint.stitching.media import precedence
 
 
@@ -30,7 +31,7 @@ class Closed(msgspec.Struct, frozen=True, array_like=True):
     key: PartyKey
     instant: Micros  # when it closed, in event time
     ended_at: Micros
-    names: tuple[str, ...]  # ids of its media items, "activity:" ids, "mail:" message ids, "thread:", "corr:"
+    names: tuple[str, ...]  # of names.py: media items, activities, mails, threads, correlationids, addresses
     facts: bytes  # 8-byte digests of the facts it was folded from, then of its amendments
     amended: int = 0
     kept_until: Micros = 0  # remembered at least until then: it closed long after its time
@@ -96,24 +97,29 @@ def union(known: Iterable[Fact], new: Iterable[Fact]) -> list[Fact]:
 
 
 def merged(known: PartyFacts, *arrivals: tuple[PartyFacts, Collection[str]]) -> PartyFacts:
-    """The union of sets of a party's facts, taken one after the other: each with the media items that are gone
-    elsewhere by then, and what went along with them. Each home is merged once, however many arrivals it is in.
+    """The union of sets of a party's facts, taken one after the other: each with the names of the media items that are
+    gone elsewhere by then, and of what went along with them. Each home is merged once, however many arrivals it is in.
     """
     closed = {each.interaction_id: each for each in sorted(_closed(known, arrivals), key=lambda c: c.amended)}
     identity = [fact for new, _ in arrivals for fact in new.identity]
     parents = dict(known.parents)
     for new, _ in arrivals:
         parents.update(new.parents)
+    came = [(new, _ids(gone)) for new, gone in arrivals]
     return PartyFacts(
-        items=_homes(known.items, [(new.items, gone) for new, gone in arrivals]),
-        controls=_homes(known.controls, [(new.controls, gone) for new, gone in arrivals]),
-        activities=_homes(
-            known.activities, [(new.activities, [n.removeprefix("activity:") for n in gone]) for new, gone in arrivals]
-        ),
+        items=_homes(known.items, [(new.items, items) for new, (items, _) in came]),
+        controls=_homes(known.controls, [(new.controls, items) for new, (items, _) in came]),
+        activities=_homes(known.activities, [(new.activities, activities) for new, (_, activities) in came]),
         identity=union(known.identity, identity) if identity else known.identity,
         closed=sorted(closed.values(), key=lambda c: (c.instant, c.interaction_id)),
         parents=parents,
     )
+
+
+def _ids(names: Collection[str]) -> tuple[list[str], list[str]]:
+    """(ids of media items, ids of activities) of such names."""
+    items = [item for name in names if (item := item_of(name)) is not None]
+    return items, [activity for name in names if (activity := activity_of(name)) is not None]
 
 
 def _closed(known: PartyFacts, arrivals: Iterable[tuple[PartyFacts, Collection[str]]]) -> Iterator[Closed]:

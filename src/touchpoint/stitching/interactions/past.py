@@ -152,9 +152,9 @@ class Past:
             if self._tombstones[number].closed.instant >= oldest:
                 yield self._tombstones[number]
 
-    def of(self, item: str, time: Micros) -> Closed | None:
-        """The one that has a media item, the latest, if it was remembered at a time."""
-        for number in reversed(self._by_name.get(item, ())):
+    def of(self, name: str, time: Micros) -> Closed | None:
+        """The one that has a media item of a name, the latest, if it was remembered at a time."""
+        for number in reversed(self._by_name.get(name, ())):
             if self._tombstones[number].closed.instant >= time - self._age:
                 return self._tombstones[number].closed
         return None

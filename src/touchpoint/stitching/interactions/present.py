@@ -163,11 +163,11 @@ class Present:
         found = self._busy.overfull() if self._busy is not None else None
         return None if found is None else found.component()
 
-    def holding(self, item: str) -> Component | None:
-        """The interaction that a media item is in."""
+    def holding(self, name: str) -> Component | None:
+        """The interaction that has a media item of a name."""
         if self._busy is not None:
-            return self._busy.holding(item)
-        return next((component for component in self.components() if item in component.names), None)
+            return self._busy.holding(name)
+        return next((component for component in self.components() if name in component.names), None)
 
     def referred(self, by: Component, wanted: frozenset[str], items: frozenset[str]) -> Component | None:
         """The earlier interaction that another refers to: by names of the same party, by media items of any."""
