@@ -10,10 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from canonical_events import accepted, smallest_event
 from random_traffic import crowd
 from stage_cluster import SECRET, Cluster, Json, offline, records_of
 
-from touchpoint.stitching.interactions.model import PartyKey
+from touchpoint.stitching.ids import interaction_id
+from touchpoint.stitching.interactions.advance import advance
+from touchpoint.stitching.interactions.model import Closed, PartyFacts, PartyKey
 from touchpoint.stitching.interactions.names import activity_name, activity_of, correlation_of, item_name, item_of
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.record import party_key
@@ -195,6 +198,18 @@ def test_a_name_says_of_what_kind_its_thing_is(start: str) -> None:
 @pytest.mark.parametrize("item", ["c1", "item:c1", "call:c1", "+441632960001", "anon:c1", "ACTIVITY:a1", "mailing:1"])
 def test_an_id_that_can_be_nothing_else_is_its_name_as_state_of_0_1_0_has_it(item: str) -> None:
     assert item_name(item) == item
+
+
+@pytest.mark.parametrize("item", ["activity:x", "thread:x", "mail:x", "corr:x", "address:x", "x"])
+def test_a_late_event_of_what_0_1_0_closed_is_an_amendment_and_not_one_of_what_only_has_the_name(item: str) -> None:
+    key, day = PartyKey("default", "id", "P1"), 86_400_000_000
+    late = accepted(smallest_event("call.answered", subject=item))
+    mine = Closed(interaction_id("default", True, item), key, late.time + 1, late.time, (item,), b"")
+    found = advance(PartyFacts(items={item: [late]}, closed=[mine]), late.time + 2 * day, Limits())
+    assert (len(found.amendments), len(found.closed)) == (1, 0)
+    other = Closed("of something else", key, late.time + 1, late.time, (item,), b"")
+    found = advance(PartyFacts(items={item: [late]}, closed=[other]), late.time + 2 * day, Limits())
+    assert (len(found.amendments), len(found.closed)) == ((1, 0) if item == "x" else (0, 1))
 
 
 def test_no_party_has_the_key_of_an_item_of_nobody() -> None:

@@ -260,8 +260,8 @@ class Item:
                 yield Touch(passenger.route, 0, PartyFacts(), [name])
             return
         ours = (self.state.party or self.state.route) if name != self._name else None
-        item = item_of(name)
-        alone = PartyKey(self._tenant, "anon", item or activity_of(name) or name)
+        thing = item_of(name) or activity_of(name) or name  # 0.1.0 did not mark the names of items
+        alone = PartyKey(self._tenant, "anon", thing)
         party = passenger.own or ours or alone
         if passenger.route is None:
             # whether its item is known yet depends on how batches fall: it always sets out alone
@@ -271,7 +271,7 @@ class Item:
         else:
             return
         passenger.party = party
-        yield Touch(passenger.route, 0, place(item or "", facts), rekey=_rekey(name, passenger.route, party))
+        yield Touch(passenger.route, 0, place(thing, facts), rekey=_rekey(name, passenger.route, party))
 
     # --- questions about it -------------------------------------------------------------------------------------
 

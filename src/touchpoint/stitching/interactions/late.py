@@ -88,8 +88,13 @@ def _address_name(address: str) -> str:
 
 def is_late(new: Placed, closed: Closed) -> bool:
     """What is closed itself takes nothing more; what only speaks of it is late if it came to pass after the close."""
-    itself = new.kind != ACTIVITY or activity_name(new.home) in closed.names
-    return itself or new.fact.time > closed.instant
+    if new.kind == ACTIVITY:
+        return activity_name(new.home) in closed.names or new.fact.time > closed.instant
+    name = item_name(new.home)
+    if name == new.home or name in closed.names:
+        return True
+    # 0.1.0 remembered the id itself, which may be another kind's name: sure is what its interaction's id is made of
+    return closed.interaction_id == interaction_id(new.fact.tenant, True, new.home)
 
 
 def names_of(new: Placed) -> set[str]:
@@ -98,7 +103,7 @@ def names_of(new: Placed) -> set[str]:
         return {_address_name(new.fact.subject)} if new.fact.verb == "identified" else set()
     if new.kind == ACTIVITY:
         return {activity_name(new.home), item_name(new.fact.data.get("media_item") or new.fact.subject)} - {""}
-    return {item_name(new.home)}
+    return {item_name(new.home), new.home}
 
 
 def amendment(fact: Fact, closed: Closed, seq: int) -> Amendment:
