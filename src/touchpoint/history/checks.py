@@ -49,7 +49,7 @@ async def check(wanted: Wanted, seconds: float) -> list[str]:
     """
     try:
         connection = await asyncpg.connect(wanted.url, timeout=seconds, command_timeout=seconds)
-    except Exception as error:
+    except Exception as error:  # asyncpg raises of many kinds here; what is no refusal goes on as it came
         found = _refusal(error)
         if found is None:
             raise

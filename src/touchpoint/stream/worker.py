@@ -284,17 +284,9 @@ async def run_worker(settings: Settings, stages: Stages, history: HistoryWatch |
     ``history``: looks at the database before anything is read. Raises ``UnusableError`` if the database answers and is
     of no use, ``TopicsError``, and ``KafkaError`` if no broker answered within a minute, or one refuses us.
     """
-    loop = asyncio.get_running_loop()
-    told_to_stop = asyncio.Event()
     watchdog = Watchdog(settings.session_timeout * STALL_OF_SESSION)
     watchdog.start()
-
-    def stop() -> None:
-        watchdog.end_within(settings.grace_seconds)  # from now on, also where it only starts or only ends
-        told_to_stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+    told_to_stop = _await_signals(watchdog, settings.grace_seconds)
     worker = StreamWorker(settings, stages, history.metrics if history else None)
 
     def lacks() -> str:
@@ -324,6 +316,19 @@ async def run_worker(settings: Settings, stages: Stages, history: HistoryWatch |
             following.cancel()
         await page.stop()
         watchdog.stop()
+
+
+def _await_signals(watchdog: Watchdog, grace: float) -> asyncio.Event:
+    """Returns what SIGTERM or SIGINT sets. The process ends within `grace` seconds of it."""
+    told_to_stop = asyncio.Event()
+
+    def stop() -> None:
+        watchdog.end_within(grace)  # from now on, also where it only starts or only ends
+        told_to_stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    return told_to_stop
 
 
 async def _work(worker: StreamWorker, done: Callable[[], bool]) -> None:
