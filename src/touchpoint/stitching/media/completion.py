@@ -58,16 +58,21 @@ def _without_end(line: Timeline, facts: list[Fact], silences: Silences) -> Micro
         line.finish(line.end, None, None, {}, QUIET)
         return main[-1].time + line.limits.quiet
     line.end = last.time
-    age = _age(line, facts)
+    age = _age(line, facts, last)
     line.flags.add(Flag.TIMED_OUT)
     line.finish(line.end, None, None, {}, TIMED_OUT)
     return later(last.time, age, silences.get((last.tenant, last.source), ()))
 
 
-def _age(line: Timeline, facts: list[Fact]) -> Micros:
-    """How long it is waited for: longer while the item is in somebody's hands and its source will tell the end."""
+def _age(line: Timeline, facts: list[Fact], last: Fact) -> Micros:
+    """How long it is waited for: longer while the item is in somebody's hands and its source will tell the end.
+
+    A fax whose transmission failed is in those of its server, which tries again
+    (HylaFAX: until the kill time of the job, sendfax(1) -k).
+    """
     channel = line.limits.channel(line.channel)
-    engaged = line.connected or line.is_open("queue")
+    tried_again = line.like == "fax" and last.verb == "transmission_failed"
+    engaged = line.connected or line.is_open("queue") or tried_again
     if engaged and any(line.limits.capability(fact.dialect).ends for fact in facts):
         return max(channel.age, channel.engaged_age)
     return channel.age
