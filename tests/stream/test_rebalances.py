@@ -83,12 +83,12 @@ async def test_a_partition_that_is_lost_is_neither_shown_nor_touched_and_comes_b
 
 
 def shown(port: int) -> dict[str, float]:
-    """Partition -> keys of the table `media`, as the worker's page shows them."""
+    """Partition -> keys of the table `media`, as the worker's page shows them, but for what each topic accepted."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
         lines = page.read().decode().splitlines()
     name = 'touchpoint_state_keys{partition="'
     found = [line.removeprefix(name) for line in lines if line.startswith(name) and 'table="media"' in line]
-    return {line.partition('"')[0]: float(line.rpartition(" ")[2]) for line in found}
+    return {line.partition('"')[0]: float(line.rpartition(" ")[2]) - 1 for line in found}
 
 
 async def end_and_wait(lab: Lab, leaving: WorkerProcess, staying: WorkerProcess) -> None:
