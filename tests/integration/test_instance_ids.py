@@ -1,4 +1,4 @@
-"""Two workers with one instance id: one ends with a sentence, and none hangs."""
+"""Two workers with one instance id: the earlier one ends with a sentence, and none hangs."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def said_why(worker: Worker) -> None:
     assert "Traceback" not in worker.log.read_text()
 
 
-async def test_of_two_workers_with_one_instance_id_one_ends(installation: Installation) -> None:
-    """The earlier as a rule; the later where the earlier is back in the group before it is told."""
-    pair = [installation.worker(instance_id="one", session_timeout=4, rebalance_timeout=6)]
-    await until_ready(installation, pair[0])
-    pair.append(installation.worker(instance_id="one", session_timeout=4, rebalance_timeout=6))
-    await one_ends(installation, pair)
+async def test_of_two_workers_with_one_instance_id_the_earlier_ends(installation: Installation) -> None:
+    earlier = installation.worker(instance_id="one", session_timeout=4, rebalance_timeout=6)
+    await until_ready(installation, earlier)
+    later = installation.worker(instance_id="one", session_timeout=4, rebalance_timeout=6)
+    await one_ends(installation, [earlier, later])
+    assert earlier.process.returncode == 70
 
 
 async def one_ends(installation: Installation, pair: list[Worker], *others: Worker) -> None:

@@ -12,7 +12,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from aiokafka.errors import BrokerResponseError, kafka_errors
+from aiokafka.errors import BrokerResponseError, UnknownMemberIdError, kafka_errors
+from aiokafka.protocol.group import JoinGroupRequest
 
 REFUSED_SECONDS = 10.0  # an error of the group that nobody has taken for so long: no one fetches, so no one will
 
@@ -38,17 +39,32 @@ def is_fenced(error: BaseException | None) -> bool:
 
 
 def join_again_by_member_id(coordinator: Any) -> None:
-    """Make a static member ask with the member id that it had before it joins as a new one."""
-    forget = coordinator.reset_generation
+    """Make a static member ask with the member id that it had before it joins as a new one.
+
+    Only the answer to a JoinGroup says that the broker knows neither the member nor its instance id. An answer to a
+    commit resets the generation once for each of its partitions, and says nothing of the instance id.
+    """
+    send, forget = coordinator._send_req, coordinator.reset_generation
     nobody = coordinator.generation
+    unknown = False
+
+    async def send_request(request: Any) -> Any:
+        nonlocal unknown
+        response = await send(request)
+        if isinstance(request, JoinGroupRequest):
+            unknown = response.error_code == UnknownMemberIdError.errno
+        return response
 
     def reset_generation() -> None:
-        if coordinator.generation == nobody:
-            forget()  # asked already: the broker knows neither the member nor its instance id
+        nonlocal unknown
+        if unknown:
+            unknown = False
+            forget()
         else:
             coordinator.generation = nobody
             coordinator.request_rejoin()
 
+    coordinator._send_req = send_request
     coordinator.reset_generation = reset_generation
 
 
