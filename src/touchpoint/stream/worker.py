@@ -334,20 +334,27 @@ def _await_signals(watchdog: Watchdog, grace: float) -> asyncio.Event:
 async def _work(worker: StreamWorker, done: Callable[[], bool]) -> None:
     """Return when it is done. Ends the process if the worker failed, or belongs to its group no more."""
     while not done() and worker.crash is None:
-        if problem := worker.group_problem:
-            log.error("%s; ending", problem)
-            end_process(EXIT_FAILED)
+        _end_outside_group(worker)
         await asyncio.sleep(0.2)
     if worker.crash is not None:
         log.error("the worker failed, ending: %s", worker.why_crashed())
         end_process(EXIT_CONFIGURATION if isinstance(worker.crash, OtherStateError) else EXIT_FAILED)
 
 
+def _end_outside_group(worker: StreamWorker) -> None:
+    """End the process if the worker belongs to its group no more, and never will."""
+    if problem := worker.group_problem:
+        log.error("%s; ending", problem)
+        end_process(EXIT_FAILED)
+
+
 async def _start(worker: StreamWorker, told_to_stop: asyncio.Event, history: HistoryWatch | None) -> None:
     """Return when it is started, or when it is told to stop: without a broker a start may take for ever."""
     starting = asyncio.create_task(_started(worker, told_to_stop, history))
     stopping = asyncio.create_task(told_to_stop.wait())
-    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    while not (starting.done() or stopping.done()):
+        await asyncio.wait({starting, stopping}, timeout=0.2, return_when=asyncio.FIRST_COMPLETED)
+        _end_outside_group(worker)  # another with its instance id may take its place before it is started
     stopping.cancel()
     if starting.done():
         starting.result()
