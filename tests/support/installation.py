@@ -284,9 +284,14 @@ class Installation:
         """Everything in a topic (without its prefix)."""
         return await self.read_all(self.settings.topic_prefix + topic)
 
-    async def state(self, table: str) -> dict[bytes, bytes]:
-        """What a changelog keeps: the last value of each key."""
-        kept = {each.key: each.value for each in await self.read_all(changelog(self.settings, table))}
+    async def state(self, table: str) -> dict[tuple[int, bytes], bytes]:
+        """What a changelog keeps: the last value of each key of each partition.
+
+        Every partition has its own `\0progress`: without the partition, which of them counts would depend on the
+        order in which the partitions happen to be fetched.
+        """
+        records = await self.read_all(changelog(self.settings, table))
+        kept = {(each.partition, each.key): each.value for each in records}
         return {key: value for key, value in kept.items() if value is not None}
 
     async def read_all(self, name: str) -> list[ConsumerRecord]:
