@@ -24,7 +24,7 @@ VERBS = {
 }
 CLOSED = "interaction media_item segment activity interaction_object interaction_resource amendment".split()
 IDENTITY = ("party", "party_address", "resource")
-VIEWS = ("interaction_history", "media_item_timeline", "queue_interval", "interaction_record")
+VIEWS = ("interaction_history", "media_item_timeline", "queue_interval", "interaction_record", "interaction_amendment")
 Verbs = frozenset[str]
 READS, ADDS, KEEPS = frozenset({"SELECT"}), frozenset({"INSERT"}), frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
 MAY: dict[str, dict[str, Verbs]] = {

@@ -148,7 +148,10 @@ def _activities(record: Record, names: Mapping[str, str]) -> Table:
 def _amendments(record: Record) -> Table:
     table = Table.grid(padding=(0, 2))
     for one in record["amendments"]:
-        table.add_row(str(one["seq"]), cell(one["kind"]), cell(one["event_id"]), cell(_payload(one["payload"])))
+        where = f"stored with {one['interaction_id']}" if "interaction_id" in one else ""
+        table.add_row(
+            str(one["seq"]), cell(one["kind"]), cell(one["event_id"]), cell(_payload(one["payload"])), cell(where)
+        )
     return table
 
 

@@ -17,6 +17,7 @@ from touchpoint.stitching.rules_version import Rules
 
 if TYPE_CHECKING:
     from touchpoint.events import NumberPlan
+    from touchpoint.history.identity import Connection
 
 
 async def party_records(
@@ -33,17 +34,28 @@ async def party_records(
     `party`: an address (`tel:+441632960960`, a bare number of the plan's region, a mail address) or a party id. It is
     found under every spelling that this or an earlier release stores it by.
     `since`: only interactions that ended at that instant or later.
+    An identification of its address that came after the close is among the `amendments` of each; where it is stored
+    with a later interaction, it has that one's `interaction_id`.
     """
     async with session(database) as connection:
         rows = await connection.fetch(query("party_records"), tenant, _names(party, plan), since, limit)
-    return [orjson.loads(row[0]) for row in rows]
+        return await _amended(connection, [orjson.loads(row[0]) for row in rows])
 
 
 async def one_record(database: Database, wanted: str, *, tenant: str = "default") -> dict[str, Any] | None:
-    """The interaction of this id, or to which the media item of this id belongs."""
+    """The interaction of this id, or to which the media item of this id belongs; `amendments` as in `party_records`."""
     async with session(database) as connection:
-        text = await connection.fetchval(query("one_record"), tenant, wanted)
-    return None if text is None else orjson.loads(text)
+        rows = await connection.fetch(query("one_record"), tenant, wanted)
+        records = await _amended(connection, [orjson.loads(row[0]) for row in rows])
+    return next(iter(records), None)
+
+
+async def _amended(connection: Connection, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The records, with the identifications that are stored with later interactions of their addresses."""
+    by_id = {record["interaction_id"]: record for record in records}
+    for id_, text in await connection.fetch(query("amendments_elsewhere"), list(by_id)):
+        by_id[id_]["amendments"].append(orjson.loads(text))
+    return records
 
 
 async def content_hashes(
