@@ -74,7 +74,7 @@ async def test_a_head_request_has_no_body() -> None:
     assert said.endswith(b"Content-Length: 3\r\nConnection: close\r\n\r\n")
 
 
-async def test_whoever_does_not_take_the_answer_is_left() -> None:
+async def test_client_that_does_not_read_is_dropped() -> None:
     async with served(body=b"x" * (32 << 20)) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
         writer.write(b"GET /page HTTP/1.1\r\n\r\n")
@@ -121,7 +121,7 @@ def _closed(client: socket.socket) -> bool:
         return True
 
 
-async def test_without_descriptors_it_says_so_once_and_serves_again_when_there_are_some(
+async def test_lack_of_descriptors_is_logged_once_and_serving_resumes(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -143,7 +143,7 @@ async def test_without_descriptors_it_says_so_once_and_serves_again_when_there_a
     assert "Traceback" not in caplog.text
 
 
-async def test_it_stops_while_connections_are_open() -> None:
+async def test_endpoint_stops_while_connections_are_open() -> None:
     async with served(Bounds()) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /page HTTP/1.1\r\n")

@@ -30,7 +30,7 @@ def test_the_manager_interface_and_the_queue_log_tell_the_same_of_the_same_calls
             assert math.isclose(item[figure], log[call][figure], abs_tol=1_000), (call, figure)
 
 
-def test_who_hung_up_is_known_also_where_the_caller_was_gone_before_asterisk_told() -> None:
+def test_caller_who_hung_up_is_known_although_the_channel_was_gone_already() -> None:
     """AgentComplete then tells of the agent's channel only (`DestLinkedid`)."""
     said = events("asterisk-ami", recorded("ami"))
     calls = {each["subject"] for each in said}

@@ -83,7 +83,7 @@ async def test_records_come_as_they_were_sent_and_in_their_order(made: Made) -> 
 
 
 @BOTH
-async def test_what_was_read_is_given_even_after_the_word_to_stop(made: Made) -> None:
+async def test_records_read_before_a_stop_are_still_delivered(made: Made) -> None:
     async with made[0]() as server:
         stopping = asyncio.Event()
         source = Reconnecting(Connected(Address("127.0.0.1", server.port), made[1](PASSWORD)))
@@ -108,7 +108,7 @@ async def test_a_wrong_password_ends_it_with_the_place_to_look_at(made: Made) ->
 
 
 @BOTH
-async def test_after_a_cut_it_comes_back_and_says_what_cannot_be_told_again(
+async def test_connection_is_made_again_after_a_cut_and_the_gap_is_reported(
     made: Made, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -141,7 +141,7 @@ async def test_a_server_that_says_nothing_is_asked_and_one_that_does_not_answer_
 
 
 @pytest.mark.parametrize("auth", ["md5", "plain"])
-async def test_with_md5_the_secret_itself_is_not_sent(auth: Literal["md5", "plain"]) -> None:
+async def test_md5_login_does_not_send_the_secret(auth: Literal["md5", "plain"]) -> None:
     async with AmiServer() as server, listening(server, Ami("touchpoint", PASSWORD, auth)):
         await server.listener()
     assert any(PASSWORD in said for said in server.said) is (auth == "plain")
@@ -165,7 +165,7 @@ async def test_tls_is_spoken_and_the_certificate_checked(made: Made, tmp_path: P
 
 
 @BOTH
-async def test_another_kind_of_server_is_said_to_be_none(made: Made, caplog: pytest.LogCaptureFixture) -> None:
+async def test_server_of_another_kind_is_refused_by_name(made: Made, caplog: pytest.LogCaptureFixture) -> None:
     other = EventSocketServer() if made[0] is AmiServer else AmiServer()
     async with other, listening(other, made[1](PASSWORD), deadlines=Deadlines(connect=1.0)):
         await until(lambda: "this is no" in caplog.text or "does not answer" in caplog.text)

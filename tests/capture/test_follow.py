@@ -71,7 +71,7 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "queue_log"
 
 
-async def test_what_is_there_and_what_is_added_is_read_once(log: Path) -> None:
+async def test_existing_and_appended_lines_are_read_once(log: Path) -> None:
     append(log, "a", "b")
     async with following(log) as reader:
         assert await reader.rest() == [b"a\n", b"b\n"]
@@ -117,7 +117,7 @@ async def test_a_file_that_is_rotated_before_anything_of_it_was_read_is_read_all
 
 
 @pytest.mark.parametrize("before", [b"", b"a\n", b"a\nb", b"a", b"x" * 5_000 + b"\na\n"])
-async def test_from_its_end_only_what_is_written_afterwards_is_read(log: Path, before: bytes) -> None:
+async def test_reading_from_the_end_gives_only_later_lines(log: Path, before: bytes) -> None:
     log.write_bytes(before)
     reader = Reader(log, from_end=True)
     assert await reader.rest() == []
@@ -200,7 +200,7 @@ async def test_truncated_and_grown_longer_than_it_was_it_is_another_file(log: Pa
         assert await reader.rest() == [b"b" * 50 + b"\n", b"c\n"]
 
 
-async def test_where_nothing_holds_the_place_any_more_what_is_there_is_read_and_that_is_said_once(
+async def test_lost_position_reads_the_whole_file_and_is_reported_once(
     log: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     append(log, "a")
@@ -229,14 +229,14 @@ async def test_an_endless_line_does_not_fill_the_memory(log: Path) -> None:
         assert [len(line) for line in await reader.rest()] == [1 << 20] * 3
 
 
-async def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
+async def test_unreadable_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="cannot be read: it is a directory, not a regular file"):
         async with following(tmp_path) as reader:
             await reader.rest()
 
 
 @pytest.mark.parametrize("what", ["a named pipe", "a directory", "a device"])
-async def test_what_is_put_in_its_place_and_is_no_regular_file_is_said_and_not_waited_for(log: Path, what: str) -> None:
+async def test_special_file_in_place_of_the_log_is_reported_without_waiting(log: Path, what: str) -> None:
     append(log, "a")
     async with following(log) as reader:
         assert await reader.rest() == [b"a\n"]
@@ -331,9 +331,7 @@ class Writer:
 
 
 @pytest.mark.parametrize("seed", range(20))
-async def test_whatever_is_written_and_rotated_and_wherever_reading_stops_every_line_is_read_once(
-    log: Path, seed: int
-) -> None:
+async def test_every_line_is_read_once_through_any_rotation_and_restart(log: Path, seed: int) -> None:
     dice = random.Random(seed)
     writer = Writer(log, dice)
     reader = Reader(log)

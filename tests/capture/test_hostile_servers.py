@@ -160,7 +160,7 @@ async def test_a_failure_that_nobody_thought_of_is_a_pause_too_and_does_not_quot
 
 
 @pytest.mark.parametrize("useful", [False, True])
-async def test_what_waiting_does_not_cure_ends_it_only_where_the_server_was_never_of_use(
+async def test_permanent_refusal_ends_capture_only_before_the_first_record(
     useful: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     source = Reconnecting(Broken(SourceError("refused"), useful), pauses=PAUSES)
@@ -200,7 +200,7 @@ async def test_pauses_double_and_begin_anew_only_after_a_record(records: int, mo
     assert all(wanted <= real <= min(30, wanted * 1.25) for wanted, real in zip(expected, slept, strict=True)), slept
 
 
-async def test_what_waits_to_be_taken_is_bounded_by_its_bytes() -> None:
+async def test_queue_of_waiting_records_is_bounded_by_bytes() -> None:
     source = Reconnecting(Broken(EOFError(), useful=True), room=Room(records=1_000, size=10_000))
     async with asyncio.timeout(LIMIT):
         for _ in range(10):

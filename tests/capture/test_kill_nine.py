@@ -29,7 +29,7 @@ UNKNOWN = "1767603600|c1|support|NONE|SOMETHING|1\n1767603600|NONE|support|NONE|
 
 
 @pytest.mark.slow
-async def test_to_standard_output(tmp_path: Path) -> None:
+async def test_capture_killed_while_printing_loses_no_event(tmp_path: Path) -> None:
     log = Log(tmp_path / "queue_log")
     state = tmp_path / "state.json"
     arguments = ["queue-log", str(log.path), "--source", SOURCE, "--state", str(state), "--to", "-"]
@@ -80,7 +80,7 @@ async def installation(kafka: KafkaBroker, tmp_path: Path) -> AsyncIterator[Inst
 
 @pytest.mark.kafka
 @pytest.mark.slow
-async def test_to_kafka_with_dead_letters_and_heartbeats(installation: Installation) -> None:
+async def test_capture_killed_while_sending_to_kafka_loses_no_event(installation: Installation) -> None:
     _, _, log, state, process = installation
     await killed_again_and_again(process, log, state, random.Random(5), 4)
     process.start()

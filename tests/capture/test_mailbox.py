@@ -105,9 +105,7 @@ def capture(account: Account, folder: Path, *options: str, password: str = PASSW
     return CaptureProcess(folder, "mailbox", where, *common, *options, CAPTURE_PASSWORD=password)
 
 
-async def test_what_is_there_and_what_comes_is_captured_as_from_an_archive_and_nothing_is_changed(
-    account: Account, tmp_path: Path
-) -> None:
+async def test_mailbox_gives_the_events_of_its_archive_and_stays_unchanged(account: Account, tmp_path: Path) -> None:
     account.deliver(1, 2, 3)
     process = capture(account, tmp_path)
     process.start()
@@ -187,7 +185,7 @@ async def test_tls_from_the_first_byte_and_by_starttls(
         (("--starttls",), PASSWORD, "certificate of 127.0.0.1"),
     ],
 )
-async def test_what_waiting_does_not_cure_ends_it(
+async def test_permanent_refusal_of_the_mail_server_ends_capture(
     account: Account, tmp_path: Path, options: tuple[str, ...], password: str, said: str
 ) -> None:
     process = capture(account, tmp_path, *options, password=password)
@@ -196,7 +194,7 @@ async def test_what_waiting_does_not_cure_ends_it(
     assert said in process.log.read_text()
 
 
-def test_the_same_messages_in_an_mbox_and_in_a_maildir_are_the_same_events(account: Account, tmp_path: Path) -> None:
+def test_mbox_and_maildir_of_the_same_messages_give_the_same_events(account: Account, tmp_path: Path) -> None:
     """By the command itself, as an operator does it."""
     account.deliver(1, 2)
     (tmp_path / "mbox").write_bytes(

@@ -127,7 +127,7 @@ def plain(dovecot: Dovecot) -> Server:
     return Server("127.0.0.1", dovecot.port, None)
 
 
-async def test_what_is_new_is_told_by_idle_long_before_the_next_look(dovecot: Dovecot, account: str) -> None:
+async def test_idle_reports_new_mail_before_the_next_poll(dovecot: Dovecot, account: str) -> None:
     timing = Timing(poll=3_600, idle=3_600, looks=0.0)
     async with reading(plain(dovecot), Password(account, PASSWORD), timing=timing) as reader:
         await reader.until(lambda: reader.looks == 1)
@@ -147,9 +147,7 @@ async def test_idle_is_renewed_and_the_other_folders_are_asked_for_meanwhile(dov
         await reader.until(lambda: reader.subjects == ["sent"])
 
 
-async def test_without_idle_it_looks_again_and_again(
-    dovecot: Dovecot, account: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_server_without_idle_is_polled(dovecot: Dovecot, account: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Imap, "has_idle", lambda _: False)
     async with reading(plain(dovecot), Password(account, PASSWORD)) as reader:
         await reader.until(lambda: reader.looks >= 2)
@@ -157,7 +155,7 @@ async def test_without_idle_it_looks_again_and_again(
         await reader.until(lambda: reader.subjects == ["m"])
 
 
-async def test_what_came_before_the_first_day_is_left_out_also_after_a_restart_and_what_comes_later_never(
+async def test_mail_before_the_first_day_is_left_out_and_later_mail_never(
     dovecot: Dovecot, account: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With searches of few UIDs: more than a server may send in one line is never asked for."""
@@ -332,7 +330,7 @@ async def test_over_tls(dovecot: Dovecot, tokens: TokenServer, authority: Author
         (lambda _: TokenFile(Path("/nowhere")), "cannot be read"),
     ],
 )
-async def test_what_is_refused_ends_it_with_a_reason_and_without_a_secret(
+async def test_refused_login_ends_capture_with_a_reason_and_without_a_secret(
     dovecot: Dovecot, tokens: TokenServer, tokens_of: Callable[[TokenServer], Tokens], said: str
 ) -> None:
     source = Reconnecting(Mailbox(plain(dovecot), bearer(tokens_of(tokens)), ["INBOX"], date(2026, 1, 1)))
@@ -341,7 +339,7 @@ async def test_what_is_refused_ends_it_with_a_reason_and_without_a_secret(
     assert SECRET not in str(failure.value)
 
 
-async def test_nothing_of_messages_and_secrets_is_logged(
+async def test_log_holds_neither_messages_nor_secrets(
     dovecot: Dovecot, tokens: TokenServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

@@ -25,7 +25,7 @@ def state_file(path: Path, kind: str = "queue-log") -> StateFile:
 
 
 @pytest.mark.parametrize("recorded", sorted(RECORDED.glob("*.json")), ids=lambda path: path.stem)
-def test_what_version_0_1_0_wrote_is_read_and_written_again(recorded: Path, tmp_path: Path) -> None:
+def test_state_file_of_0_1_0_is_read_and_written_again(recorded: Path, tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     path.write_bytes(recorded.read_bytes())
     file = state_file(path, recorded.stem)
@@ -102,7 +102,9 @@ def test_anothers_is_told_as_anothers(content: Any, said: str, tmp_path: Path) -
     file.close()
 
 
-def test_only_its_owner_may_read_it_from_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_state_file_is_readable_by_its_owner_alone_from_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     modes: list[int] = []
     fsync = os.fsync
 
@@ -165,7 +167,7 @@ OTHERS = ["a directory", "a named pipe", "a device", "a socket"]
 
 @pytest.mark.parametrize("what", OTHERS)
 @pytest.mark.parametrize("name", ["state.json", "state.json.lock"])
-def test_what_is_no_regular_file_is_told(what: str, name: str, tmp_path: Path) -> None:
+def test_state_path_that_is_no_regular_file_is_reported(what: str, name: str, tmp_path: Path) -> None:
     make_other(tmp_path / name, what)
     with pytest.raises(SourceError, match=f"{what}|symbolic link|Is a directory|No such device"):
         state_file(tmp_path / "state.json").load()
@@ -202,7 +204,7 @@ async def test_the_command_says_so_of_a_damaged_state_and_ends(tmp_path: Path) -
 
 
 @pytest.mark.slow
-async def test_it_ends_by_sigterm_though_nobody_reads_what_it_prints(tmp_path: Path) -> None:
+async def test_sigterm_ends_capture_although_its_output_is_not_read(tmp_path: Path) -> None:
     log = tmp_path / "queue_log"
     log.write_text("".join(f"1767603600|c{call}|support|NONE|ENTERQUEUE||+441632961055|1\n" for call in range(5_000)))
     process = CaptureProcess(tmp_path, "queue-log", str(log), "--to", "-", GRACE_SECONDS="1")

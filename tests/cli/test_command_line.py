@@ -37,7 +37,7 @@ def test_help_lists_every_command_with_its_first_line(general_help: str) -> None
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_the_first_line_in_the_list_is_that_of_the_commands_own_help(command: object) -> None:
+def test_command_list_shows_the_first_line_of_each_commands_help(command: object) -> None:
     loaded = next(each for each in COMMANDS if each is command).load()
     text = loaded.info.help if isinstance(loaded, typer.Typer) else loaded.__doc__
     assert text is not None
@@ -124,7 +124,7 @@ def test_a_wrong_configuration_is_told_all_at_once() -> None:
     ],
     ids=" ".join,
 )
-def test_what_is_not_there_is_one_line_that_says_where_it_should_be(arguments: tuple[str, ...]) -> None:
+def test_missing_file_is_one_line_that_says_where_it_should_be(arguments: tuple[str, ...]) -> None:
     done = touchpoint(*arguments, TOUCHPOINT_BROKERS="127.0.0.1:1")
     assert done.returncode == 3
     assert done.stderr.startswith("touchpoint: ")
@@ -184,7 +184,7 @@ def test_the_version_is_the_packages() -> None:
     assert touchpoint("--version").stdout == "touchpoint 0.1.0\n"
 
 
-def test_the_same_seed_prints_the_same_bytes() -> None:
+def test_simulation_prints_the_same_bytes_for_the_same_seed() -> None:
     first, second = (touchpoint("simulate", "--seed", "5", "--events", "500").stdout for _ in range(2))
     assert first == second
     assert first.count("\n") == 500

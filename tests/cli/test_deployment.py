@@ -21,11 +21,11 @@ def compose() -> dict[str, Any]:
     return loaded
 
 
-def test_it_has_kafka_postgres_the_one_shot_jobs_and_a_worker(compose: dict[str, Any]) -> None:
+def test_compose_file_has_kafka_postgres_one_shot_jobs_and_a_worker(compose: dict[str, Any]) -> None:
     assert set(compose["services"]) == {"kafka", "postgres", "migrate", "topics", "worker"}
 
 
-def test_each_service_waits_for_one_that_is_there_in_a_way_it_can(compose: dict[str, Any]) -> None:
+def test_service_dependencies_exist_and_can_be_waited_for(compose: dict[str, Any]) -> None:
     services = compose["services"]
     waits = [
         (name, on, how["condition"]) for name, s in services.items() for on, how in s.get("depends_on", {}).items()
@@ -49,7 +49,7 @@ def test_every_variable_is_a_setting(compose: dict[str, Any]) -> None:
     assert {name for environment in ours for name in environment} | set(image) <= known
 
 
-def test_no_password_and_no_secret_stands_in_it(compose: dict[str, Any]) -> None:
+def test_compose_file_holds_no_password_and_no_secret(compose: dict[str, Any]) -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     needed = set(re.findall(r"\$\{(\w+):\?", text))
     example = dict(line.split("=") for line in (ROOT / "deploy/example.env").read_text().splitlines() if "=" in line)

@@ -34,23 +34,23 @@ def test_a_runnable_block_runs_and_prints_what_stands_below(commands: str, follo
         assert [line.rstrip() for line in done.stdout.splitlines()] == follows[1].splitlines()
 
 
-def test_there_are_runnable_blocks_and_real_output() -> None:
+def test_readme_has_runnable_blocks_and_real_output() -> None:
     assert len(RUNNABLE) >= 2
     assert any(kind == "text output" for kind, _ in BLOCKS)
 
 
-def test_its_example_is_an_event() -> None:
+def test_readme_example_is_a_valid_event() -> None:
     (example,) = [text for kind, text in BLOCKS if kind == "json event"]
     assert isinstance(Decoder().decode(example.encode()), Accepted)
 
 
-def test_its_links_and_pictures_exist() -> None:
+def test_readme_links_and_pictures_exist() -> None:
     local = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
     assert len(local) > 8
     assert [link for link in local if not (ROOT / link).exists()] == []
 
 
-def test_its_variables_are_settings_and_its_commands_exist() -> None:
+def test_readme_variables_are_settings_and_its_commands_exist() -> None:
     variables = set(re.findall(rf"{PREFIX}\w+", README))
     commands = set(re.findall(r"(?:^|`)touchpoint ([a-z-]+)", README, re.MULTILINE))
     assert variables <= {PREFIX + name.upper() for name in Settings.model_fields}
@@ -58,7 +58,7 @@ def test_its_variables_are_settings_and_its_commands_exist() -> None:
     assert commands <= {command.name for command in COMMANDS}
 
 
-def test_its_two_commands_are_verbs_of_dev() -> None:
+def test_readme_commands_are_verbs_of_dev() -> None:
     verbs = re.findall(r"^python3 dev (\w+)", README, re.MULTILINE)
     assert verbs == ["demo", "test"]
     shown = subprocess.run([sys.executable, ROOT / "dev", "--help"], capture_output=True, text=True, check=True).stdout

@@ -39,7 +39,7 @@ PAGES = [path for path in [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "CONTRIBUT
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_what_a_page_names_exists(page: Path) -> None:
+def test_names_in_reference_pages_exist(page: Path) -> None:
     text = page.read_text()
     links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)#][^)]*)\)", text) if "://" not in link]
     assert [link for link in links if not (page.parent / link).exists()] == []

@@ -23,7 +23,7 @@ def of_c1(facts: list[Fact]) -> list[Fact]:
 
 
 @pytest.mark.parametrize("scenario", [each for each in SCENARIOS if of_c1(each.facts)], ids=lambda each: each.name)
-def test_what_is_printed_is_a_scenario_that_folds_to_the_same(scenario: scenario_file.Scenario) -> None:
+def test_printed_scenario_folds_to_the_same_record(scenario: scenario_file.Scenario) -> None:
     facts = of_c1(scenario.facts)
     printed = scenario_file.parse("printed", scenario_text("c1", facts, DEFAULT))
     before, after = fold("c1", facts, DEFAULT), fold("c1", printed.facts, DEFAULT)
@@ -56,7 +56,7 @@ def test_a_case_from_the_field_prints_without_a_personal_detail() -> None:
     assert not [word for word in ("WT31", "WKAnn", "Kim", "Sales", "FX77") if word in text]
 
 
-def test_without_events_it_says_where_they_are_found() -> None:
+def test_explain_scenario_without_events_says_where_to_find_them() -> None:
     done = touchpoint("explain", "c1", "--scenario")
     assert done.returncode == 2
     assert b"--events" in done.stderr

@@ -75,7 +75,7 @@ def test_order_and_repetition_do_not_matter(call: Path) -> None:
     assert stitch("-", text=b"\n".join(lines)).stdout == stitch(call).stdout
 
 
-def test_each_rejected_line_is_told_and_all_else_is_stitched(tmp_path: Path, call: Path) -> None:
+def test_rejected_lines_are_reported_and_all_others_stitched(tmp_path: Path, call: Path) -> None:
     mixed = tmp_path / "mixed.jsonl"
     mixed.write_bytes(
         b"\n".join(

@@ -61,7 +61,7 @@ def test_production_never_has_the_embedded_wheels() -> None:
     assert not [each for each in project["dependencies"] if re.split(r"[=<>]", each)[0] in EMBEDDED]
 
 
-def test_what_the_wheel_is_built_with_is_locked() -> None:
+def test_build_dependencies_of_the_wheel_are_locked() -> None:
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
     assert {re.split(r"[=<>]", each)[0] for each in wanted} <= pins(BUILD).keys()
 

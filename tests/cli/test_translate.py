@@ -45,7 +45,7 @@ def translate(*arguments: str, given: str = "") -> subprocess.CompletedProcess[s
     return touchpoint("translate", "--dialect", "asterisk-queue-log", *arguments, given=given)
 
 
-def test_it_prints_canonical_events_in_their_order(tmp_path: Path) -> None:
+def test_translate_prints_canonical_events_in_order(tmp_path: Path) -> None:
     (tmp_path / "queue_log").write_bytes(gzip.compress(LOG.encode()))
     done = translate("--source", "/pbx/london", str(tmp_path / "queue_log"))
     events = [orjson.loads(line) for line in done.stdout.splitlines()]
@@ -55,7 +55,7 @@ def test_it_prints_canonical_events_in_their_order(tmp_path: Path) -> None:
     assert events[0]["type"] == "call.queued"
 
 
-def test_what_it_prints_is_what_stitch_reads() -> None:
+def test_translate_prints_what_stitch_reads() -> None:
     done = touchpoint("stitch", "-", given=translate("-", given=LOG).stdout)
     (record,) = [orjson.loads(line) for line in done.stdout.splitlines()]
     (item,) = record["media_items"]

@@ -61,7 +61,7 @@ def begins_with(ours: Any, theirs: Any) -> bool:
     return bool(ours == theirs)
 
 
-def test_what_this_version_sends_is_what_0_1_0_reads() -> None:
+def test_messages_of_this_version_are_readable_by_0_1_0() -> None:
     kinds: Counter[str] = Counter()
     for forward in sent():
         value, headers = forward.value or b"", tuple(forward.headers)

@@ -106,9 +106,7 @@ def release(request: pytest.FixtureRequest) -> Release:
 
 
 @pytest.mark.parametrize("crashes", [0.0, 0.1])
-def test_what_a_release_left_in_the_middle_of_its_work_becomes_the_rows_of_stitch(
-    release: Release, crashes: float
-) -> None:
+def test_state_left_by_a_release_becomes_the_rows_of_stitch(release: Release, crashes: float) -> None:
     cluster = release.cluster()
     for topic, key, value, appended in release.inputs("after"):
         cluster.put(topic, key, value)
@@ -128,7 +126,7 @@ def test_what_a_release_left_in_the_middle_of_its_work_becomes_the_rows_of_stitc
         assert found[identifier] | APART == expected[identifier] | APART
 
 
-def test_what_a_release_recorded_is_what_there_may_be(release: Release) -> None:
+def test_recorded_state_of_a_release_is_complete(release: Release) -> None:
     """Or the test before would show nothing: things open and closed, memories, records on the way."""
     kinds = {(agent if agent in TABLES else "feed", b64decode(key)[:1]) for agent, _, key, *_ in release.lines["state"]}
     assert {("media", b"\0"), ("party", b"\0"), ("party", b"+")} <= kinds

@@ -154,7 +154,7 @@ def test_the_customer_who_hangs_up_in_the_queue_is_abandoned_also_by_record_alon
         ("IDLE_DISCONNECT", [("released", None), ("disconnected", "system")]),
     ],
 )
-def test_who_disconnected(reason: str, verbs: list[tuple[str, str | None]]) -> None:
+def test_disconnect_reason_says_who_disconnected(reason: str, verbs: list[tuple[str, str | None]]) -> None:
     assert said_of(events(NAME, [told("DISCONNECTED", disconnectReason=reason)]), "by") == verbs
 
 
@@ -203,7 +203,7 @@ def test_an_outbound_call_is_connected_when_the_customer_is() -> None:
         (b'{"hello": 1}', True),
     ],
 )
-def test_what_is_not_understood_is_a_dead_letter_if_it_is_of_a_contact(line: bytes, dead: bool) -> None:
+def test_unknown_record_of_a_contact_is_a_dead_letter(line: bytes, dead: bool) -> None:
     (unknown,) = translated(NAME, [line])
     assert isinstance(unknown, Unknown)
     assert unknown.dead_letter is dead
@@ -244,7 +244,7 @@ def test_records_alone_tell_of_a_callback_what_contact_events_do() -> None:
     assert (found["c-2"]["direction"], found["c-2"]["talk_ms"]) == ("outbound", 239_000)
 
 
-def test_who_dials_and_hangs_up_before_an_answer_ends_the_call() -> None:
+def test_agent_who_hangs_up_before_an_answer_ends_the_call() -> None:
     dialed = {"initiationMethod": "OUTBOUND", "agentInfo": None}
     said = events(NAME, [told("DISCONNECTED", disconnectReason="AGENT_DISCONNECT", **dialed)])
     assert said_of(said, "by") == [("disconnected", "agent")]

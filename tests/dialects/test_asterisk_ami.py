@@ -82,7 +82,7 @@ def test_a_queue_that_is_left_for_an_agent_ends_with_the_answer() -> None:
     assert [name for (name,) in said_of(events(NAME, lines))] == ["answered", "ended"]
 
 
-def test_who_gives_up_is_abandoned_where_they_were() -> None:
+def test_caller_who_gives_up_is_abandoned_where_they_waited() -> None:
     start = [told("Newchannel"), told("QueueCallerJoin", 1, Queue="q"), told("AgentCalled", 5, **MEMBER)]
     gone = [told("QueueCallerAbandon", 20, Queue="q"), told("QueueCallerLeave", 20, Queue="q"), told("Hangup", 20.1)]
     assert items(events(NAME, [*start, *gone]))["c"]["abandoned"] == "while_ringing"
@@ -91,7 +91,7 @@ def test_who_gives_up_is_abandoned_where_they_were() -> None:
 
 
 @pytest.mark.parametrize(("status", "reason"), [("BUSY", "busy"), ("CANCEL", "canceled"), ("CHANUNAVAIL", "failed")])
-def test_how_dialing_a_member_ended(status: str, reason: str) -> None:
+def test_dial_status_of_a_member_gives_the_end_reason(status: str, reason: str) -> None:
     dialed = told("DialEnd", 9, DestUniqueid="b", DestLinkedid="c", DialStatus=status)
     assert said_of(events(NAME, [told("AgentCalled", 5, **MEMBER), dialed]), "reason")[1:] == [("alert_ended", reason)]
     assert events(NAME, [dialed]) == []  # not a queue's member
@@ -158,7 +158,7 @@ def test_an_agent_in_a_conference_room_joined_and_left() -> None:
     assert [name for (name,) in said_of(said)] == ["alerting", "joined", "left"]
 
 
-def test_what_the_dialplan_says_itself_is_self_service_and_voicemail() -> None:
+def test_dialplan_events_give_self_service_and_voicemail() -> None:
     said = events(NAME, [told("UserEvent", UserEvent="Touchpoint", Verb="ivr_entered", Flow="main")])
     assert said_of(said, "flow") == [("ivr_entered", "main")]
     (unknown,) = translated(NAME, [told("UserEvent", UserEvent="Touchpoint", Verb="sung")])
@@ -185,11 +185,11 @@ def test_the_stream_is_the_order_and_the_system_name_the_source() -> None:
     assert {each["source"] for each in events(NAME, fixture("asterisk_ami"), Feed("/pbx/london"))} == {"/pbx/london"}
 
 
-def test_what_else_the_interface_carries_says_nothing() -> None:
+def test_unrelated_manager_events_give_no_event() -> None:
     assert events(NAME, [told("RTCPSent"), told("Newexten"), told("VarSet", Variable="X", Value="1")]) == []
 
 
-def test_it_declares_that_the_interface_cannot_replay_and_knows_no_wrap_up() -> None:
+def test_dialect_declares_no_replay_and_no_wrapup() -> None:
     can = DIALECTS[NAME].capabilities
     assert (can.hold, can.wrapup, can.replayable) == (True, False, False)
 
@@ -218,7 +218,7 @@ SECOND: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("reason", ["agent", "caller"])
-def test_who_goes_on_to_another_queue_after_the_agent_is_one_call(reason: str) -> None:
+def test_caller_who_goes_on_to_another_queue_remains_one_call(reason: str) -> None:
     lines = [
         *QUEUED, told("AgentComplete", 66, TalkTime="60", Reason=reason, **MEMBER),
         told("QueueCallerJoin", 67, Queue="second"), told("QueueCallerLeave", 87, Queue="second"),

@@ -39,7 +39,7 @@ def test_the_call_reads_as_it_went() -> None:
     assert (item["flags"], item["abandoned"]) == ([], None)
 
 
-def test_the_same_call_by_the_manager_interface_has_the_same_item_and_durations() -> None:
+def test_manager_interface_gives_the_same_item_and_durations() -> None:
     by_log = items(events(NAME, fixture("asterisk_cel.csv")))
     by_interface = items(events("asterisk-ami", fixture("asterisk_ami")))
     assert list(by_log) == list(by_interface)
@@ -56,7 +56,7 @@ def test_the_order_is_per_channel_only_so_rows_of_other_channels_may_come_in_bet
         assert items(random.Random(seed).sample(said, len(said)))[CALL] == expected
 
 
-def test_who_hangs_up_in_the_queue_leaves_the_application_first_and_is_abandoned_all_the_same() -> None:
+def test_caller_who_leaves_the_queue_application_by_hanging_up_is_abandoned() -> None:
     lines = [told("CHAN_START"), told("APP_START", 1, **QUEUE), told("APP_END", 41, **QUEUE)]
     item = items(
         events(NAME, [*lines, told("HANGUP", 41.01, extra='{"hangupcause":16}'), told("LINKEDID_END", 41.02)])
@@ -88,7 +88,7 @@ def test_a_queue_that_is_left_for_another_application_was_not_abandoned() -> Non
 @pytest.mark.parametrize(
     ("cause", "reason"), [(17, "busy"), (21, "rejected"), (26, "canceled"), (19, "no_answer"), (0, "no_answer")]
 )
-def test_how_a_members_leg_ended(cause: int, reason: str) -> None:
+def test_end_of_a_members_leg_gives_the_end_reason(cause: int, reason: str) -> None:
     leg = [told("CHAN_START", 2, leg="1601"), told("HANGUP", 9, leg="1601", extra=json.dumps({"hangupcause": cause}))]
     said = events(NAME, [told("APP_START", 1, **QUEUE), *leg, told("LINKEDID_END", 60)])
     assert said_of(said, "reason")[1:3] == [("alerting", None), ("alert_ended", reason)]
@@ -100,7 +100,7 @@ def test_a_leg_that_goes_out_by_the_callers_own_trunk_is_no_agent() -> None:
     assert [name for (name,) in said_of(events(NAME, lines))] == ["offered"]
 
 
-def test_both_halves_of_a_local_channel_are_nobodys() -> None:
+def test_halves_of_a_local_channel_are_no_party() -> None:
     local = told("CHAN_START", 2, leg="x", channame="Local/1601@agents-00000001;1")
     assert [name for (name,) in said_of(events(NAME, [told("APP_START", 1, **QUEUE), local]))] == ["queued"]
 
@@ -161,13 +161,13 @@ def test_a_file_without_its_header_row_is_refused_with_the_way_out() -> None:
     ("line", "dead"),
     [(told("SINGING"), True), (told("SINGING", linkedid=""), False), (told("HANGUP", eventtime="at noon"), True)],
 )
-def test_what_is_not_understood_is_a_dead_letter_if_it_is_of_a_call(line: bytes, dead: bool) -> None:
+def test_unknown_record_of_a_call_is_a_dead_letter(line: bytes, dead: bool) -> None:
     (unknown,) = translated(NAME, [line])
     assert isinstance(unknown, Unknown)
     assert unknown.dead_letter is dead
 
 
-def test_it_declares_what_the_log_cannot_tell() -> None:
+def test_dialect_declares_what_the_log_cannot_report() -> None:
     can = DIALECTS[NAME].capabilities
     assert (can.hold, can.wrapup, can.ordered, can.replayable) == (False, False, False, True)
 

@@ -40,7 +40,7 @@ def test_the_whole_call_reads_as_it_went() -> None:
 
 
 @pytest.mark.parametrize(("call", "abandoned"), [("1366720500.1", "in_queue"), ("1366720600.1", "while_ringing")])
-def test_who_gives_up_is_abandoned_where_they_were(call: str, abandoned: str) -> None:
+def test_caller_who_gives_up_is_abandoned_where_they_waited(call: str, abandoned: str) -> None:
     assert items(events(NAME, fixture("queue_log")))[call]["abandoned"] == abandoned
 
 
@@ -81,7 +81,7 @@ def test_a_blind_transfer_ends_the_agents_part_and_says_where_it_went() -> None:
     assert transfer["data"]["to"] == {"address": "8009"}
 
 
-def test_before_asterisk_12_a_transfer_has_another_name() -> None:
+def test_transfer_of_asterisk_before_12_is_read_by_its_old_name() -> None:
     old, new = (events(NAME, [f"200|c|q|SIP/8|{name}|8009|internal|10|60|1"]) for name in ("TRANSFER", "BLINDTRANSFER"))
     assert old[0]["data"] == new[0]["data"]
 
@@ -147,7 +147,7 @@ def test_members_logins_and_reloads_are_known_and_say_nothing_of_a_call() -> Non
         ("{", True),
     ],
 )
-def test_what_is_not_understood_is_a_dead_letter_if_it_may_be_of_a_call(line: str, dead: bool) -> None:
+def test_unknown_record_that_may_be_of_a_call_is_a_dead_letter(line: str, dead: bool) -> None:
     (unknown,) = translated(NAME, [line])
     assert isinstance(unknown, Unknown)
     assert unknown.dead_letter is dead
@@ -164,12 +164,12 @@ def test_every_event_carries_the_dialect_and_the_feeds_source_and_tenant() -> No
     assert said_of([said], "queue", "reason") == [("dequeued", "q", "empty")]
 
 
-def test_it_declares_what_the_log_cannot_tell() -> None:
+def test_dialect_declares_what_the_log_cannot_report() -> None:
     can = DIALECTS[NAME].capabilities
     assert (can.hold, can.wrapup, can.ring, can.ordered, can.replayable) == (False, False, True, True, True)
 
 
-def test_who_goes_on_to_another_queue_after_the_agent_is_one_call() -> None:
+def test_caller_who_goes_on_to_another_queue_remains_one_call() -> None:
     lines = [
         ENTERED, "115|c|q|PJSIP/201|CONNECT|15|x|5", "175|c|q|PJSIP/201|COMPLETEAGENT|15|60|1",
         "176|c|billing|NONE|ENTERQUEUE||01632960960|1", "196|c|billing|PJSIP/305|CONNECT|20|y|4",
@@ -195,7 +195,7 @@ def test_an_agent_who_asks_in_another_queue_is_no_customer() -> None:
     assert said[-1]["data"] == {"direction": "internal", "queue": "billing"}
 
 
-def test_what_an_agent_asked_becomes_a_part_of_the_call_that_they_transfer() -> None:
+def test_consult_of_an_agent_becomes_part_of_the_transferred_call() -> None:
     lines = [
         *CONSULT, "207|asks|billing|PJSIP/351|CONNECT|7|y|6",
         "232|c|q|PJSIP/209|ATTENDEDTRANSFER|BRIDGE|3f1a-77|12|120|1",

@@ -36,14 +36,14 @@ def test_every_dialect_has_its_page_with_configuration_and_mapping(name: str) ->
     assert f"touchpoint translate --dialect {name}" in page
 
 
-def test_there_is_no_page_of_a_dialect_that_does_not_exist() -> None:
+def test_dialect_pages_name_existing_dialects() -> None:
     assert sorted(path.stem for path in PAGES.glob("*.md") if path.stem != "README") == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=40, deadline=None)
 @given(lines=st.lists(st.binary(max_size=80), max_size=4), record=JSON)
-def test_nothing_that_comes_stops_it(name: str, lines: list[bytes], record: Any) -> None:
+def test_dialects_raise_on_no_input(name: str, lines: list[bytes], record: Any) -> None:
     dialect, feed = DIALECTS[name], Feed()
     for each in [*dialect.read(lines), record]:
         dialect.translate(each, feed)
@@ -62,9 +62,7 @@ def test_every_event_of_a_capture_is_accepted_and_marked_and_has_an_id_of_its_ow
 
 
 @pytest.mark.parametrize(("name", "file"), CAPTURES)
-def test_without_any_one_of_its_fields_a_record_is_understood_or_not_but_what_is_said_is_valid(
-    name: str, file: str
-) -> None:
+def test_records_without_any_one_field_give_valid_events_or_none(name: str, file: str) -> None:
     for record in DIALECTS[name].read(fixture(file)):
         for poorer in without_one(record):
             said = DIALECTS[name].translate(poorer, Feed())
@@ -88,7 +86,7 @@ def without_one(record: Any) -> Iterator[Any]:
                 yield from (rest | {field: poorer} for poorer in without_one(value))
 
 
-def test_there_is_a_capture_of_every_dialect() -> None:
+def test_every_dialect_has_a_capture() -> None:
     assert {name for name, _ in CAPTURES} == set(DIALECTS)
     assert {file for _, file in CAPTURES} == {path.name for path in FIXTURES.iterdir()}
 
@@ -100,7 +98,7 @@ def test_the_memory_is_bounded_and_forgets_the_oldest() -> None:
     assert (len(memory), memory.get("b"), memory.pop("a"), memory.get("a", 0)) == (2, None, "A", 0)
 
 
-def test_where_nobody_asks_for_changes_a_memory_keeps_none_of_what_it_forgot() -> None:
+def test_memory_keeps_no_changes_where_none_are_read() -> None:
     memory = Memory(2)
     for number in range(10):
         memory.put(number, number)
@@ -109,7 +107,7 @@ def test_where_nobody_asks_for_changes_a_memory_keeps_none_of_what_it_forgot() -
     assert [value for _, value in memory.changes()] == [None]
 
 
-def test_what_a_memory_keeps_may_be_no_list() -> None:
+def test_memory_entries_may_be_of_any_type() -> None:
     memory = Memory()
     memory.put("key", {"a", "b"})
     with pytest.raises(TypeError):
@@ -176,7 +174,7 @@ def test_a_source_without_wrap_up_is_complete_at_its_end() -> None:
 
 
 @pytest.mark.parametrize("value", ["9" * 30, '"\\ud800"', "-9223372036854775809"])
-def test_what_json_cannot_hold_is_not_read_even_where_a_text_holds_several_records(value: str) -> None:
+def test_non_json_constants_are_refused_in_texts_of_several_records(value: str) -> None:
     """The reader of such texts takes what the encoder of events and of a feed's memory would refuse."""
     [unknown] = DIALECTS["amazon-connect"].read([b'{"ContactId": %s} {"ContactId": "c"}' % value.encode()])
     assert isinstance(unknown, Unknown)

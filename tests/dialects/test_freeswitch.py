@@ -69,7 +69,7 @@ def test_a_bridge_that_failed_withdraws_the_answer() -> None:
     assert said_of(said, "reason") == [("alerting", None), ("alert_ended", "bridge_failed")]
 
 
-def test_without_channel_events_the_agent_answered_when_the_bridge_began() -> None:
+def test_bridge_start_is_the_answer_where_channel_events_are_missing() -> None:
     said = events(NAME, [action("bridge-agent-start", 10, 1), action("bridge-agent-end", 40, 2)])
     assert [(each["type"], each["time"][17:19]) for each in said] == [("call.answered", "30"), ("call.released", "00")]
 
@@ -114,7 +114,7 @@ def test_why_an_offer_failed(cause: str, reason: str) -> None:
     ]
 
 
-def test_who_gives_up_in_the_queue_or_while_an_agent_is_rung_is_abandoned_there() -> None:
+def test_caller_who_gives_up_in_queue_or_while_ringing_is_abandoned_there() -> None:
     start = [action("member-queue-start", 0, 1), action("agent-offering", 5, 2)]
     end = [action("member-queue-end", 20, 4, CC_Cause="Cancel", CC_Cancel_Reason="NONE")]
     end += [told("CHANNEL_HANGUP_COMPLETE", 20, 5, Unique_ID="m", variable_sip_hangup_disposition="recv_cancel")]
@@ -175,14 +175,14 @@ def test_an_event_is_named_by_core_and_sequence_and_keeps_its_order() -> None:
     assert {each["source"] for each in said} == {"/freeswitch/pbx1"}
 
 
-def test_what_the_socket_carries_beside_is_known_and_an_unknown_action_of_a_member_is_not() -> None:
+def test_unrelated_socket_events_are_known_and_unknown_member_actions_are_reported() -> None:
     assert events(NAME, [told("HEARTBEAT"), told("CHANNEL_ANSWER", Unique_ID="m"), action("agent-state-change")]) == []
     (unknown,) = translated(NAME, [action("member-teleported")])
     assert isinstance(unknown, Unknown)
     assert unknown.dead_letter is True
 
 
-def test_it_declares_that_mod_callcenter_reports_no_wrap_up() -> None:
+def test_dialect_declares_no_wrapup_of_mod_callcenter() -> None:
     can = DIALECTS[NAME].capabilities
     assert (can.hold, can.wrapup, can.replayable) == (True, False, False)
 
@@ -255,7 +255,7 @@ def test_a_call_whose_beginning_was_not_captured_begins_where_its_channel_did() 
     assert (item["started_at"], item["ended_at"]) == ("2023-10-11T03:41:14.500000Z", "2023-10-11T03:42:19.980000Z")
 
 
-def test_who_hangs_up_in_the_queue_is_told_as_break_out_and_is_abandoned() -> None:
+def test_break_out_of_a_caller_who_hung_up_is_abandonment() -> None:
     queued = [created(0, 1, "m", "+441632960936", "5000"), action("member-queue-start", 1, 2)]
     left = action("member-queue-end", 41, 3, CC_Cause="Cancel", CC_Cancel_Reason="BREAK_OUT")
     gone = of_leg("CHANNEL_HANGUP_COMPLETE", 41.01, 4, "m", **RECEIVED)

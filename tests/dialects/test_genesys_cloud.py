@@ -117,7 +117,7 @@ def test_a_transfer_is_told_by_how_the_session_ended() -> None:
         assert said_of(said, "kind") == [("answered", None), ("transferred", kind)]
 
 
-def test_who_leaves_the_queue_is_abandoned_in_queue() -> None:
+def test_caller_who_leaves_the_queue_is_abandoned_in_queue() -> None:
     times = [{"eventTime": 1722510000000 + n * 20_000} for n in range(2)]
     lines = [
         notification("customer.start", ani="tel:+13175550123", **times[0]),
@@ -157,7 +157,7 @@ def test_every_media_type_has_its_channel() -> None:
         (b'{"topicName": "v2.users.u.presence", "eventBody": {}}', False),
     ],
 )
-def test_what_is_not_understood_is_a_dead_letter_if_it_is_of_a_conversation(line: bytes, dead: bool) -> None:
+def test_unknown_record_of_a_conversation_is_a_dead_letter(line: bytes, dead: bool) -> None:
     (unknown,) = translated(NAME, [line])
     assert isinstance(unknown, Unknown)
     assert unknown.dead_letter is dead

@@ -47,13 +47,13 @@ def test_stamps_are_of_the_servers_zone() -> None:
     assert first["time"] == "2026-07-05T08:00:00.000000Z"
 
 
-def test_no_number_is_no_party() -> None:
+def test_fax_without_a_number_has_no_party() -> None:
     (first, *_) = events(NAME, [SENT.replace("01632960960", "fax@example")])
     assert "party" not in first["data"]
 
 
 @pytest.mark.parametrize("line", [SENT[:60], SENT.replace("SEND", "SENT"), SENT.replace("1:40", "1m"), "garbage"])
-def test_what_is_not_understood_is_said(line: str) -> None:
+def test_unknown_record_is_reported(line: str) -> None:
     (said,) = translated(NAME, [line])
     assert isinstance(said, Unknown)
     assert said.dead_letter

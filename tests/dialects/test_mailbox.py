@@ -49,7 +49,7 @@ def test_a_conversation_is_an_item_for_each_question_and_its_answers_are_of_it()
     assert found["m2@customer.example"]["flags"] == ["timed_out"]  # nobody answered
 
 
-def test_nothing_of_a_body_or_a_subject_is_in_an_event() -> None:
+def test_events_hold_neither_body_nor_subject() -> None:
     text = orjson.dumps(events(NAME, fixture("mbox"), own())).decode()
     assert not [word for word in ("question", "goes on", "From here", "not-a-header", "Thanks") if word in text]
 
@@ -71,7 +71,7 @@ def test_a_message_arrived_when_our_own_server_took_it() -> None:
     assert one(Received="by mail.example; garbage", Date="Mon, 5 Jan 2026 09:00:01 GMT")["time"][17:19] == "01"
 
 
-def test_who_wrote_for_a_shared_address_is_the_agent() -> None:
+def test_author_who_writes_for_a_shared_address_is_the_agent() -> None:
     said = one(From="service@touchpoint.example", Sender="John <John@internal.example>", To="Mary <mary@c.example>")
     assert said["data"]["resource"] == {"id": "john@internal.example", "name": "John", "kind": "agent"}
     assert said["data"]["party"] == {"address": "mailto:mary@c.example", "name": "Mary"}
@@ -94,7 +94,7 @@ def test_an_answer_to_our_own_answer_is_of_the_same_item() -> None:
     assert one(feed, **common, Message_ID="<r2@t>", In_Reply_To="<r1@t>")["subject"] == "m1@c"
 
 
-def test_without_a_message_id_the_message_is_still_the_same_each_time() -> None:
+def test_message_without_an_id_has_the_same_event_id_each_time() -> None:
     first, again, other = one(Message_ID=""), one(Message_ID=""), one(Message_ID="", To="b@c")
     assert first["id"] == again["id"] != other["id"]
 
@@ -113,7 +113,7 @@ def test_a_name_that_cannot_be_decoded_hinders_nothing(name: str) -> None:
 @pytest.mark.parametrize(
     "line", [b"{", b"[1]", b'{"header": 5}', b'{"header": ""}', record(From="a@b.c"), record(From="nobody")]
 )
-def test_what_is_not_understood_is_said(line: bytes) -> None:
+def test_unknown_record_is_reported(line: bytes) -> None:
     (said,) = translated(NAME, [line])
     assert isinstance(said, Unknown)
     assert said.dead_letter
@@ -127,7 +127,7 @@ def test_a_customer_whose_name_is_our_address_answers_nothing() -> None:
     assert (said["type"], said["data"]["party"]["address"]) == ("email.offered", "mailto:dana@client.example")
 
 
-def test_who_fills_in_a_web_form_is_the_customer() -> None:
+def test_author_of_a_web_form_is_the_customer() -> None:
     form = {"From": "Form <web@internal.example>", "To": "service@touchpoint.example"}
     said = one(None, None, **form, Reply_To="Gil <gil@client.example>")
     assert (said["type"], said["data"]["direction"]) == ("email.offered", "inbound")
@@ -149,7 +149,7 @@ def test_who_fills_in_a_web_form_is_the_customer() -> None:
         {"In_Reply_To": "<x@y>", "References": "<m1@client.example> <x@y>"},  # its own id
     ],
 )
-def test_what_a_mail_answers_is_the_last_id_that_is_one(headers: dict[str, str]) -> None:
+def test_mail_answers_the_last_valid_id(headers: dict[str, str]) -> None:
     said = one(None, None, **US, **headers)
     assert (said["data"]["kind"], said["subject"]) == ("reply", "m1@client.example")
 
@@ -207,7 +207,7 @@ def test_two_mails_of_a_party_that_answer_what_nobody_has_are_one_interaction() 
     ]
 
 
-def test_another_persons_mail_in_a_thread_has_the_thread_as_its_parent() -> None:
+def test_mail_of_another_person_in_a_thread_has_the_thread_as_parent() -> None:
     assert threads(
         {"From": "a@x.example", "Message_ID": "<m1@x>"},
         {"From": "b@x.example", "Message_ID": "<m2@x>", "In_Reply_To": "<m1@x>"},

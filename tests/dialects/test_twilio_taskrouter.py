@@ -57,7 +57,7 @@ def test_streams_and_webhooks_name_an_event_by_its_own_sid_so_both_together_coun
     assert kinds(items(stream + callbacks)[TASK]) == kinds(items(stream)[TASK])
 
 
-def test_at_least_once_and_in_any_order_is_the_same_item() -> None:
+def test_repeated_and_reordered_events_give_the_same_item() -> None:
     lines = fixture(STREAM)
     expected = items(events(NAME, lines))[TASK]
     for seed in range(5):
@@ -177,13 +177,13 @@ def test_workers_and_workflows_are_known_and_say_nothing_of_a_task() -> None:
         (b"EventType=task.dreamt&TaskSid=WT1&Sid=EV1\n", True),
     ],
 )
-def test_what_is_not_understood_is_a_dead_letter_if_it_names_a_task(line: bytes, dead: bool) -> None:
+def test_unknown_record_that_names_a_task_is_a_dead_letter(line: bytes, dead: bool) -> None:
     (unknown,) = translated(NAME, [line])
     assert isinstance(unknown, Unknown)
     assert unknown.dead_letter is dead
 
 
-def test_it_declares_that_twilio_reports_no_hold_and_no_order() -> None:
+def test_dialect_declares_no_hold_and_no_order_of_twilio() -> None:
     can = DIALECTS[NAME].capabilities
     assert (can.hold, can.wrapup, can.ordered) == (False, True, False)
 

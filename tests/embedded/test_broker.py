@@ -39,20 +39,20 @@ def closes(port: int) -> bool:
     return not listening(port)
 
 
-async def test_it_takes_records() -> None:
+async def test_embedded_broker_accepts_records() -> None:
     with EmbeddedBroker() as broker:
         async with AIOKafkaProducer(bootstrap_servers=broker.address) as producer:
             assert (await producer.send_and_wait("t", b"value")).offset == 0
 
 
-def test_it_is_gone_after_its_end() -> None:
+def test_embedded_broker_is_gone_after_its_end() -> None:
     with EmbeddedBroker() as broker:
         assert listening(broker.port)
     assert closes(broker.port)
 
 
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_it_goes_with_its_process_however_that_ends(sign: signal.Signals) -> None:
+def test_embedded_broker_ends_with_its_process_however_that_ends(sign: signal.Signals) -> None:
     command = [sys.executable, "-c", KEEPS_A_BROKER]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as owner:
         assert owner.stdout is not None
@@ -73,7 +73,7 @@ def test_a_kept_one_stays_until_its_process_is_ended() -> None:
     assert closes(broker.port)
 
 
-def test_what_cannot_run_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_broker_that_cannot_run_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     broken = tmp_path / "tansu"
     broken.write_text("#!/bin/sh\necho no such storage >&2\n")
     broken.chmod(0o755)

@@ -50,7 +50,7 @@ def test_every_attribute_reaches_the_fact() -> None:
     assert fact.ext == {"traceparent": "00-4bf9", "data": {"vip": True}}
 
 
-def test_what_is_absent_takes_its_default() -> None:
+def test_absent_attributes_take_their_defaults() -> None:
     fact = accepted(smallest_event("call.ended"))
     assert fact.tenant == "default"
     assert (fact.sequence, fact.recorded, fact.correlation, fact.dialect) == (None, None, None, None)
@@ -151,7 +151,7 @@ def test_a_time_is_rfc_3339_to_the_microsecond(time: str, after_nine: int) -> No
 
 
 @pytest.mark.parametrize("time", ["1970-01-01T00:00:00Z", "9998-12-31T23:59:59.999999Z"])
-def test_the_first_and_the_last_instant_are_accepted(time: str) -> None:
+def test_earliest_and_latest_instants_are_accepted(time: str) -> None:
     assert accepted(smallest_event("source.heartbeat", time=time)).time >= 0
 
 
@@ -276,7 +276,7 @@ def test_a_wrong_type_is_a_dead_letter_that_names_the_field(data: Any, cause: st
 
 
 @pytest.mark.parametrize("specversion", ["0.3", "1.1", 1, 1.0, None])
-def test_another_specversion_is_a_dead_letter(specversion: Any) -> None:
+def test_unknown_specversion_is_a_dead_letter(specversion: Any) -> None:
     letter = refused(smallest_event("call.ended") | {"specversion": specversion})
     assert letter.cause.startswith("specversion is ")
 

@@ -26,7 +26,7 @@ DIGITS = "441632960055"
         "1632.960.055.441", "a@b@c",
     ],
 )  # fmt: skip
-def test_what_looks_like_a_number_or_an_address_is_masked(text: str) -> None:
+def test_text_that_looks_like_a_number_or_an_address_is_masked(text: str) -> None:
     for around in ("{}", "ext.{} is wrong", "'call.offered {}' is not an event type", "({})", "a.{}.b_ms", "x: {}, y"):
         said = mask(around.format(text))
         assert "<number>" in said or "<address>" in said
@@ -50,7 +50,7 @@ def test_days_amounts_ids_of_ours_and_words_stay(text: str) -> None:
     assert mask(text) == text
 
 
-def test_nothing_steers_a_terminal() -> None:
+def test_masked_text_has_no_terminal_escapes() -> None:
     assert mask("a\x1b[31mb\u202ec\u2066d\x07e\x9bf\r\n\ud800\u2028") == (
         r"a\x1b[31mb\u202ec\u2066d\x07e\x9bf\r\n\ud800\u2028"
     )
@@ -58,7 +58,7 @@ def test_nothing_steers_a_terminal() -> None:
     assert all(mask(every[at : at + 100]).isprintable() for at in range(0, len(every), 100))
 
 
-def test_no_text_is_longer_than_a_line() -> None:
+def test_masked_text_is_at_most_a_line() -> None:
     for text in ("\x1b", "a ", "é"):
         assert len(mask(text * 100_000)) == LONGEST
 
@@ -66,7 +66,7 @@ def test_no_text_is_longer_than_a_line() -> None:
 @pytest.mark.parametrize(
     "part", ["a", "1.", "(", "+ ", "@", "a@", "tel:", "2026-", "1" * 6 + ",", "%40", "\x1b", "1   "]
 )
-def test_no_text_is_dear(part: str) -> None:
+def test_masking_costs_little_for_any_text(part: str) -> None:
     began = time.process_time()
     for _ in range(100):
         mask(part * 100_000)

@@ -84,7 +84,7 @@ def test_a_withheld_number_is_a_party_without_an_address_and_not_an_error(withhe
     assert offered(party={"address": withheld}) == {}
 
 
-def test_what_was_dialed_keeps_its_scheme_and_a_line_its_name() -> None:
+def test_dialed_addresses_keep_their_scheme_and_lines_their_name() -> None:
     assert offered(dialed=f"fax:{NUMBER}")["dialed"] == f"fax:{NUMBER}"
     assert offered(dialed="fax:01632960960")["dialed"] == f"fax:{NUMBER}"
     assert offered(dialed="01632 960960")["dialed"] == f"tel:{NUMBER}"

@@ -58,7 +58,7 @@ def test_every_reference_leads_somewhere_and_the_document_is_json(document: dict
         assert lookup(document, reference)
 
 
-def test_one_type_s_schema_says_what_is_required_listed_and_limited() -> None:
+def test_schema_of_a_type_states_required_members_values_and_limits() -> None:
     schema = json_schema("call.answered")
     assert schema["$id"] == "urn:touchpoint:call.answered:1"
     assert set(schema["required"]) == {"specversion", "id", "source", "type", "time", "subject", "data"}

@@ -25,7 +25,7 @@ def test_woven_events_are_accepted_and_what_becomes_of_them_is_told_apart(attack
     assert all(map(theirs, some))
 
 
-def test_the_others_rows_are_not_theirs_and_their_events_stay_in_order() -> None:
+def test_hostile_rows_are_told_apart_and_their_events_stay_in_order() -> None:
     events = good_events(3, 2_000)
     assert not any(map(theirs, offline(events).values()))
     woven = woven_into(events, 3)
@@ -35,7 +35,7 @@ def test_the_others_rows_are_not_theirs_and_their_events_stay_in_order() -> None
 
 
 @pytest.mark.parametrize("attack", THROWN, ids=lambda attack: attack.name)
-def test_what_is_thrown_differs_each_time_and_has_their_name(attack: Thrown) -> None:
+def test_hostile_records_differ_each_time_and_name_their_producer(attack: Thrown) -> None:
     dice = random.Random(4)
     first, second = attack.make(dice, AIMS), attack.make(dice, AIMS)
     assert first

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 SECONDS = 15
 
 
-async def test_whatever_a_broker_takes_is_stored_skipped_or_a_dead_letter(tmp_path: Path) -> None:
+async def test_records_accepted_by_a_broker_are_stored_skipped_or_dead_letters(tmp_path: Path) -> None:
     campaign = BrokerCampaign(4, tmp_path)
     try:
         await campaign.run(SECONDS)

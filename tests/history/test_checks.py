@@ -231,7 +231,9 @@ def test_a_worker_that_cannot_use_its_database_ends_with_a_sentence_before_it_as
         assert "Traceback" not in done.stderr
 
 
-async def test_nothing_is_stored_before_the_database_has_answered_once(database: str, postgres: TestPostgres) -> None:
+async def test_writer_stores_nothing_before_the_database_has_answered_once(
+    database: str, postgres: TestPostgres
+) -> None:
     name = database.partition("?")[0].rpartition("/")[2]
     settings = load_settings({}, database_url=database, party_secret=SECRET.decode())
     await postgres._execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")

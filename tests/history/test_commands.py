@@ -67,7 +67,7 @@ async def test_a_json_line_is_the_stored_record(history: str) -> None:
 @pytest.mark.parametrize(
     "words", [["history", "nobody"], ["history", "P-17", "--tenant", "other"], ["explain", "nothing"]]
 )
-async def test_what_is_not_there_is_exit_status_1(history: str, words: list[str]) -> None:
+async def test_unknown_id_is_exit_status_1(history: str, words: list[str]) -> None:
     done = touchpoint(*words, database=history)
     assert (done.returncode, done.stdout) == (1, "")
     assert words[1] in done.stderr
@@ -111,7 +111,9 @@ async def test_explain_shows_each_segment_with_its_events_and_rules(history: str
         (["migrate"], "postgresql:///calls?host=/nowhere", 3, "database calls at the local socket"),
     ],
 )
-def test_what_cannot_work_is_said_in_a_line(words: list[str], database: str | None, status: int, said: str) -> None:
+def test_impossible_request_is_refused_in_one_line(
+    words: list[str], database: str | None, status: int, said: str
+) -> None:
     done = touchpoint(*words, database=database)
     assert done.returncode == status, done.stderr
     assert said in " ".join(done.stderr.split())

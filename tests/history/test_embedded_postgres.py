@@ -43,7 +43,7 @@ def runs(pid: int) -> bool:
         return False
 
 
-async def test_it_serves_until_it_is_stopped_and_removes_its_data() -> None:
+async def test_embedded_server_removes_its_data_when_it_is_stopped() -> None:
     server = EmbeddedPostgres()
     server.start()
     pid, directory = server.pid, server.directory
@@ -58,13 +58,13 @@ async def test_it_serves_until_it_is_stopped_and_removes_its_data() -> None:
     assert gone(pid, directory, 1)
 
 
-def test_only_its_owner_can_enter_the_directory_of_its_socket() -> None:
+def test_socket_directory_is_open_to_its_owner_alone() -> None:
     with EmbeddedPostgres() as server:
         assert server.directory.stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_it_ends_with_the_process_that_started_it(how: signal.Signals) -> None:
+def test_embedded_server_ends_with_the_process_that_started_it(how: signal.Signals) -> None:
     owner = subprocess.Popen(
         [sys.executable, "-c", OWNER],
         stdin=subprocess.PIPE,
@@ -82,7 +82,7 @@ def test_it_ends_with_the_process_that_started_it(how: signal.Signals) -> None:
     assert gone(int(pid), Path(directory))
 
 
-def test_one_that_is_kept_goes_on_until_it_is_ended() -> None:
+def test_kept_server_goes_on_until_it_is_ended() -> None:
     server = EmbeddedPostgres(keep=True)
     server.start()
     try:

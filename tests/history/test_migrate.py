@@ -13,7 +13,7 @@ from touchpoint.history.migrate import MigrationError, make_partitions, migrate,
 pytestmark = pytest.mark.slow
 
 
-async def test_many_at_once_apply_each_migration_once(empty_database: str) -> None:
+async def test_simultaneous_migrations_are_applied_once(empty_database: str) -> None:
     applied = await asyncio.gather(*(migrate(empty_database) for _ in range(4)))
     assert sorted(map(len, applied)) == [0, 0, 0, len(migrations())]
     connection = await asyncpg.connect(empty_database)

@@ -153,7 +153,7 @@ async def test_a_role_may_call_what_is_listed_and_nothing_else(pool: asyncpg.Poo
 
 
 @pytest.mark.parametrize("role", ROLES)
-async def test_no_role_changes_the_schema_itself_or_the_server(pool: asyncpg.Pool, role: str) -> None:
+async def test_roles_can_change_neither_schema_nor_server(pool: asyncpg.Pool, role: str) -> None:
     await HistoryWriter(pool).write_batch([closed(call("c1"))])
     async with acting_as(pool, role) as connection:
         others = [f"SET LOCAL ROLE {other}" for other in ROLES if other != role]

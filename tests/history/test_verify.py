@@ -53,9 +53,7 @@ async def store(pool: asyncpg.Pool, records: list[dict[str, Any]]) -> None:
 
 
 @slow
-async def test_what_is_stored_as_it_was_folded_is_equal_to_the_last_row(
-    database: str, pool: asyncpg.Pool, file: Path
-) -> None:
+async def test_stored_rows_equal_the_fold_to_the_last_row(database: str, pool: asyncpg.Pool, file: Path) -> None:
     records = folded()
     await store(pool, records)
     done = verify(database, file, "--rows", "--complete")
@@ -105,7 +103,7 @@ async def test_a_row_that_is_not_what_its_hash_says_is_found_by_rows_alone(
 
 
 @slow
-async def test_what_earlier_rules_made_is_counted_apart_from_what_differs(
+async def test_rows_of_earlier_rules_are_counted_apart_from_different_rows(
     database: str, pool: asyncpg.Pool, file: Path
 ) -> None:
     """A row of 0.1.0 with another content, and one that had an item which is an interaction of its own by now."""
@@ -130,7 +128,7 @@ async def test_what_earlier_rules_made_is_counted_apart_from_what_differs(
 
 
 @slow
-async def test_what_may_be_open_still_is_not_missing_until_it_is_said_to_be_complete(
+async def test_possibly_open_interactions_are_not_missing_until_declared_complete(
     database: str, pool: asyncpg.Pool, file: Path
 ) -> None:
     done = verify(database, file)
@@ -141,7 +139,7 @@ async def test_what_may_be_open_still_is_not_missing_until_it_is_said_to_be_comp
 
 
 @slow
-async def test_only_what_lies_within_the_times_counts(database: str, pool: asyncpg.Pool, file: Path) -> None:
+async def test_verify_counts_only_rows_within_the_times(database: str, pool: asyncpg.Pool, file: Path) -> None:
     await HistoryWriter(pool).write_batch([closed(call("elsewhere", datetime(2025, 1, 1, tzinfo=UTC)))])
     await store(pool, folded())
     assert verify(database, file, "--complete").returncode == 1
@@ -158,7 +156,7 @@ def test_wrong_usage_is_told(words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("words", [(str(EXAMPLE),), ("--topics", "--brokers", "127.0.0.1:1")])
-def test_what_cannot_be_reached_is_told(words: tuple[str, ...]) -> None:
+def test_unreachable_database_is_reported(words: tuple[str, ...]) -> None:
     done = verify("postgresql://nobody@127.0.0.1:1/none", *words)
     assert done.returncode == 3
     assert "127.0.0.1:1" in done.stderr

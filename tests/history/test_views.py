@@ -112,7 +112,7 @@ async def test_tenants_never_mix(pool: asyncpg.Pool) -> None:
     ]
 
 
-async def test_what_is_read_by_an_id_is_of_the_tenant_that_is_named(pool: asyncpg.Pool) -> None:
+async def test_reads_by_id_respect_the_named_tenant(pool: asyncpg.Pool) -> None:
     theirs = call("c1") | {"tenant": "other", "interaction_id": identifier("other")}
     assert await HistoryWriter(pool).write_batch([closed(theirs), closed(call("mine"))]) == []
     for wanted in (theirs["interaction_id"], theirs["interaction_id"].upper(), "c1", "tel:+441632960960"):

@@ -65,7 +65,7 @@ async def test_microseconds_are_kept(pool: Pool) -> None:
 
 @pytest.mark.trap(1)
 @pytest.mark.trap(13)
-async def test_the_same_batch_twice_adds_nothing(pool: Pool) -> None:
+async def test_repeated_batch_adds_nothing(pool: Pool) -> None:
     batch = [closed(seed_case(), agents={"john": "John Doe"}), *map(closed, calls(20)), amended(call("c1"), "e1")]
     writer = HistoryWriter(pool)
     await writer.write_batch(batch)
@@ -94,7 +94,7 @@ async def test_two_writers_with_overlapping_shuffled_batches_store_each_interact
     assert sum(writer.counts["stored"] for writer in writers) == 300
 
 
-async def test_what_closes_again_by_other_rules_after_an_upgrade_is_a_repetition(
+async def test_close_repeated_by_later_rules_is_a_repetition(
     pool: Pool,
 ) -> None:
     """A crash after the record was produced and before its state was: the new version makes another record of it."""
@@ -120,7 +120,7 @@ async def test_what_closes_again_by_other_rules_after_an_upgrade_is_a_repetition
 
 
 @pytest.mark.trap(14)
-async def test_another_content_under_the_same_id_is_a_conflict_and_the_first_stands(pool: Pool) -> None:
+async def test_different_content_of_one_id_is_a_conflict_and_the_first_stands(pool: Pool) -> None:
     first = call("c1")
     writer = HistoryWriter(pool)
     await writer.write_batch([closed(first)])
@@ -216,7 +216,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-async def test_what_can_never_be_stored_is_named_and_the_rest_is_stored(pool: Pool, name: str) -> None:
+async def test_unstorable_record_is_named_and_the_others_are_stored(pool: Pool, name: str) -> None:
     value, said = MALFORMED[name]
     good = [closed(record) for record in calls(12) if record["interaction_id"] != call("c1")["interaction_id"]]
     [rejected] = await HistoryWriter(pool).write_batch([*good[:5], value, *good[5:]])
@@ -234,7 +234,7 @@ async def test_several_bad_records_are_all_found(pool: Pool) -> None:
     assert (await table_counts(pool))["interaction"] == 37
 
 
-async def test_other_types_and_tombstones_are_ignored_and_counted(pool: Pool) -> None:
+async def test_unrelated_types_and_tombstones_are_ignored_and_counted(pool: Pool) -> None:
     writer = HistoryWriter(pool)
     assert await writer.write_batch([None, event({}, "interaction.opened"), closed(call("c1"))]) == []
     assert +writer.counts == {"ignored": 2, "stored": 1}
@@ -280,7 +280,7 @@ OF_THE_DATABASE = {
 
 
 @pytest.mark.parametrize("name", OF_THE_DATABASE)
-async def test_what_the_database_is_at_fault_for_is_raised(database: str, name: str) -> None:
+async def test_database_faults_are_raised(database: str, name: str) -> None:
     """Whatever the records are: they are tried again, and never become dead letters."""
     fault, raised = OF_THE_DATABASE[name]
     owner = await asyncpg.connect(database)
@@ -399,7 +399,7 @@ async def test_an_agents_name_never_goes_back_to_an_older_one(pool: Pool) -> Non
             ]
 
 
-async def test_what_an_earlier_release_stored_counts_from_when_it_was_seen(pool: Pool) -> None:
+async def test_identity_stored_by_an_earlier_release_counts_from_when_it_was_seen(pool: Pool) -> None:
     await pool.execute(
         "INSERT INTO touchpoint.party (tenant, party_id, account_id, name, seen_at)"
         " VALUES ('default', 'P1', 'X', 'Old', '2026-01-05 00:00:00+00')"

@@ -56,7 +56,7 @@ async def dead_letters(installation: Installation, *words: str) -> subprocess.Co
     )
 
 
-async def test_what_a_too_strict_configuration_refused_is_sent_again_and_stored(
+async def test_dead_letters_of_a_too_strict_configuration_are_sent_again_and_stored(
     twice: tuple[Installation, Installation],
 ) -> None:
     strict, right = twice

@@ -52,7 +52,7 @@ async def one_ends(installation: Installation, pair: list[Worker], *others: Work
         assert await worker.end() == 0
 
 
-async def test_so_it_does_while_the_group_rebalances(installation: Installation) -> None:
+async def test_second_worker_of_one_instance_id_ends_while_the_group_rebalances(installation: Installation) -> None:
     """After a kill -9 two are started in its place, while a third worker joins: one of them hung for ever."""
     killed = installation.worker(instance_id="one", session_timeout=4, rebalance_timeout=6)
     await until_ready(installation, killed)

@@ -24,7 +24,7 @@ ADDRESS = "tel:+441632960960"
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.trap(15)]
 
 
-async def test_another_number_of_partitions_is_found_at_the_start(
+async def test_changed_number_of_partitions_is_found_at_the_start(
     kafka: KafkaBroker, database: str, tmp_path: Path
 ) -> None:
     installation = Installation(kafka.bootstrap, database, tmp_path, "misfit")
@@ -67,7 +67,7 @@ async def test_topics_are_made_with_three_replicas_unless_told_otherwise(kafka: 
         await create_topics(usual)
 
 
-async def test_another_secret_than_that_of_the_changelogs_ends_the_worker_also_while_the_database_is_away(
+async def test_changed_party_secret_ends_the_worker_even_without_a_database(
     kafka: KafkaBroker, database: str, tmp_path: Path
 ) -> None:
     installation = Installation(kafka.bootstrap, database, tmp_path, "othersecret")

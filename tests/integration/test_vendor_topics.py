@@ -152,7 +152,9 @@ async def test_a_day_of_all_dialects_with_a_kill_gives_what_translate_and_stitch
     assert verified.stdout == f"{len(expected):,} interactions folded, {len(expected):,} stored: equal\n"
 
 
-async def test_what_the_wrong_dialect_refused_is_sent_back_to_the_vendors_topic(twice: tuple[Vendors, Vendors]) -> None:
+async def test_dead_letters_of_a_wrong_dialect_are_sent_back_to_the_vendors_topic(
+    twice: tuple[Vendors, Vendors],
+) -> None:
     wrong, right = twice
     records = day(5, copies=3, captures=[("asterisk-queue-log", "queue_log")])
     topic = wrong.topics["asterisk-queue-log"]

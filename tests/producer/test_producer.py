@@ -106,7 +106,7 @@ async def everything(settings: Settings, *topics: str) -> dict[tuple[str, int, i
 
 
 @pytest.mark.kafka
-async def test_each_event_lies_where_its_delivery_says_under_its_key(settings: Settings) -> None:
+async def test_delivery_report_names_the_events_partition_and_key(settings: Settings) -> None:
     async with Producer.connect(settings, most=20) as producer:
         told = [await producer.send(offered(number)) for number in range(100)]
         sms = {"specversion": "1.0", "id": "s", "source": "/t", "type": "sms.offered", "subject": "s1"}
@@ -124,7 +124,7 @@ async def test_each_event_lies_where_its_delivery_says_under_its_key(settings: S
 
 
 @pytest.mark.kafka
-async def test_what_the_worker_would_not_accept_is_not_sent(settings: Settings) -> None:
+async def test_invalid_events_are_not_sent(settings: Settings) -> None:
     async with Producer.connect(settings) as producer:
         for wrong in (
             {"type": "call.offered"},
@@ -139,7 +139,7 @@ async def test_what_the_worker_would_not_accept_is_not_sent(settings: Settings) 
 
 
 @pytest.mark.kafka
-async def test_what_could_not_be_stored_is_told_with_its_error(settings: Settings) -> None:
+async def test_undelivered_event_is_reported_with_its_error(settings: Settings) -> None:
     big = as_json(offered()) | {"more": "x" * 2_000_000}
     unchecked = Producer(
         {"bootstrap_servers": list(settings.brokers), "max_request_size": 1_000_000}, settings.topic_prefix
@@ -153,7 +153,7 @@ async def test_what_could_not_be_stored_is_told_with_its_error(settings: Setting
 
 
 @pytest.mark.kafka
-async def test_no_more_than_was_allowed_waits_for_the_broker(kafka: KafkaBroker, settings: Settings) -> None:
+async def test_events_waiting_for_the_broker_are_bounded(kafka: KafkaBroker, settings: Settings) -> None:
     """The broker stands still: the sender does too, instead of filling the memory."""
     async with Producer.connect(settings, most=50) as producer:
         await (await producer.send(offered(0)))
@@ -176,7 +176,7 @@ async def test_no_more_than_was_allowed_waits_for_the_broker(kafka: KafkaBroker,
         assert (await producer.flush()).stored == 500
 
 
-async def test_without_a_broker_it_says_so() -> None:
+async def test_producer_without_a_broker_says_so() -> None:
     with pytest.raises(KafkaConnectionError):
         async with Producer({"bootstrap_servers": f"127.0.0.1:{free_port()}"}):
             pass

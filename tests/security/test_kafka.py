@@ -63,7 +63,7 @@ async def test_a_worker_over_tls_with_scram_and_no_more_rights_than_it_needs_sto
     assert PASSWORD not in worker.log.read_text()
 
 
-def test_to_make_the_topics_takes_the_rights_that_are_documented(secure_kafka: SecureBroker) -> None:
+def test_documented_rights_suffice_to_make_the_topics(secure_kafka: SecureBroker) -> None:
     name = f"i{uuid.uuid4().hex[:8]}"
     fields = login("PLAIN", topic_prefix=f"{name}.", app_id=name, replication=1, min_insync=1)(secure_kafka)
     refused = command("topics", fields)
@@ -84,7 +84,7 @@ def command(name: str, fields: Fields, *arguments: str) -> subprocess.CompletedP
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
 @pytest.mark.parametrize("security", ["SASL_PLAINTEXT", "SASL_SSL"])
-async def test_each_mechanism_logs_in_with_and_without_tls(
+async def test_sasl_mechanisms_log_in_with_and_without_tls(
     secure_kafka: SecureBroker, security: str, mechanism: str
 ) -> None:
     listener = "BOTH" if security == "SASL_SSL" else "LOGIN"
@@ -150,9 +150,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.what)
-def test_what_is_wrong_is_refused_within_seconds_with_the_way_out_and_without_the_secret(
-    secure_kafka: SecureBroker, wrong: Wrong
-) -> None:
+def test_wrong_kafka_credentials_are_refused_with_the_way_out(secure_kafka: SecureBroker, wrong: Wrong) -> None:
     fields = {name: value for name, value in wrong.fields(secure_kafka).items() if value != ""}
     began = time.monotonic()
     done = command("topics", fields)

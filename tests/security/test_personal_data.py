@@ -149,7 +149,7 @@ def found_in(text: str | bytes) -> list[str]:
     return [plain[max(0, low.find(mark) - 150) : low.find(mark) + 60] for mark in MARKS if mark in low]
 
 
-async def test_it_is_in_the_identity_tables_and_nowhere_else_but_where_it_must_be(
+async def test_personal_data_is_in_the_identity_tables_and_documented_places_alone(
     worker: tuple[Installation, Worker],
 ) -> None:
     made, running = worker
@@ -185,7 +185,7 @@ async def everything(made: Installation) -> dict[str, str]:
     return {name: text or "" for name, text in rows.items()}
 
 
-async def test_after_expiry_the_changelogs_keep_of_a_person_only_whose_an_address_is(
+async def test_changelogs_keep_after_expiry_only_whose_an_address_is(
     worker: tuple[Installation, Worker],
 ) -> None:
     """Who an address is must be known as long as it may call; of what was open nothing is left."""

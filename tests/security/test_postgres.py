@@ -48,7 +48,7 @@ async def over_tls(url: str) -> bool:
         await connection.close()
 
 
-async def test_it_is_reached_over_tls_with_the_authority_and_the_name_checked(secure: SecurePostgres) -> None:
+async def test_postgres_is_reached_over_tls_with_authority_and_name_checked(secure: SecurePostgres) -> None:
     assert await over_tls(secure.url(sslmode="verify-full", sslrootcert=secure.authority.file))
 
 
@@ -78,7 +78,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.what)
-def test_what_is_wrong_is_refused_with_the_place_and_without_the_password(secure: SecurePostgres, wrong: Wrong) -> None:
+def test_wrong_database_url_is_refused_with_the_place_and_no_password(secure: SecurePostgres, wrong: Wrong) -> None:
     authority = getattr(secure, wrong.authority).file if wrong.authority else None
     options = {"sslmode": wrong.mode} | ({"sslrootcert": authority} if authority else {})
     url = secure.url(wrong.password, user="anna", **options)

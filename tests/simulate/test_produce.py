@@ -95,7 +95,7 @@ async def test_live_is_as_event_time_passes(broker: str) -> None:
     assert time.monotonic() - began >= (last - first).total_seconds() > 0.5
 
 
-async def test_what_was_sent_is_told(broker: str) -> None:
+async def test_simulation_reports_what_was_sent(broker: str) -> None:
     told: list[int] = []
     await produce(islice(simulate(3, START), 600), {"bootstrap_servers": broker}, "t.", math.inf, sent=told.append)
     assert told == [250, 500, 600]

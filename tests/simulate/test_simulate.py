@@ -27,12 +27,12 @@ def hours() -> list[dict[str, Any]]:
     return list(simulate(1, START, hours=4, volume=300))
 
 
-def test_the_same_seed_gives_the_same_bytes() -> None:
+def test_simulation_gives_the_same_bytes_for_the_same_seed() -> None:
     first, second = (b"\n".join(orjson.dumps(e) for e in simulate(7, START, 1, 300)) for _ in range(2))
     assert first == second
 
 
-def test_another_seed_shares_no_event_with_it() -> None:
+def test_simulations_of_two_seeds_share_no_event() -> None:
     first, second = ({(e["source"], e["id"]) for e in simulate(seed, START, 1, 300)} for seed in (1, 2))
     assert len(first) > 1_000
     assert first.isdisjoint(second)
@@ -56,7 +56,7 @@ def test_every_address_is_reserved_for_fiction(hours: list[dict[str, Any]]) -> N
     assert [a for a in found if not FICTIONAL.fullmatch(a)] == []
 
 
-def test_it_offers_about_as_many_contacts_as_asked_for(hours: list[dict[str, Any]]) -> None:
+def test_simulation_offers_about_as_many_contacts_as_asked_for(hours: list[dict[str, Any]]) -> None:
     orders = sum(e["type"] == "activity.recorded" and "subject" not in e for e in hours)
     begun = sum(e["type"].endswith(".offered") for e in hours) + orders
     assert 0.9 * 1_200 < begun < 1.2 * 1_200  # emails that answer a reply come on top
@@ -97,18 +97,20 @@ def test_the_seeds_case_occurs_a_quote_on_the_phone_then_a_fax(hours: list[dict[
         ("party.merged", None, None),
     ],
 )
-def test_it_shows(hours: list[dict[str, Any]], type_: str, field: str | None, value: str | None) -> None:
+def test_traffic_shows_every_phenomenon(
+    hours: list[dict[str, Any]], type_: str, field: str | None, value: str | None
+) -> None:
     assert any(e["type"] == type_ and (field is None or e["data"].get(field) == value) for e in hours)
 
 
-def test_some_emails_are_answers_to_our_answers(hours: list[dict[str, Any]]) -> None:
+def test_simulated_emails_include_answers_to_our_answers(hours: list[dict[str, Any]]) -> None:
     replies = {e["data"]["message_id"] for e in hours if e["type"] == "email.sent" and e["data"]["kind"] == "reply"}
     answers = [e for e in hours if e["type"] == "email.offered" and e["data"].get("in_reply_to")]
     assert answers
     assert all(e["data"]["in_reply_to"] in replies for e in answers)
 
 
-def test_some_customers_fall_silent_in_a_chat_for_longer_than_five_minutes(hours: list[dict[str, Any]]) -> None:
+def test_simulated_chats_include_silences_of_over_five_minutes(hours: list[dict[str, Any]]) -> None:
     said: dict[str, list[datetime]] = {}
     for event in hours:
         if event["type"].startswith("chat."):
@@ -140,7 +142,7 @@ def test_a_longer_run_begins_as_it_goes_on() -> None:
     assert len(list(islice(simulate(1, START, hours=1_000, volume=2_000), 5_000))) == 5_000
 
 
-def test_each_event_has_the_topic_and_the_key_of_the_contract(hours: list[dict[str, Any]]) -> None:
+def test_simulated_events_have_the_topic_and_key_of_the_contract(hours: list[dict[str, Any]]) -> None:
     topics = {"call": "calls", "email": "emails", "fax": "faxes", "chat": "chats", "party": "parties"}
     for event in hours:
         kind = event["type"].split(".")[0]

@@ -50,7 +50,7 @@ def sizes(facts: list[Fact]) -> list[tuple[int, str]]:
 
 
 @given(st.randoms(use_true_random=False))
-def test_it_closes_at_its_size_when_its_last_item_is_complete_and_the_next_call_begins_another(
+def test_full_interaction_closes_and_the_next_call_begins_another(
     rng: random.Random,
 ) -> None:
     facts = calls(25)
@@ -58,13 +58,13 @@ def test_it_closes_at_its_size_when_its_last_item_is_complete_and_the_next_call_
     assert sizes(facts) == [(10, "limit"), (10, "limit"), (5, "quiet")]
 
 
-def test_its_end_is_that_of_its_last_item_and_no_later_event_amends_it() -> None:
+def test_full_interaction_ends_with_its_last_item_and_takes_no_amendment() -> None:
     first, *_ = sorted(stitch(calls(25), SMALL), key=lambda record: str(record["started_at"]))
     assert str(first["ended_at"]).startswith("2026-01-01T09:10:30")
     assert first["amendments"] == []
 
 
-def test_what_refers_to_a_full_interaction_is_its_child() -> None:
+def test_reference_to_a_full_interaction_makes_a_child() -> None:
     activities = [fact("activity.recorded", "c00", 100 + n, activity=f"a{n}", action="note") for n in range(12)]
     first, second = sorted(stitch([*calls(1), *activities], SMALL), key=lambda record: str(record["started_at"]))
     assert len(first["activities"]) == 9
@@ -92,13 +92,13 @@ def test_of_its_names_those_of_messages_go_first() -> None:
     ("facts", "kept"),
     [([3] * 2_000, 1_000), ([MANY // 4] * 10, 3), ([1, 1, 2 * MANY], 1), ([MANY, 1], 1), ([], 0)],
 )
-def test_what_is_remembered_of_it_is_bounded_and_the_oldest_goes_first(facts: list[int], kept: int) -> None:
+def test_memory_of_a_full_interaction_is_bounded_and_forgets_the_oldest(facts: list[int], kept: int) -> None:
     known = [closed(number, count) for number, count in enumerate(facts)]
     assert remembered(known) == known[len(known) - kept :]
 
 
 @pytest.mark.parametrize("begin", [50, 500, 1_500])
-def test_what_has_no_party_of_its_own_takes_that_of_its_parent_though_that_has_closed(begin: int) -> None:
+def test_item_without_a_party_takes_that_of_its_closed_parent(begin: int) -> None:
     asked = fact("interaction.close_requested", "c00", 20, outcome="done")
     fax = [fact("fax.offered", "f1", begin, related={"parent": "c00"}), fact("fax.ended", "f1", begin + 60)]
     call, child = sorted(stitch([*calls(1), asked, *fax], Limits()), key=lambda record: str(record["started_at"]))

@@ -92,7 +92,7 @@ def test_the_operators_page_lists_every_column_with_text_of_producers() -> None:
     assert found == said
 
 
-def test_no_name_and_no_address_of_the_party_is_in_a_closed_row() -> None:
+def test_closed_rows_hold_neither_name_nor_address_of_the_party() -> None:
     for row in rows():
         del row["party"]
         text = orjson.dumps(row).decode()

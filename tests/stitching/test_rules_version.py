@@ -45,7 +45,7 @@ def test_a_dialect_has_its_capabilities_whatever_its_version(name: str) -> None:
     assert LIMITS.capability("no-dialect/2") == FULL
 
 
-def test_what_0_1_0_made_is_of_the_first_version() -> None:
+def test_records_of_0_1_0_are_of_the_first_rules_version() -> None:
     released = Rules(None, None)
     assert same_rules(released, Rules(1, ["mailbox"]))
     assert not same_rules(released, Rules(2, []))

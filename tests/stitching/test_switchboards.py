@@ -22,7 +22,7 @@ def call(item: str, minute: int, **party: str) -> Fact:
     return verdict.fact
 
 
-def test_who_one_caller_from_a_switchboard_was_is_not_who_the_next_one_is() -> None:
+def test_callers_from_one_switchboard_are_not_the_same_person() -> None:
     facts = [call("known", 0, id="P1"), call("unknown", 5)]
     limits = Limits(unstitched_addresses=frozenset({SWITCHBOARD}))
     assert [record["party_id"] for record in stitch(facts, limits)] == ["P1", None]

@@ -75,7 +75,7 @@ def test_an_activity_that_tells_an_impossible_instant_leaves_the_call_as_it_is(v
     }
 
 
-def test_what_an_activity_tells_of_itself_within_reason_counts() -> None:
+def test_plausible_instants_of_an_activity_count() -> None:
     told = {"started": "2026-03-02T08:50:00Z", "ended": "2026-03-02T09:01:30Z"}
     (row,) = rows([*CALL, event("activity.recorded", 60, activity="a1", action="order", **told)])
     assert row["flags"] == []
@@ -122,6 +122,6 @@ def test_a_wrap_up_of_ten_years_begins_with_its_item(verb: str) -> None:
     assert row["duration_ms"] <= 200_000
 
 
-def test_when_an_event_was_recorded_dates_nothing() -> None:
+def test_recording_time_of_an_event_dates_nothing() -> None:
     late = CALL[3] | {"recordedtime": "9998-01-01T00:00:00Z"}
     assert rows([*CALL[:3], late]) == rows(CALL)

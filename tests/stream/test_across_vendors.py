@@ -58,7 +58,7 @@ def played(scenes: list[Scene], limits: Limits, seed: int, crashes: float = 0.0)
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_what_belongs_together_is_one_interaction_wherever_its_parts_lie(scene: Callable[[int], Scene]) -> None:
+def test_related_items_are_one_interaction_wherever_they_are_partitioned(scene: Callable[[int], Scene]) -> None:
     copies = [scene(number) for number in range(COPIES)]
     for seed, crashes in ((1, 0.0), (2, 0.3)):
         records = played(copies, limits_with(), seed, crashes).values()

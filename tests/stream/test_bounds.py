@@ -162,7 +162,7 @@ def test_a_kind_of_key_that_is_full_takes_no_more_and_stops_nobody(
 
 
 @pytest.mark.usefixtures("small")
-def test_after_a_month_of_event_time_no_key_is_there_that_was_not_there_before() -> None:
+def test_state_has_no_new_keys_after_a_month_of_event_time() -> None:
     """Whatever was written: what is open closes, what closed is forgotten, questions and ways with it."""
     cluster = Watching()
     cluster.run()

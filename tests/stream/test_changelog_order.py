@@ -22,7 +22,7 @@ def test_tombstones_before_what_they_are_of_and_how_far_time_has_come_after_ever
     ]
 
 
-def test_what_goes_into_one_batch_is_stored_whole_or_not_at_all() -> None:
+def test_changelog_batch_is_stored_whole_or_not_at_all() -> None:
     assert parts_of(changes(b"x")) == [changes(b"x")]
 
 

@@ -149,7 +149,7 @@ def test_a_damaged_record_is_named_with_its_bytes_and_costs_no_other(what: str, 
 
 @pytest.mark.parametrize("codec", ["none", "lz4"])
 @pytest.mark.parametrize("length", [-3, 10_000, 2**40])
-def test_where_a_records_bounds_cannot_be_read_the_rest_of_its_batch_is_one(codec: str, length: int) -> None:
+def test_rest_of_a_batch_without_record_bounds_is_one_dead_letter(codec: str, length: int) -> None:
     rest = raw.varint(length) + b"whatever" + whole(2, b"c")
     assert told(read(batch(50, [whole(0, b"a"), rest], codec, count=3, last_delta=2) + NEXT)) == [
         b"a", ("record", 51, 52, rest), b"next",
@@ -224,7 +224,7 @@ def test_a_bomb_is_named_and_its_records_take_no_memory(codec: str) -> None:
     assert peak < 3 * MOST_UNPACKED
 
 
-def test_what_was_unpacked_of_bombs_is_not_kept_while_their_partitions_wait() -> None:
+def test_unpacked_bombs_are_not_kept_while_their_partitions_wait() -> None:
     body = raw.compressed("gzip", b"\0" * (MOST_UNPACKED + 1))
     bomb = batch(50, [], "gzip", body=body, count=1, last_delta=0)
     broken = batch(50, [], "gzip", body=raw.compressed("gzip", b"\xff" * (16 * MIB)), count=1, last_delta=0)
@@ -294,7 +294,7 @@ def test_a_batch_that_arrives_whole_at_the_second_time_is_read() -> None:
         struct.pack(">qiib", 50, 20, 0, 2) + b"\0" * 15,
     ],
 )  # fmt: skip
-def test_what_has_no_bounds_is_passed_after_some_fetches(data: bytes) -> None:
+def test_batch_without_bounds_is_skipped_after_some_fetches(data: bytes) -> None:
     found = read_on(lambda position: data if position < 53 else NEXT, 50, 54)
     assert found[-1].value == b"next"
     assert {r.reason for r in found if isinstance(r, Damaged)} == {"framing"}
@@ -367,7 +367,7 @@ def result(data: bytes, position: int, monkeypatch: pytest.MonkeyPatch) -> fetch
     return answer
 
 
-def test_so_many_bytes_are_given_out_at_once_and_what_is_unpacked_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_delivered_bytes_are_bounded_and_unpacked_bytes_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     value = b"x" * MIB
     answer = result(batch(50, [record(n, value=value) for n in range(40)], "zstd"), 50, monkeypatch)
     offsets: list[int] = []
@@ -441,7 +441,7 @@ def change(dice: random.Random, body: bytearray) -> None:
             body += dice.randbytes(3)
 
 
-def test_whatever_the_bytes_reading_never_fails_and_never_stands_still() -> None:
+def test_batch_reader_neither_fails_nor_stands_still_on_any_bytes() -> None:
     dice = random.Random(8)
     batches = mutations(dice)
     began = time.process_time()

@@ -71,7 +71,7 @@ def test_every_way_into_the_dead_letters_has_a_code() -> None:
 @pytest.mark.parametrize("value", [None, b"", b"v" * 3 * MIB])
 @pytest.mark.parametrize("header", [b"", b"h" * 3 * MIB])
 @pytest.mark.parametrize("limit", [10_000, MIB, 2 * MIB])
-def test_what_is_truncated_fits_whatever_is_too_large_in_it(value: bytes | None, header: bytes, limit: int) -> None:
+def test_truncated_dead_letter_fits_whatever_part_was_too_large(value: bytes | None, header: bytes, limit: int) -> None:
     buried = dead_letter(Record("calls", 0, 7, b"k" * 5_000, value, (("sender's", header),), 0), "no", "type")
     cut = truncated(buried, limit)
     assert Outbound("dead-letters", 0, cut.key, cut.value, cut.headers).size <= limit
@@ -91,7 +91,7 @@ def test_header_values_that_are_null_are_kept_and_harm_nothing() -> None:
     assert Outbound("dead-letters", 0, buried.key, buried.value, buried.headers).size > 0
 
 
-def test_many_headers_of_our_names_are_cut_too() -> None:
+def test_forged_dead_letter_headers_are_truncated_too() -> None:
     ours = tuple((CAUSE, b"x" * 2_000) for _ in range(1_000))
     cut = truncated(dead_letter(Record("calls", 0, 7, b"k", b"v" * 3 * MIB, ours, 0), "no", "type"), MIB)
     assert Outbound("dead-letters", 0, cut.key, cut.value, cut.headers).size <= MIB
@@ -100,7 +100,7 @@ def test_many_headers_of_our_names_are_cut_too() -> None:
 
 @pytest.mark.parametrize("stamp", [-(2**63), -1, 0, 2**63 - 1])
 @pytest.mark.parametrize("length", [None, b"\xc2\xb2", b"9" * 5_000, b"-1", b"12"])
-def test_whatever_stands_in_the_topic_of_dead_letters_is_shown(stamp: int, length: bytes | None) -> None:
+def test_any_record_of_the_dead_letter_topic_is_shown(stamp: int, length: bytes | None) -> None:
     headers = (*NULLS, (TRUNCATED, length), (ORIGIN, b"calls/\xc2\xb2/-1"), (VERSION, None))
     record: ConsumerRecord[bytes, bytes] = ConsumerRecord(
         "dead-letters", 0, 1, stamp, 0, b"\xff", None, None, 1, -1, headers
@@ -115,7 +115,7 @@ def test_whatever_stands_in_the_topic_of_dead_letters_is_shown(stamp: int, lengt
     assert "dead-letters/0/1" in printed.file.getvalue()
 
 
-def test_what_could_not_be_parsed_is_no_batch_for_a_stage_and_cannot_be_sent_again() -> None:
+def test_unparsed_bytes_reach_no_stage_and_cannot_be_sent_again() -> None:
     bad = Record("calls", 3, 1_234_567, None, b"raw", (), -1, damage=Damage("size", "it is too much", 1_234_570))
     good = Record("calls", 3, 1_234_571, b"k", b"v", (), 0)
     kept, (buried,) = readable([[bad, good], [bad][:0], [good]])

@@ -80,7 +80,7 @@ def test_the_history_is_told_of_the_address_its_party_and_the_partys_other_addre
     assert not any(personal in str(told) for personal in ("Mary", "960001", "mary@"))
 
 
-def test_what_was_open_closes_without_identity_and_what_comes_later_is_a_new_acquaintance() -> None:
+def test_erasure_closes_open_items_without_identity_and_later_ones_are_new() -> None:
     cluster = run(KNOWN, OPEN[:2], OPEN[3:5], [erasure(MARY, "10:00:00")], OPEN, LATER)
     before, after, other = (about(cluster, item) for item in ("c1", "c3", "c2"))
     assert before["party"] == {"address": None, "id": "P1", "name": None}
@@ -90,13 +90,13 @@ def test_what_was_open_closes_without_identity_and_what_comes_later_is_a_new_acq
     assert other["party"] == {"address": ADA, "id": "P2", "name": "Ada Byron"}
 
 
-def test_what_began_before_it_and_came_after_it_closes_without_identity_though_nothing_was_known() -> None:
+def test_item_begun_before_an_erasure_closes_without_identity() -> None:
     cluster = run([erasure(MARY, "09:00:30")], call("c1", MARY, "09:00:00", "09:10:00", "Mary Jones"), LATER)
     assert about(cluster, "c1")["identity"]["erased"] is True
     assert about(cluster, "c3")["identity"]["addresses"] == [[address_id(SECRET, "default", MARY), MARY]]
 
 
-def test_what_began_before_it_and_came_after_it_closes_without_identity_also_under_the_partys_id() -> None:
+def test_item_begun_before_an_erasure_by_party_id_closes_without_identity() -> None:
     cluster = run(KNOWN, [erasure(MARY, "10:00:00")], OPEN, LATER)
     assert about(cluster, "c1")["identity"] == {"addresses": [], "agents": [["john", "John Doe"]], "erased": True}
     assert about(cluster, "c3")["identity"]["addresses"] == [[address_id(SECRET, "default", MARY), MARY]]
@@ -115,7 +115,7 @@ def test_the_partys_other_addresses_are_told_also_when_nothing_of_theirs_is_open
     assert sorted(named) == sorted(address_id(SECRET, "default", address) for address in (MARY, OTHER))
 
 
-def test_that_someone_was_erased_is_itself_forgotten() -> None:
+def test_erasures_are_forgotten_in_time() -> None:
     cluster = run([erasure(MARY, "09:00:30")])
     assert MARY.encode() not in names_in(cluster)
 

@@ -45,7 +45,7 @@ def test_a_day_of_all_dialects_gives_what_translate_and_stitch_give(
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_whatever_is_read_again_after_a_crash_the_same_events_come_of_it(seed: int) -> None:
+def test_records_read_again_after_a_crash_give_the_same_events(seed: int) -> None:
     """A kill before or after the state is durable: the memory is as old as the place in the topic."""
     records = day(seed, copies=8)
     stages = Feeds(3, seed, 2)
@@ -111,7 +111,9 @@ def facts_in(forwards: Iterable[Forward]) -> list[Fact]:
         ),
     ],
 )
-def test_what_a_dialect_or_the_decoder_refuses_is_buried_as_it_came(value: bytes, code: str, cause: str) -> None:
+def test_records_refused_by_dialect_or_decoder_are_dead_letters_as_they_came(
+    value: bytes, code: str, cause: str
+) -> None:
     stage = feed({})
     (letter,) = stage.apply([record(7, value)], NOW)
     headers = {name: value or b"" for name, value in letter.headers}
@@ -121,7 +123,7 @@ def test_what_a_dialect_or_the_decoder_refuses_is_buried_as_it_came(value: bytes
     assert stage.translated == {("asterisk-queue-log", "dead letter"): 1}
 
 
-def test_what_is_refused_of_a_record_leaves_the_rest_of_it() -> None:
+def test_refused_event_of_a_record_leaves_its_other_events() -> None:
     value = b"\n".join([row(0, "ENTERQUEUE", "c1", "NONE", "", "01632960961"), row(1, "TELEPORTED"), row(2, "ABANDON")])
     forwards = feed({}).apply([record(0, value)], NOW)
     assert [fact.verb for fact in facts_in(forwards)] == ["queued", "disconnected"]
@@ -140,7 +142,7 @@ def test_a_topic_that_was_declared_anew_with_a_wrong_dialect_stops_the_worker_be
         gate.check([records], stage.apply(records, NOW))
 
 
-def test_what_says_nothing_of_a_media_item_is_counted_by_dialect() -> None:
+def test_records_without_a_media_item_are_counted_by_dialect() -> None:
     stage = feed({})
     rows = [row(0, "PAUSE", "NONE", "SIP/1"), row(1, "TELEPORTED", "NONE"), b"", None, row(2, "ABANDON")]
     forwards = stage.apply([record(n, value) for n, value in enumerate(rows)], NOW)
@@ -213,7 +215,7 @@ def test_an_item_of_a_vendors_system_that_fell_silent_does_not_time_out() -> Non
     assert record["media_items"][0]["talk_ms"] == (30 * HOURS + 100) * 1_000
 
 
-def test_without_heartbeats_nobody_can_tell_a_silent_system_from_a_quiet_one() -> None:
+def test_source_without_heartbeats_never_counts_as_silent() -> None:
     records, _ = a_call_over_a_silence()
     (expected,) = offline(translated(records)).values()
     stages = Feeds(3, 1, 2)
@@ -254,7 +256,7 @@ def test_a_heartbeat_is_the_sources_and_not_the_vendors_record() -> None:
     assert [fact.verb for fact in facts_in(stage.apply([record(4, row_that_says_so)], NOW))] == ["queued"]
 
 
-def test_how_long_a_source_is_silent_is_a_metric_of_the_sources_that_are_named() -> None:
+def test_silence_of_declared_sources_is_a_metric() -> None:
     metrics = Metrics(["/pbx/0"])
     for number in range(1_000):
         metrics.saw("calls", f"/mail/alice-{number}@example.com", 1_000.0 + number)

@@ -58,13 +58,13 @@ def test_below_a_full_window_nothing_is_concluded() -> None:
         gate.take(WINDOW // 10, WINDOW // 10)
 
 
-def test_as_many_as_the_limit_are_borne_and_one_more_is_not() -> None:
+def test_dead_letters_up_to_the_limit_are_borne_and_one_more_is_not() -> None:
     Gate().take(2 * WINDOW, WINDOW)
     with pytest.raises(FloodError):
         Gate().take(2 * WINDOW, WINDOW + 1)
 
 
-def test_only_the_last_records_count() -> None:
+def test_limit_counts_only_the_latest_records() -> None:
     gate = Gate(accepted(NEW))
     for _ in range(100):
         gate.take(1_000, 0)
@@ -73,7 +73,7 @@ def test_only_the_last_records_count() -> None:
     assert [(flood.records, flood.refused, flood.added) for flood in gate.alarms] == [(1_000, 1_000, 600)]
 
 
-def test_another_topic_does_not_hide_it() -> None:
+def test_records_of_another_topic_do_not_hide_a_flood() -> None:
     gate = Gate(accepted(OLD, "calls", "faxes"))
     with pytest.raises(FloodError, match=r"topic faxes, partition 3.*type: 1,000.*TOUCHPOINT_DEAD_LETTER_LIMIT=1"):
         gate.check((batch("calls", 50_000), 0), (batch("faxes", WINDOW), WINDOW))
@@ -86,7 +86,7 @@ def test_a_stream_that_is_repeated_long_after_stops_nothing() -> None:
     assert gate.alarms == []
 
 
-def test_with_a_limit_of_one_nothing_stops_it() -> None:
+def test_limit_of_one_never_stops_the_worker() -> None:
     Gate(limit=1.0).take(10 * WINDOW, 10 * WINDOW)
 
 
@@ -94,7 +94,7 @@ def test_internal_topics_do_not_count() -> None:
     Gate().take(2 * WINDOW, 2 * WINDOW, "links")
 
 
-def test_who_changed_nothing_is_not_stopped_by_a_producer() -> None:
+def test_worker_with_unchanged_settings_is_not_stopped_by_a_producer() -> None:
     for state in (accepted(NEW), {}):
         gate = Gate(state)
         for _ in range(5):
@@ -104,7 +104,7 @@ def test_who_changed_nothing_is_not_stopped_by_a_producer() -> None:
         assert len(gate.alarms) == 1
 
 
-def test_who_changed_version_or_settings_stops_and_goes_on_once_records_were_accepted() -> None:
+def test_worker_with_changed_settings_stops_until_records_were_accepted() -> None:
     state = accepted(OLD)
     for _ in range(3):
         with pytest.raises(FloodError, match="accepted under another version or other settings"):
@@ -117,7 +117,7 @@ def test_who_changed_version_or_settings_stops_and_goes_on_once_records_were_acc
         Gate(state, ANOTHER).take(WINDOW, WINDOW)
 
 
-def test_what_is_mostly_refused_counts_not_as_accepted() -> None:
+def test_mostly_refused_batch_does_not_count_as_accepted() -> None:
     state = accepted(OLD)
     gate = Gate(state)
     gate.take(900, 600)
@@ -131,7 +131,7 @@ def test_a_topic_that_is_new_is_judged_as_the_others_of_its_partition() -> None:
     Gate(accepted(NEW)).take(WINDOW, WINDOW, "chats")
 
 
-def test_it_is_kept_with_the_state_though_what_failed_is_undone() -> None:
+def test_fingerprint_is_kept_with_the_state_although_the_batch_is_undone() -> None:
     state: dict[bytes, bytes] = {}
     gate = Gate(state)
     state.clear()
@@ -192,7 +192,7 @@ async def test_a_worker_that_would_bury_a_topic_since_it_was_deployed_stops(lab:
 
 @pytest.mark.kafka
 @pytest.mark.slow
-async def test_one_bad_producer_stops_nobody(lab: Lab) -> None:
+async def test_bad_producer_stops_no_worker(lab: Lab) -> None:
     """Not at the first start, not at the next, and what others send in the same partition is stored."""
     async with lab.producer() as producer:
         for _ in range(3 * WINDOW):

@@ -72,7 +72,7 @@ def test_contradictory_worlds_that_are_flushed_are_what_stitch_makes_of_them(see
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_what_happens_after_a_declaration_is_an_amendment_where_stitch_says_so(seed: int) -> None:
+def test_events_after_a_flush_are_amendments_where_stitch_says_so(seed: int) -> None:
     """A live source declares three times that it has told everything; its calls go on nevertheless."""
     events = list(simulate(seed, START, hours=1.0, volume=60))
     cuts = [START + timedelta(minutes=minutes) for minutes in (0, 17, 40, 600)]
@@ -123,7 +123,7 @@ def test_a_backfill_may_be_flushed_day_by_day(seed: int) -> None:
         same_as_stitch(cluster, [*events, *told])
 
 
-def test_in_a_file_a_declaration_may_stand_anywhere() -> None:
+def test_flush_may_stand_anywhere_in_a_file() -> None:
     events = list(simulate(5, START, hours=0.5, volume=60))
     told = [flushed(source, "2026-03-02T08:20:00Z", "2026-03-05T00:00:00Z") for source in sources(events)]
     expected = offline([*events, *told])
@@ -163,7 +163,7 @@ def test_a_declaration_concerns_its_source_its_tenant_and_its_time_alone(
     assert [row["flags"] for row in found(cluster).values()] == [["timed_out"]]
 
 
-def test_what_has_an_event_of_another_source_waits_for_that_one_too() -> None:
+def test_item_with_events_of_two_sources_waits_for_the_flush_of_both() -> None:
     cluster = Cluster(2, 1, Limits())
     mixed = [*call(1), call(1, "/acd", minute=1)[1] | {"id": "acd"}]
     cluster.produce([*mixed, *call(2)])

@@ -32,7 +32,7 @@ def old_state() -> PartitionState:
 NEW = {b"all": b"gone into its parts", b"part-0": b"a", b"part-1": b"b", b"part-2": b"c", b"other": b"y"}
 
 
-def test_there_is_a_step_from_every_form_that_is_read_to_the_next() -> None:
+def test_every_readable_form_has_a_step_to_the_next() -> None:
     assert set(forms.STEPS) == set(range(OLDEST_FORM, FORM))
 
 

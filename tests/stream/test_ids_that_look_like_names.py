@@ -112,7 +112,7 @@ WORLDS: dict[str, Callable[[str], list[Json]]] = {
 
 @pytest.mark.parametrize("prefix", PREFIXES)
 @pytest.mark.parametrize("world", WORLDS)
-def test_what_an_id_begins_with_links_nothing(world: str, prefix: str) -> None:
+def test_prefix_of_an_id_links_nothing(world: str, prefix: str) -> None:
     events, control = ([_clean(each) for each in WORLDS[world](f"{start}x")] for start in (prefix, NEUTRAL))
     expected = shape(offline(control), NEUTRAL)
     assert shape(offline(events), prefix) == expected
@@ -212,7 +212,7 @@ def test_a_late_event_of_what_0_1_0_closed_is_an_amendment_and_not_one_of_what_o
     assert (len(found.amendments), len(found.closed)) == ((1, 0) if item == "x" else (0, 1))
 
 
-def test_no_party_has_the_key_of_an_item_of_nobody() -> None:
+def test_keys_of_parties_differ_from_those_of_items_without_a_party() -> None:
     alone = party_key(SECRET, PartyKey("t", "anon", "c1"))
     keys = [party_key(SECRET, PartyKey("t", kind, "anon:c1")) for kind in ("id", "address", "anon")]
     assert alone not in keys

@@ -63,7 +63,7 @@ async def take_at_most(size: int, lab: Lab, *topics: str) -> None:
 
 
 @pytest.mark.trap(3)
-async def test_what_a_topic_of_other_settings_does_not_take_becomes_a_dead_letter_and_no_crash_loop(lab: Lab) -> None:
+async def test_record_too_large_for_its_topic_is_a_dead_letter_and_no_crash_loop(lab: Lab) -> None:
     await take_at_most(MIB // 2, lab, "touches", "dead-letters")
     worker = lab.worker()
     async with lab.producer() as producer:

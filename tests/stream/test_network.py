@@ -26,7 +26,7 @@ def proxy(kafka: KafkaBroker) -> Iterator[KafkaProxy]:
     ("fate", "idempotence"),
     [(Fate.DELAY, True), (Fate.DROP, True), (Fate.DROP_ANSWER, True), (Fate.DROP_ANSWER, False)],
 )
-async def test_no_commit_passes_what_was_not_produced(
+async def test_commits_wait_for_what_was_not_produced(
     lab: Lab, proxy: KafkaProxy, fate: Fate, idempotence: bool
 ) -> None:
     worker = lab.worker(proxy.bootstrap, idempotence=idempotence, instance_id="same")
@@ -49,7 +49,7 @@ async def test_no_commit_passes_what_was_not_produced(
 @pytest.mark.trap(3)
 @pytest.mark.trap(16)
 @pytest.mark.parametrize(("fate", "idempotence"), [(Fate.DROP, False), (Fate.SWALLOW, True)])
-async def test_what_is_refused_for_longer_than_the_producer_waits_holds_the_commit_and_nothing_is_lost(
+async def test_long_refusal_by_the_broker_holds_the_commit_and_loses_nothing(
     lab: Lab, proxy: KafkaProxy, fate: Fate, idempotence: bool
 ) -> None:
     worker = lab.worker(proxy.bootstrap, idempotence=idempotence, produce_seconds=1)

@@ -12,7 +12,7 @@ from touchpoint.stream.transport import OffsetTracker
 HERE = TP("calls", 0)
 
 
-def test_nothing_is_committable_before_the_first_batch_is_finished() -> None:
+def test_offsets_are_not_committable_before_the_first_batch_is_finished() -> None:
     tracker = OffsetTracker()
     tracker.deliver(HERE, 0, 10)
     second = tracker.deliver(HERE, 10, 12)
@@ -44,7 +44,7 @@ def test_a_failed_commit_is_tried_again_with_the_same_offset() -> None:
 
 @pytest.mark.trap(4)
 @pytest.mark.trap(14)
-def test_what_was_finished_after_its_partition_was_lost_changes_nothing() -> None:
+def test_batch_finished_after_its_partition_was_lost_changes_nothing() -> None:
     tracker = OffsetTracker()
     lost = tracker.deliver(HERE, 0, 10)
     tracker.forget({HERE})

@@ -87,7 +87,7 @@ def test_an_overridden_method_has_the_signature_it_was_written_against(
 
 
 @pytest.mark.trap(17)
-def test_what_is_replaced_of_aiokafkas_fetcher_is_used_as_it_was_written_against() -> None:
+def test_aiokafka_fetcher_has_the_members_that_are_replaced() -> None:
     source = inspect.getsource(fetcher.Fetcher)
     assert source.count("MemoryRecords(part_data[-1])") == 1
     assert source.count("PartitionRecords(") == 1

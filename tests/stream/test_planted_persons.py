@@ -59,7 +59,7 @@ def found(text: str) -> list[str]:
     return [mark for mark in MARKS if mark in text.lower()]
 
 
-def test_nothing_that_is_said_of_an_event_names_a_person(
+def test_causes_and_logs_of_an_event_name_no_person(
     capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     cluster, metrics, refused = Cluster(1, 1, DEFAULT), Metrics(), Refused()

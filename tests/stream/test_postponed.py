@@ -40,7 +40,7 @@ def items_of(record: Json) -> set[str]:
     return {item["media_item_id"] for item in record["media_items"]}
 
 
-def test_the_others_close_and_the_one_closes_when_it_can(
+def test_failing_party_is_postponed_and_the_others_close(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     healthy = Cluster(2, 1, Limits())

@@ -32,7 +32,7 @@ def test_a_partition_is_read_to_its_end_when_the_broker_said_so_a_moment_ago() -
     assert Reader(0.3).caught_up(HERE)
 
 
-def test_what_a_broker_said_before_it_went_away_is_worth_nothing() -> None:
+def test_offsets_read_before_a_broker_failure_are_not_used() -> None:
     assert not Reader(HEARD_WITHIN + 0.5).caught_up(HERE)
 
 

@@ -84,7 +84,7 @@ def call(item: str, **party: str) -> list[Event]:
     return [offered, smallest_event("call.ended", id="2", subject=item, time="2026-01-05T09:05:00Z")]
 
 
-def test_who_may_write_calls_can_neither_erase_nor_merge_nor_identify_nor_close() -> None:
+def test_producer_of_calls_can_neither_erase_merge_identify_nor_close() -> None:
     sent = Sent("calls", *call("c1", address=MARY)[:1])
     sent.send(
         "calls",
@@ -135,7 +135,7 @@ def test_a_topic_bound_to_tenants_speaks_of_no_other() -> None:
         ("none", {None}, {"address": None, "id": None, "name": None}),
     ],
 )
-def test_what_a_topic_says_of_a_party_counts_as_far_as_it_may(
+def test_identity_asserted_by_a_topic_counts_as_far_as_it_is_allowed(
     identity: str, known: set[str | None], party: Event
 ) -> None:
     sent = Sent("calls", *call("c1", address=MARY, id="P1", name="Mary"), calls={"identity": identity})

@@ -16,7 +16,7 @@ def variables(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
         monkeypatch.setenv("TOUCHPOINT_" + name, value)
 
 
-def test_all_mistakes_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mistakes_in_settings_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     variables(
         monkeypatch, BROKERS="localhost", BROKRES="x:1", PARTITIONS="0", LIMITS__QUIET="soon", DEFAULT_REGION="XX"
     )
@@ -31,7 +31,7 @@ def test_all_mistakes_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> N
     ]
 
 
-def test_what_belongs_together_is_checked_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_related_settings_are_checked_together(monkeypatch: pytest.MonkeyPatch) -> None:
     variables(monkeypatch, SECURITY="SASL_SSL", TLS_CERT_FILE="/nowhere.pem", REPLICATION="1")
     with pytest.raises(SettingsError) as raised:
         load_settings()
@@ -69,7 +69,7 @@ def test_a_variable_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert set(limits.channels) == {"call", "chat", "fax", "email", "sms"}
 
 
-def test_what_is_not_set_of_a_channel_of_the_contract_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unset_limits_of_a_known_channel_keep_their_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     variables(monkeypatch, CHANNELS='{"email": {"age": "2d"}, "chat": {"stitch_gap": "1h"}, "sms": {"stitch_gap": 60}}')
     channels = load_settings().stitching_limits().channels
     assert channels["email"] == ChannelLimits(0, 48 * HOUR, HOUR, "email", 30 * 24 * HOUR)
@@ -108,7 +108,7 @@ def test_a_topic_with_a_dialect_is_declared_by_its_full_name(monkeypatch: pytest
         ('{"touchpoint.links": {"dialect": "freeswitch"}}', "'touchpoint.links' is a topic of our own"),
     ],
 )
-def test_what_is_wrong_with_a_topic_with_a_dialect(monkeypatch: pytest.MonkeyPatch, topics: str, problem: str) -> None:
+def test_mistakes_in_dialect_topics_are_named(monkeypatch: pytest.MonkeyPatch, topics: str, problem: str) -> None:
     variables(monkeypatch, DIALECT_TOPICS=topics)
     with pytest.raises(SettingsError) as raised:
         load_settings()

@@ -68,7 +68,7 @@ def test_small_contradictory_worlds_give_what_stitch_gives(seeds: Iterable[int],
 
 
 @pytest.mark.parametrize("seed", range(20, 26))
-def test_what_is_told_again_after_a_crash_has_the_same_content(seed: int) -> None:
+def test_messages_repeated_after_a_crash_have_the_same_content(seed: int) -> None:
     events = list(simulate(seed, START, hours=1.0, volume=120))
     expected = offline(events)
     cluster = Cluster(3, seed, Limits())
@@ -89,7 +89,7 @@ def test_workers_that_had_nothing_to_do_at_first_miss_nothing_afterwards() -> No
     assert found == expected
 
 
-def test_nothing_closes_before_all_that_is_known_of_parties_is_read() -> None:
+def test_interactions_close_only_after_all_party_events_are_read() -> None:
     """Who reads calls faster than the directory must not close them as nobody's."""
     events = list(simulate(6, START, hours=1.0, volume=60))
     told = [event for event in events if event["type"].startswith("party.")]
@@ -107,7 +107,7 @@ def test_nothing_closes_before_all_that_is_known_of_parties_is_read() -> None:
     assert found == offline(events)
 
 
-def test_where_few_things_ever_happen_empty_partitions_are_not_waited_for() -> None:
+def test_empty_partitions_of_quiet_inputs_are_not_waited_for() -> None:
     events = [event for event in simulate(7, START, hours=1.0, volume=60) if event["type"].startswith("call.")][:40]
     cluster = Cluster(8, 7, Limits())
     cluster.now = int(datetime.fromisoformat(events[-1]["time"]).timestamp() * SECOND)
@@ -142,7 +142,7 @@ def test_a_second_run_of_everything_adds_nothing_whether_remembered_or_forgotten
 @pytest.mark.parametrize(
     "again", [("touches",), ("links", "touches"), ("calls", "emails", "faxes", "chats", "activities")]
 )
-def test_what_is_read_again_after_a_leap_of_time_changes_nothing(again: tuple[str, ...]) -> None:
+def test_events_read_again_after_a_leap_of_time_change_nothing(again: tuple[str, ...]) -> None:
     """A worker that dies before its offsets are committed, when a backfill's last heartbeat has closed everything."""
     read: dict[tuple[str, int, int], Record] = {}
 
@@ -183,7 +183,7 @@ def event(kind: str, item: str, minute: int, **data: object) -> Json:
     "second",
     [{"party": {"id": "P1"}}, {"party": {"id": "P1", "address": ADDRESS}}, {"party": {"address": ADDRESS}}, FAX],
 )
-def test_who_someone_is_is_known_after_all_of_theirs_has_closed(by: str, second: Json) -> None:
+def test_identity_outlives_the_last_closed_interaction(by: str, second: Json) -> None:
     known = {"id": "P1", "name": "Mary Jones"}
     who = {"address": ADDRESS} | (known if by == "call" else {})
     told = [event("party.identified", ADDRESS, 0, **known, account="ACME")] if by == "directory" else []
@@ -216,7 +216,7 @@ def test_interactions_that_may_have_few_items_are_those_of_stitch(size: int) -> 
             assert found[identifier] | {"amendments": record["amendments"]} == record
 
 
-def test_what_closed_longer_ago_than_is_remembered_takes_no_amendments_in_the_file_either() -> None:
+def test_forgotten_interactions_take_no_amendments_in_stitch_either() -> None:
     first = list(simulate(2, START, hours=2.0, volume=300))
     months_later = list(simulate(3, START + timedelta(days=120), hours=1.0, volume=60))
     expected = offline(first + months_later)
@@ -235,7 +235,7 @@ def test_what_closed_longer_ago_than_is_remembered_takes_no_amendments_in_the_fi
     assert {event[:6] for _, event in amended} == {first[0]["id"][:6]}, "of the first hours, not of months later"
 
 
-def test_what_is_over_leaves_only_small_things_behind() -> None:
+def test_closed_interactions_leave_little_state() -> None:
     events = list(simulate(5, START, hours=0.5, volume=120))
     cluster = Cluster(2, 5, Limits())
     cluster.produce(events)
@@ -247,7 +247,7 @@ def test_what_is_over_leaves_only_small_things_behind() -> None:
     assert left < 2_000
 
 
-def test_one_event_of_the_far_future_takes_no_time_with_it() -> None:
+def test_event_of_the_far_future_moves_no_clock() -> None:
     events = list(simulate(7, START, hours=1.0, volume=60))
     expected = offline(events)
     cluster = Cluster(2, 7, Limits())

@@ -10,7 +10,7 @@ from touchpoint.stream.tables import PartitionState
 from touchpoint.stream.terms import FORM, HEADER, NONE, next_term, term_and_form
 
 
-def test_each_touched_key_is_written_once_with_its_last_value() -> None:
+def test_changed_keys_are_written_once_with_their_last_value() -> None:
     state = PartitionState()
     state.begin()
     for number in range(5):

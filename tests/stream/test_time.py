@@ -167,7 +167,7 @@ def test_the_verdict_is_the_same_whenever_a_record_is_read_and_whatever_our_cloc
     assert verdicts == [["dead-letters"] if ahead > 300 else []] * 4
 
 
-def test_where_the_broker_stamps_our_own_clock_makes_nothing_a_dead_letter() -> None:
+def test_local_clock_is_not_used_where_the_broker_stamps() -> None:
     event = call("c1", NOON)[0]
     record = Record("calls", 0, 0, b"c1", orjson.dumps(event), (), micros(NOON) // 1000, True)
     forwards = stage({}).apply([record], micros(NOON) - 30 * DAY)

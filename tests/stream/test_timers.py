@@ -47,7 +47,7 @@ def test_a_look_gives_every_key_that_is_due_and_no_other(
     }
 
 
-def test_what_is_put_off_again_and_again_does_not_fill_the_index() -> None:
+def test_timers_set_again_and_again_do_not_fill_the_index() -> None:
     timers = Timers({}, lambda _: True)
     for due in range(3 * MOST_STALE):
         timers.put(b"email that is open for a month", due, b"")
@@ -58,7 +58,7 @@ def test_what_is_put_off_again_and_again_does_not_fill_the_index() -> None:
     assert list(timers.pop_due(2, 10)) == [b"due ever earlier"]
 
 
-def test_what_is_postponed_keeps_its_value() -> None:
+def test_postponed_key_keeps_its_value() -> None:
     state: dict[bytes, bytes] = {}
     timers = Timers(state, lambda _: True)
     timers.put(b"a", 1, b"value")

@@ -44,7 +44,7 @@ CRAFTED = [
 
 
 @pytest.mark.parametrize(("topic", "value"), CRAFTED)
-def test_it_is_a_dead_letter_and_everything_closes_as_it_would(topic: str, value: bytes) -> None:
+def test_forged_internal_message_is_a_dead_letter_and_everything_closes(topic: str, value: bytes) -> None:
     cluster = Cluster(2, 1, DEFAULT)
     for partition in range(2):
         cluster.put(topic, None, value, partition, [PROGRESS])
@@ -60,7 +60,7 @@ def test_it_is_a_dead_letter_and_everything_closes_as_it_would(topic: str, value
     assert len(cluster.dead) == 2
 
 
-def test_what_a_worker_may_tell_is_believed() -> None:
+def test_valid_internal_messages_are_accepted() -> None:
     cluster = Cluster(2, 1, DEFAULT)
     cluster.put("links", None, told("media", 1, [EMPTY, -EMPTY]), 0, [PROGRESS])
     cluster.put("links", None, told(STAMP, 0, []), 0, [PROGRESS])

@@ -111,7 +111,7 @@ async def test_a_worker_that_stands_still_ends_itself_before_its_session_does(la
 
 
 @pytest.mark.trap(7)
-def test_no_worker_is_ever_idle_for_so_long_that_it_leaves_the_group() -> None:
+def test_idle_worker_stays_in_its_group() -> None:
     app = new_app(test_settings("localhost:9092"))
     assert app.conf.broker_max_poll_interval > 10 * 365 * 86400, "a stand-by never polls, and who left never returns"
 

@@ -52,7 +52,7 @@ def events() -> list[Json]:
     return list(simulate(11, START, hours=1.0, volume=120))
 
 
-def test_its_item_is_flagged_and_nothing_else_changes_by_it(events: list[Json]) -> None:
+def test_unreadable_event_flags_its_item_alone(events: list[Json]) -> None:
     stream = harmed(events, 1)
     records = folded(stream)
     items = {item["media_item_id"] for record in records.values() for item in record["media_items"]}
@@ -96,7 +96,7 @@ def test_the_stages_flag_what_stitch_flags(events: list[Json], seed: int) -> Non
     {"type": ["call.offered"], "time": "2026-03-02T08:00:00Z", "subject": "c1", "source": "/x", "id": "1"},
     [1, 2],
 ])  # fmt: skip
-def test_what_does_not_say_which_item_it_is_about_flags_none(event: object) -> None:
+def test_unreadable_event_without_an_item_flags_none(event: object) -> None:
     verdict = Decoder().decode(orjson.dumps(event))
     assert isinstance(verdict, DeadLetter)
     assert verdict.about is None

@@ -33,7 +33,7 @@ def test_the_ages_are_those_of_the_rules(channel: str, hours: int) -> None:
 
 @pytest.mark.parametrize(("channel", "hours"), [("call", 24), ("chat", 7 * 24), ("fax", 24), ("email", 30 * 24)])
 @pytest.mark.parametrize("verb", ["answered", "queued"])
-def test_what_is_in_a_queue_or_with_an_agent_lives_longer(channel: str, hours: int, verb: str) -> None:
+def test_queued_or_connected_items_live_longer(channel: str, hours: int, verb: str) -> None:
     known: Any = {**A, "queue": "Q"}
     item = fold("c1", [fact(0, "offered", channel), fact(5, verb, channel, **known)], Limits())
     assert item.complete_at == 5 * SECOND + hours * 60 * MINUTE

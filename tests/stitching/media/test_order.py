@@ -51,11 +51,11 @@ def arranged(*names: str, closing: set[str]) -> list[str]:
     return verbs(arrange(ordered([fact(name) for name in names]), lambda each: each.verb in closing))
 
 
-def test_what_closes_something_open_before_goes_before_what_opens() -> None:
+def test_closing_event_goes_before_an_opening_one_of_the_same_instant() -> None:
     assert arranged("queued", "dequeued", closing={"dequeued"}) == ["dequeued", "queued"]
 
 
-def test_what_closes_something_that_opened_in_the_same_instant_stays_after_it() -> None:
+def test_closing_event_stays_after_its_opening_in_the_same_instant() -> None:
     assert arranged("queued", "dequeued", closing=set()) == ["queued", "dequeued"]
 
 
