@@ -33,7 +33,7 @@ def test_state_file_of_0_1_0_is_read_and_written_again(recorded: Path, tmp_path:
     assert state.names == {"/pbx/london"}
     assert state.memory.get("agents") == frozenset({"a", "b"})
     file.store(state)
-    assert path.read_bytes() == recorded.read_bytes()
+    assert orjson.loads(path.read_bytes()) == orjson.loads(recorded.read_bytes()) | {"rules_version": 1}
     file.close()
 
 
@@ -60,6 +60,8 @@ DAMAGED: dict[str, Any] = {
     "names that are a text": WELL | {"names": "/pbx"},
     "names that are numbers": WELL | {"names": [1]},
     "names that are none": WELL | {"names": None},
+    "a version of rules that is a text": WELL | {"rules_version": "2"},
+    "a version of rules before the first": WELL | {"rules_version": 0},
     "a memory that is none": {name: value for name, value in WELL.items() if name != "memory"},
     "a memory that is an object": WELL | {"memory": {"a": 1}},
     "a memory that is a number": WELL | {"memory": 1},

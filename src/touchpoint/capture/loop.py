@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from touchpoint.capture.metrics import Metrics
 from touchpoint.capture.sinks import Sink
-from touchpoint.capture.source import Chunk, Source
+from touchpoint.capture.source import Chunk, Source, SourceError
 from touchpoint.capture.state import State, StateFile
 from touchpoint.capture.translator import Translator
 
@@ -24,7 +24,9 @@ REPORT_EVERY = 60.0  # seconds
 
 @dataclass
 class Capture:
-    """One source on its way to one sink. `heartbeat`: seconds between two; 0: none."""
+    """One source on its way to one sink. `heartbeat`: seconds between two; 0: none. `repeat`: records are captured
+    again also where the dialect's ids changed since they were.
+    """
 
     source: Source
     translator: Translator
@@ -32,10 +34,13 @@ class Capture:
     metrics: Metrics
     file: StateFile | None = None
     heartbeat: float = 60.0
+    repeat: bool = False
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self._state = self.file.load() if self.file else State()
+        if self._state.position is None:
+            self._state.rules_version = self.translator.dialect.rules_version
         self.translator.feed.memory = self._state.memory
         if self.translator.feed.source:
             self._state.names = {self.translator.feed.source}
@@ -55,6 +60,8 @@ class Capture:
                 self._store()
 
     async def _take(self, chunk: Chunk) -> None:
+        if chunk.again and not self.repeat:
+            self._check_ids()
         if chunk.records:
             self._ahead = True
             outcome = self.translator.translate(chunk.records)
@@ -78,6 +85,16 @@ class Capture:
         if now >= self._report_after:
             log.info("%s events in the last minute", f"{self._sent:,}")
             self._report_after, self._sent = now + REPORT_EVERY, 0
+
+    def _check_ids(self) -> None:
+        """Raises SourceError where records of before a change of the dialect's ids would count twice."""
+        for change in self.translator.dialect.ids_changed:
+            if self._state.rules_version < change.rules_version:
+                raise SourceError(
+                    f"what was captured before is to be read again, and since release {change.release} the dialect "
+                    f"gives events of {change.what} other ids: they would count twice. Begin with another --state and "
+                    "--since with the day of the upgrade, or pass --yes if that may be"
+                )
 
     async def _beat(self) -> None:
         reached = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

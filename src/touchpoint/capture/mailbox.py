@@ -141,8 +141,11 @@ class Mailbox:
     async def _read(self, imap: Imap, folder: str, places: dict[str, Place], link: Reconnecting) -> None:
         """All that is new in a folder."""
         opened = await self._ask(imap, functools.partial(imap.open, folder))
-        place = self._place(folder, opened, places.get(folder))
-        if place != places.get(folder):
+        known = places.get(folder)
+        place = self._place(folder, opened, known)
+        if place != known:
+            if known is not None:
+                link.repeat()
             places[folder] = place
             await link.receive([], _json(places))
         for first, last in _ranges(place, opened):

@@ -82,6 +82,7 @@ class Reconnecting:
         self._news, self._taken = asyncio.Event(), asyncio.Event()
         self._complete: float | None = None  # when nothing was missing; None while the server is away
         self._received = False  # a record, since the last pause
+        self._again = False  # what was captured before is read again
         self._useful = False  # ever logged in
         self._away_since: float | None = None
 
@@ -102,14 +103,14 @@ class Reconnecting:
                 records, taken = self._take(taken)
                 if talking.done() and not records:
                     talking.result()
-                yield Chunk(records, taken, caught_up=self._nothing_missing())
+                yield Chunk(records, taken, caught_up=self._nothing_missing(), again=self._again)
         finally:
             talking.cancel()
             stopped.cancel()
             await asyncio.gather(talking, stopped, return_exceptions=True)
         while self._waiting:
             records, taken = self._take(taken)
-            yield Chunk(records, taken)
+            yield Chunk(records, taken, again=self._again)
 
     # --- for the conversation ------------------------------------------------------------------------------------
 
@@ -134,6 +135,10 @@ class Reconnecting:
         self._size += sum(map(len, records))
         self.position = position
         self._news.set()
+
+    def repeat(self) -> None:
+        """The server does not know the position any more: what comes now may have been received before."""
+        self._again = True
 
     def complete(self) -> None:
         """The server is alive, and until now nothing is missing."""

@@ -37,12 +37,15 @@ class Kind:
 
 @dataclass(frozen=True)
 class Way:
-    """Where events go, and what is kept meanwhile. `kafka`: else standard output. `heartbeat`: seconds, 0: none."""
+    """Where events go, and what is kept meanwhile. `kafka`: else standard output. `heartbeat`: seconds, 0: none.
+    `repeat`: what was captured before a change of the dialect's ids may be captured again.
+    """
 
     kafka: bool
     state: Path | None
     heartbeat: float
     metrics_port: int
+    repeat: bool = False
 
 
 async def run(
@@ -62,7 +65,7 @@ async def run(
     try:
         if way.metrics_port:
             await page.start(settings.metrics_host, way.metrics_port)
-        capture = Capture(source(metrics.connected), translator, sink, metrics, file, way.heartbeat)
+        capture = Capture(source(metrics.connected), translator, sink, metrics, file, way.heartbeat, way.repeat)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, capture.stopping.set)
         await _within_grace(capture, settings.grace_seconds)

@@ -14,11 +14,13 @@ class Chunk(NamedTuple):
     """Some records, each as its bytes, and the position behind them.
 
     `caught_up`: the source answered, and has no more for now; without records that is a sign of life.
+    `again`: the source lost the position, so that records which were captured before come again.
     """
 
     records: list[bytes]
     position: Position
     caught_up: bool = False
+    again: bool = False
 
 
 class SourceError(Exception):

@@ -21,11 +21,14 @@ MOST_NAMES = 1_000  # for each there is a heartbeat a minute to every partition
 
 @dataclass
 class State:
-    """Of one source. `names`: the `source` of the events that it had, for heartbeats."""
+    """Of one source. `names`: the `source` of the events that it had, for heartbeats. `rules_version`: the dialect's
+    when the first record was captured; 1 where release 0.1.0 began it, which did not say.
+    """
 
     position: Position = None
     memory: Memory = field(default_factory=Memory)
     names: set[str] = field(default_factory=set)
+    rules_version: int = 1
 
     def name(self, names: set[str]) -> None:
         """Remember the `source` of events. A server that invents them is given no more than so many heartbeats."""
@@ -68,7 +71,11 @@ class StateFile:
             raise self._damaged("it names no kind of source")
         if stored["kind"] != self._kind:
             raise SourceError(f"{self.path} is the state of a capture of {stored['kind']!r}: name another --state")
-        return State(self._position(stored.get("position")), self._memory(stored), self._names(stored.get("names")))
+        version = stored.get("rules_version", 1)
+        if type(version) is not int or version < 1:
+            raise self._damaged("its rules_version is no number of one")
+        position, names = self._position(stored.get("position")), self._names(stored.get("names"))
+        return State(position, self._memory(stored), names, version)
 
     def store(self, state: State) -> None:
         """Durable when it returns. Only its owner may read it: a memory may know who is on the phone."""
@@ -77,6 +84,7 @@ class StateFile:
             "kind": self._kind,
             "position": state.position,
             "names": sorted(state.names),
+            "rules_version": state.rules_version,
             "memory": orjson.Fragment(state.memory.to_bytes()),
         }
         replace(self.path, orjson.dumps(content))

@@ -7,7 +7,7 @@ import functools
 import logging
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,6 +17,7 @@ from touchpoint.cli.brokers import no_broker
 from touchpoint.cli.errors import CliError, configuration
 from touchpoint.cli.translate import Own, Tenant, Zone, own_of, zone_of
 from touchpoint.cli.translate import Source as Name
+from touchpoint.dialects import DIALECTS
 
 if TYPE_CHECKING:
     from touchpoint.capture.connected import Talk
@@ -67,12 +68,16 @@ TokenCommand = Annotated[
     typer.Option(help="A command, run without a shell, that prints an access token.", rich_help_panel=OAUTH),
 ]
 
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Capture again what was captured before a release with other event ids.")
+]
+
 UNEXPECTED = 70  # a restart may cure it
 
 
 def capture(
     kind: str, to: str, state: Path | None, heartbeat: float, metrics_port: int, feed: dict[str, Any],
-    source: Making,
+    source: Making, *, repeat: bool = False,
 ) -> None:  # fmt: skip
     """Run one capture to its end. Raises CliError."""
     from aiokafka.errors import KafkaConnectionError, KafkaError
@@ -89,7 +94,7 @@ def capture(
     configure_logs(settings.log_format, settings.log_level)
     if settings.log_level != "debug":
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # ten lines a second while a broker is away
-    way = Way(to == "kafka", state, heartbeat, metrics_port)
+    way = Way(to == "kafka", state, heartbeat, metrics_port, repeat)
     try:
         asyncio.run(run(KINDS[kind], Feed(**feed, lines=settings.lines.lines()), way, settings, source))
     except SourceError as error:
@@ -243,6 +248,7 @@ def mailbox(
     refresh_token: RefreshToken = None,
     token_file: TokenFile = None,
     token_command: TokenCommand = None,
+    yes: Yes = False,
     source: Name = None,
     tenant: Tenant = None,
     to: To = "kafka",
@@ -272,6 +278,8 @@ def mailbox(
     if own is None:
         raise CliError("--own: name the organisation's own addresses, or @ and its domain", status=2)
     first_day = (since or datetime.now(UTC) - timedelta(days=1)).date()
+    if since is not None and not yes and (state is None or not state.exists()):
+        check_ids(first_day)
     tokens = tokens_of(token_url, client, scope, refresh_token, token_file, token_command, ca)
     login = Bearer(user, tokens) if tokens else Password(user, password())
     feed = {"source": source, "tenant": tenant, "own": own_of(own) | configuration().stitching_limits().own_addresses}
@@ -280,7 +288,20 @@ def mailbox(
         server = Server(*where, None if no_tls else trusting(ca), starttls)
         return Reconnecting(Mailbox(server, login, folder, first_day, Timing(poll=poll)), told)
 
-    capture("mailbox", to, state, heartbeat, metrics_port, feed, make)
+    capture("mailbox", to, state, heartbeat, metrics_port, feed, make, repeat=yes)
+
+
+def check_ids(first_day: date) -> None:
+    """Raises CliError for mails from a day on that an earlier release may have captured under other ids."""
+    for change in DIALECTS["mailbox"].ids_changed:
+        released = datetime.fromisoformat(change.since).date()
+        if first_day < released:
+            raise CliError(
+                f"--since {first_day}: since release {change.release} events of {change.what} have other ids, so what "
+                f"an earlier release captured would count twice. Name the day of the upgrade, {released} or later, "
+                "or pass --yes if nothing was captured before",
+                status=2,
+            )
 
 
 def tokens_of(
