@@ -170,6 +170,8 @@ class LimitSettings(Section):
     """after its end, how long a media item waits for what is still to come"""
     wrapup_begins_within: Span = DEFAULT.wrapup_begins_within
     """how long after an agent's release their wrap-up may begin"""
+    wrapped_up_wait: Span = DEFAULT.wrapped_up_wait
+    """how long after `interaction.wrapped_up` a media item without an open wrap-up is waited for"""
     wrapup_at_most: Span = DEFAULT.wrapup_at_most
     """how long an open wrap-up holds its item back"""
     chat_idle: Span = DEFAULT.chat_idle

@@ -34,6 +34,7 @@ def shown(scenario: Scenario, record: Record, records: list[Record], row: dict[s
         "activities": ",".join(activity["action"] for activity in record["activities"]),
         "start": seconds(scenario, record["started_at"]),
         "end": seconds(scenario, record["ended_at"]),
+        "late": ",".join(amendment["event_id"] for amendment in record["amendments"]),
         "parent": parents.get(record["parent_interaction_id"], record["parent_interaction_id"] or ""),
     }
     return {name: columns[name] if name in columns else str(record[name]) for name in row}

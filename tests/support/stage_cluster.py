@@ -63,6 +63,7 @@ class Cluster:
         self.offsets: dict[tuple[str, int], int] = defaultdict(int)
         self.states = States()
         self.now: Micros = 1_800_000_000 * SECOND  # after all that is played: what is ahead of the clock is refused
+        self.per_batch: Micros = SECOND // 10  # so long a batch takes
         self.closed: list[Json] = []
         self.dead: list[Record] = []
         self.stamps = True  # whether the broker stamps what is appended
@@ -161,7 +162,7 @@ class Cluster:
         batch = self._some_batch(place)
         self.queues[place] = self.queues[place][len(batch) :]
         agent = self._agent(topic)
-        self.now += SECOND // 10
+        self.now += self.per_batch
         self._forward(agent, p, self.stages[agent, p].apply(batch, self.now))
         if self.rng.random() < TICKS:
             self._forward(agent, p, self.stages[agent, p].tick(self.now, ()))
@@ -171,7 +172,7 @@ class Cluster:
         topic, p = place = self._some_place()
         agent = self._agent(topic)
         before = dict(self.states[agent, p])
-        self.now += SECOND // 10
+        self.now += self.per_batch
         stage = self.stages[agent, p]
         if self.rng.random() < BEFORE_COMMIT:
             self._forward(agent, p, stage.apply(self._some_batch(place), self.now))

@@ -19,7 +19,7 @@ def overlap(segments: list[Segment]) -> bool:
 def check(item: MediaItem, facts: list[Fact]) -> None:
     """Raises AssertionError if the item of these facts is none that a fold may give."""
     segments = item.segments
-    assert item.started_at <= item.ended_at <= item.latest <= item.complete_at
+    assert item.started_at <= item.ended_at <= item.latest <= item.settled_at <= item.complete_at
     assert list(segments) == sorted(segments, key=lambda s: s.started_at)
     for segment in segments:
         assert segment.started_at <= segment.ended_at

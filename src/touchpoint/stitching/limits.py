@@ -65,6 +65,7 @@ class Limits(msgspec.Struct, frozen=True):
     party_open: int = 2_000  # media items and activities of one party that are open at once
     quiet: Micros = 30 * SECOND  # completion (b)
     wrapup_begins_within: Micros = 2 * MINUTE
+    wrapped_up_wait: Micros = 5 * SECOND  # instead of it, once the interaction is wrapped up
     wrapup_at_most: Micros = 30 * MINUTE
     chat_idle: Micros = 5 * MINUTE
     short_abandon: Micros = 5 * SECOND

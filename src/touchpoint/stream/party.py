@@ -9,9 +9,10 @@ from collections.abc import Collection, Sequence
 import msgspec
 import orjson
 
-from touchpoint.stitching.facts import Micros
+from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.flushes import Flushes
 from touchpoint.stitching.interactions.advance import END_OF_TIME, Advance, advance, shortest_wait
+from touchpoint.stitching.interactions.entities import WRAPPED_UP
 from touchpoint.stitching.interactions.identity import telling
 from touchpoint.stitching.interactions.late import Amendment
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, merged
@@ -238,7 +239,7 @@ class PartyStage:
         looks = [max(f.time for f in its) + limits.channel(its[0].kind).linger for its in facts.items.values()]
         looks += [max(f.time for f in its) + limits.activity_gap for its in facts.activities.values()]
         if facts.controls:  # it may have been asked to close
-            looks = [max(f.time for f in its) + limits.wrapup_begins_within for its in facts.controls.values()]
+            looks = [max(f.time for f in its) + _wait_after(its, limits) for its in facts.controls.values()]
         if facts.identity and has_closed:
             looks += [max(fact.time for fact in facts.identity) + self._wait]
         return max(looks, default=None)
@@ -359,6 +360,12 @@ class PartyStage:
             )
         out += [_amended(late, party_key(self._secret, state.key), self._secret) for late in step.amendments]
         out += [orphan(fact) for fact in step.orphans]
+
+
+def _wait_after(controls: Collection[Fact], limits: Limits) -> Micros:
+    """How long after a request its interaction usually closes."""
+    wrapped_up = any(control.verb == WRAPPED_UP for control in controls)
+    return limits.wrapped_up_wait if wrapped_up else limits.wrapup_begins_within
 
 
 def _speaks(facts: PartyFacts, flushes: Flushes) -> bool:

@@ -308,7 +308,7 @@ class _Walk:
             else:
                 getattr(rest, _HOMES[kind]).setdefault(home, []).append(fact)
         if self.ahead:
-            due.append(self.ahead[0].fact.time + shortest_wait(self.limits))
+            due.append(self.ahead[0].fact.time + shortest_wait(self.limits, requested=bool(rest.controls)))
         return Advance(self.closed, self.amendments, orphans, rest, min(due, default=None))
 
     def _remembered(self, oldest: Micros) -> Iterator[Closed]:
@@ -340,9 +340,10 @@ def _in_order(new: Placed) -> tuple[bool, str, str]:
     return (new.kind != IDENTITY, new.fact.source, new.fact.id)
 
 
-def shortest_wait(limits: Limits) -> Micros:
-    """No interaction closes sooner after its last sign of life, unless it was asked to."""
-    return min(limits.activity_gap, *(channel.linger for channel in limits.channels.values()))
+def shortest_wait(limits: Limits, requested: bool = False) -> Micros:
+    """No interaction closes sooner after its last sign of life, unless it was asked to; then it is worth a look."""
+    waits = [limits.activity_gap, *(channel.linger for channel in limits.channels.values())]
+    return min(limits.wrapped_up_wait, *waits) if requested else min(waits)
 
 
 def _pause(component: Component, limits: Limits) -> Micros | None:
@@ -364,7 +365,9 @@ def _pause(component: Component, limits: Limits) -> Micros | None:
 
 def _quiet(component: Component, limits: Limits) -> Micros:
     """No item is complete sooner after its end, unless its source reports no wrap-ups."""
-    return 0 if any(f.dialect for e in component.entities for f in e.facts) else limits.quiet
+    if any(f.dialect for e in component.entities for f in e.facts):
+        return 0
+    return limits.quiet if component.wrapped_up is None else min(limits.quiet, limits.wrapped_up_wait)
 
 
 def _unquiet(entity: Entity, quiet: Micros) -> Iterator[tuple[Micros, Micros]]:

@@ -18,7 +18,8 @@ from touchpoint.stitching.media.claims import is_believed
 from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.media.model import MediaItem
 
-REQUESTS = frozenset({"wrapped_up", "close_requested"})
+WRAPPED_UP = "wrapped_up"
+REQUESTS = frozenset({WRAPPED_UP, "close_requested"})
 NOTHING: frozenset[str] = frozenset()
 
 
@@ -34,6 +35,7 @@ class Entity(msgspec.Struct, frozen=True, eq=False, gc=False):
     started_at: Micros
     ended_at: Micros
     latest: Micros  # with wrap-ups
+    settled_at: Micros  # as `complete_at`, if no further wrap-up may begin
     complete_at: Micros
     reach: Micros  # the last instant at which another may still begin and be linked by time (3.5)
     by_time: bool  # email is not
@@ -43,6 +45,7 @@ class Entity(msgspec.Struct, frozen=True, eq=False, gc=False):
     parent: str | None  # name of the media item whose party is its own, for want of one
     controls: tuple[Fact, ...] = ()
     request: Micros | None = None  # the first close_requested or wrapped_up
+    wrapped_up: Micros | None = None  # the first wrapped_up
     first_event: Micros = 0  # the earliest time of its facts, whatever instants they tell
 
     @property
@@ -73,6 +76,7 @@ def item_entity(
         item.started_at,
         item.ended_at,
         item.latest,
+        item.settled_at,
         item.complete_at,
         reach,
         not email,
@@ -82,6 +86,7 @@ def item_entity(
         None if parent is None else item_name(parent),
         tuple(controls),
         min(requests, default=None),
+        min((control.time for control in controls if control.verb == WRAPPED_UP), default=None),
         min(fact.time for fact in facts),
     )
 
@@ -173,6 +178,7 @@ def activity_entity(activity_id: str, facts: Collection[Fact], limits: Limits) -
         activity.started_at,
         activity.ended_at,
         activity.ended_at,
+        activity.complete_at,
         activity.complete_at,
         max(activity.ended_at + limits.activity_gap, activity.ended_at),
         True,

@@ -14,12 +14,13 @@ from touchpoint.stitching.limits import Limits
 class Component:
     """Entities that belong together, in order; `request` is when its close was asked for."""
 
-    __slots__ = ("_reaches", "correlations", "entities", "key", "names", "refs", "request")
+    __slots__ = ("_reaches", "correlations", "entities", "key", "names", "refs", "request", "wrapped_up")
 
     def __init__(self, key: PartyKey) -> None:
         self.key = key
         self.entities: list[Entity] = []
         self.request: Micros | None = None
+        self.wrapped_up: Micros | None = None  # the first `wrapped_up`
         self.names: set[str] = set()
         self.refs: set[str] = set()
         self.correlations: set[str] = set()
@@ -44,6 +45,8 @@ class Component:
         self.correlations |= entity.correlations
         if entity.request is not None:
             self.request = entity.request if self.request is None else min(self.request, entity.request)
+        if entity.wrapped_up is not None:
+            self.wrapped_up = entity.wrapped_up if self.wrapped_up is None else min(self.wrapped_up, entity.wrapped_up)
         if entity.by_time:
             self._reach(entity.correlations, entity.reach)
 
@@ -131,11 +134,19 @@ def deadlines(components: Sequence[Component], limits: Limits) -> list[tuple[Mic
 
 
 def _closing(component: Component, held: Micros, limits: Limits) -> tuple[Micros, str]:
-    complete = max(held, *(entity.complete_at for entity in component.entities))
+    complete = max(held, *(completes_at(entity, component.wrapped_up, limits) for entity in component.entities))
     reach = max(entity.reach for entity in component.entities)
     full = component.sealed_at(limits) if component.request is None else None
     age = min(entity.first_event for entity in component.entities) + limits.interaction_age
     return closing_instant(complete, reach, component.request, full, age)
+
+
+def completes_at(entity: Entity, wrapped_up: Micros | None, limits: Limits) -> Micros:
+    """When a thing of an interaction is complete; of one that is wrapped up only what has begun is waited for long."""
+    if wrapped_up is None:
+        return entity.complete_at
+    soon = max(entity.latest, wrapped_up) + limits.wrapped_up_wait
+    return max(entity.settled_at, min(entity.complete_at, soon))
 
 
 def closing_instant(

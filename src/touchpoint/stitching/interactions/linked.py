@@ -9,7 +9,7 @@ from itertools import count
 
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.interactions.entities import Entity
-from touchpoint.stitching.interactions.grouping import Component, closing_instant
+from touchpoint.stitching.interactions.grouping import Component, closing_instant, completes_at
 from touchpoint.stitching.interactions.model import PartyKey
 from touchpoint.stitching.interactions.prefix import PrefixMaximum
 from touchpoint.stitching.limits import Limits
@@ -25,7 +25,7 @@ class Linked:
 
     __slots__ = (
         "alive", "began", "complete", "correlations", "entities", "group", "joined_at", "joined_size", "listed",
-        "names", "near", "near_plain", "number", "orders", "reach", "refs", "request", "sealed", "stamp",
+        "names", "near", "near_plain", "number", "orders", "reach", "refs", "request", "sealed", "stamp", "wrapped_up",
     )  # fmt: skip
 
     def __init__(self, group: Group) -> None:
@@ -37,6 +37,7 @@ class Linked:
         self.refs: set[str] = set()
         self.correlations: set[str] = set()
         self.request: Micros | None = None
+        self.wrapped_up: Micros | None = None  # the first `wrapped_up`
         self.began = FOREVER  # its first event
         self.complete = self.reach = NEVER
         self.near = self.near_plain = NEVER  # reach of what links by time; of what has no correlationid
@@ -64,6 +65,8 @@ class Linked:
         self.correlations |= entity.correlations
         if entity.request is not None and (self.request is None or entity.request < self.request):
             self.request = entity.request
+        if entity.wrapped_up is not None and (self.wrapped_up is None or entity.wrapped_up < self.wrapped_up):
+            self.wrapped_up = entity.wrapped_up
         self.began = min(self.began, entity.first_event)
         self.complete = max(self.complete, entity.complete_at)
         self.reach = max(self.reach, entity.reach)
@@ -97,7 +100,12 @@ class Linked:
         """When and why it closes, if it is held until an instant."""
         full = self.started if len(self.orders) >= limits.interaction_size else None
         age = self.began + limits.interaction_age
-        return closing_instant(max(held, self.complete), self.reach, self.request, full, age)
+        return closing_instant(max(held, self._completes_at(limits)), self.reach, self.request, full, age)
+
+    def _completes_at(self, limits: Limits) -> Micros:
+        if self.wrapped_up is None:
+            return self.complete
+        return max(completes_at(entity, self.wrapped_up, limits) for entity in self.entities.values())
 
 
 class Shelf:

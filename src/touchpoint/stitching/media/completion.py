@@ -21,6 +21,7 @@ TEARDOWN: Micros = 250_000
 class Completion(NamedTuple):
     ended_at: Micros
     latest: Micros  # with wrap-ups
+    settled_at: Micros  # its end and the wrap-ups that began are certain
     complete_at: Micros
     final: bool
 
@@ -34,12 +35,13 @@ def conclude(line: Timeline, facts: list[Fact], silences: Silences) -> Completio
         settled, final = _without_end(line, facts, silences), False
     assert line.end is not None
     _drop_late_wrapups(line)
-    settled = max(settled, line.end + line.wrapup_window, _close_wrapups(line))
+    settled = max(settled, _close_wrapups(line))
     latest = line.end
     for span in line.spans:
         if span.type == "wrap_up":
             latest = max(latest, span.end)
-    return Completion(line.end, latest, max(settled, latest), final)
+    settled = max(settled, latest)
+    return Completion(line.end, latest, settled, max(settled, line.end + line.wrapup_window), final)
 
 
 def _without_end(line: Timeline, facts: list[Fact], silences: Silences) -> Micros:

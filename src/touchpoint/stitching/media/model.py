@@ -52,6 +52,7 @@ class MediaItem(msgspec.Struct, frozen=True):
     started_at: Micros
     ended_at: Micros
     latest: Micros  # the end including wrap-ups
+    settled_at: Micros  # as `complete_at`, if no further wrap-up may begin
     complete_at: Micros  # the instant at which it is complete if nothing further comes
     final: bool  # completed by (a), ended or disconnected
     queue_wait_ms: int
