@@ -192,7 +192,7 @@ CONSULT = [
 
 def test_an_agent_who_asks_in_another_queue_is_no_customer() -> None:
     said = events(NAME, CONSULT)
-    assert said[-1]["data"] == {"direction": "internal", "queue": "billing"}
+    assert said[-1]["data"] == {"direction": "internal", "queue": "billing", "doubts": ["party"]}
 
 
 def test_consult_of_an_agent_becomes_part_of_the_transferred_call() -> None:

@@ -83,13 +83,20 @@ def _further_channel(said: AmiPacket, leg: Channel) -> None:
     call = Call(said.root, ours=True)
     if not said.channels.is_agent(leg, call):
         said.memory.put(("customer", said.leg), said.root)
-        party = {"address": leg.number if said.channels.is_outside(leg.number) else None}
-        said.say("dialing", direction="outbound", party=party)
+        said.say("dialing", direction="outbound", **said.channels.customer(leg.number))
 
 
 def _dialed(said: AmiPacket) -> None:
-    """A customer who is put through outside of a queue: whom a queue calls, AgentCalled tells."""
+    """A customer who is put through outside of a queue: whom a queue calls, AgentCalled tells.
+
+    Of a call that an agent dialed it names the customer, whose channel may begin without a number.
+    """
     packet, interface = said.packet, interface_of(said.packet.get("DestChannel"))
+    if said.memory.get(("customer", packet.get("DestUniqueid"))) is not None:
+        told = said.channels.customer(said.text("DestCallerIDNum"), _in_dial_string(packet))
+        if not told["doubts"]:
+            said.say("offered", direction="outbound", **told)
+        return
     if interface is None or said.memory.get(("waits", said.root)) is not None:
         return
     caller = said.memory.get(("caller", said.root))
@@ -101,6 +108,11 @@ def _dialed(said: AmiPacket) -> None:
         said.memory.put(("leg", leg.name), (who, said.root))
         said.memory.put(("direct", leg.name), True)
         said.say("alerting", resource=who)
+
+
+def _in_dial_string(packet: dict[str, Any]) -> str:
+    """`01632960703` of `01632960703@trunk` and of `trunk/01632960703`."""
+    return str(packet.get("DialString") or "").partition("@")[0].rpartition("/")[2]
 
 
 def _entered(said: AmiPacket) -> None:
@@ -157,7 +169,8 @@ def _joined_queue(said: AmiPacket) -> None:
     _release_away(said)
     said.memory.put(("waits", said.root), True)
     if said.memory.get(("dials", said.root)) is not None:  # an agent calls a queue: nobody's contact
-        said.say("queued", direction="internal", queue=said.queue)
+        doubts = said.channels.doubts_of_caller(interface_of(said.packet.get("Channel")), said.text("CallerIDNum"))
+        said.say("queued", direction="internal", queue=said.queue, doubts=doubts)
     else:
         said.say("queued", direction="inbound", queue=said.queue, party=said.caller())
 

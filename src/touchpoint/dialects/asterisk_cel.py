@@ -120,6 +120,8 @@ def _calling(said: CelRow) -> Call | None:
 
 def _app_started(said: CelRow) -> None:
     call = _calling(said)
+    if call is not None and call.ours and said.leg == said.root and said.app == "dial":
+        _dials(said, call)
     if call is None or (said.is_ours and not (said.leg == said.root and said.app == "queue")):
         return
     _leave(said, call)
@@ -130,12 +132,30 @@ def _app_started(said: CelRow) -> None:
     if said.app == "queue":
         call.queue = str(said.row.get("appdata") or "").partition(",")[0]
         call.waits = True
-        said.say("queued", direction="internal" if call.ours and said.leg == said.root else None, queue=call.queue)
+        _queued(said, call)
     elif said.app == "voicemail":
         said.say("voicemail_started")
     elif said.app in _SELF_SERVICE:
         said.say("ivr_entered", flow=said.row.get("context"))
     said.channels.keep_call(call)
+
+
+def _dials(said: CelRow, call: Call) -> None:
+    """Whom an agent's phone calls, where its call began without an extension: a click to call."""
+    dialed = said.number("exten")
+    if call.dialed is None and said.channels.is_outside(dialed):
+        call.dialed = dialed
+        party = {"address": dialed}
+        said.say("offered", said.channels.start_of(said.root) or said.time, direction="outbound", party=party)
+        said.channels.keep_call(call)
+
+
+def _queued(said: CelRow, call: Call) -> None:
+    if not call.ours or said.leg != said.root:
+        said.say("queued", queue=call.queue)
+        return
+    doubts = said.channels.doubts_of_caller(call.interface, said.number("cid_num"))
+    said.say("queued", direction="internal", queue=call.queue, doubts=doubts)
 
 
 def _app_ended(said: CelRow) -> None:
@@ -215,6 +235,7 @@ def _over(said: CelRow, call: Call) -> None:
 def _ended(said: CelRow) -> None:
     call = said.channels.call(said.root)
     if call is not None:
+        said.time = max([said.time, *said.channels.lasts(call)])  # it is the last row of a call
         _over(said, call)
     said.say("ended")
 

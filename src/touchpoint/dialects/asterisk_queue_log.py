@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from touchpoint.dialects.channels import PARTY
 from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, agent, event, instant
-from touchpoint.dialects.feed_time import ItemTime, stamp_micros
+from touchpoint.dialects.feed_time import ItemTime, stamp_of
 from touchpoint.dialects.lines import number_of
 from touchpoint.dialects.reading import lowered, table_or_lines
 from touchpoint.stitching.facts import SECOND, Micros
@@ -33,12 +34,12 @@ _LEFT = {"EXITEMPTY": "empty", "EXITWITHTIMEOUT": "timeout", "EXITWITHKEY": "key
 
 class Row(NamedTuple):
     time: Micros
-    stamp: str  # as written
     call: str
     queue: str
     agent: str | None
     event: str
     data: list[str]
+    doubts: list[str]  # of its time
 
 
 _COLUMNS = ("time", "callid", "event")
@@ -88,8 +89,8 @@ def _row(record: Any, feed: Feed) -> Row | Unknown:
         return Unknown("a line of less than five fields: cut off while it was written?")
     stamp, call, queue, who, name = fields
     # the file has seconds since 1970; the realtime table a date and time, local unless logger.conf says otherwise
-    time = stamp_micros(stamp, feed)
-    return Row(time, stamp, call, queue, None if who in ("", "NONE") else who, name.upper(), rest)
+    time, doubts = stamp_of(stamp, feed)
+    return Row(time, call, queue, None if who in ("", "NONE") else who, name.upper(), rest, doubts)
 
 
 def _value(column: Any) -> str:
@@ -115,6 +116,7 @@ class _Told:
 
     def say(self, verb: str, time: Micros | None = None, *, item: str | None = None, **data: Any) -> _Told:
         at = self.at.time if time is None else time
+        data["doubts"] = [*data.get("doubts", ()), *self.row.doubts]
         sequence = self.at.sequence(len(self.events))
         made = event(f"call.{verb}", at, item or self.item, f"{self._id}/{verb}", data, sequence=sequence)
         self.events.append(self.at.mark(made))
@@ -143,7 +145,8 @@ def _entered(told: _Told) -> list[Event]:
     if _is_agent(told, caller):
         told.memory.put(("asks", caller), (told.row.call, told.row.queue, None))
         told.memory.put(("asked by", told.row.call), caller)
-        return told.say("queued", direction="internal", queue=told.row.queue).events
+        doubts = [] if told.lines.is_configured(None, caller) else [PARTY]
+        return told.say("queued", direction="internal", queue=told.row.queue, doubts=doubts).events
     party = {"address": caller, "name": "|".join(told.row.data[3:])}
     return told.say("queued", direction="inbound", queue=told.row.queue, party=party).events
 

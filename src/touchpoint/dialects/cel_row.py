@@ -9,7 +9,7 @@ import orjson
 
 from touchpoint.dialects.channels import Call, Channel, Channels
 from touchpoint.dialects.dialect import Event, Feed, agent, event, instant
-from touchpoint.dialects.feed_time import stamp_micros
+from touchpoint.dialects.feed_time import stamp_of
 from touchpoint.stitching.facts import SECOND, Micros
 
 _CAUSES = {
@@ -32,11 +32,12 @@ class CelRow:
 
     def __init__(self, row: dict[str, Any], name: str, feed: Feed) -> None:
         self.row, self.name, self.channels = row, name, Channels(feed)
-        self.time: Micros = stamp_micros(str(row["eventtime"]).strip(), feed)
+        self.stamp, self._doubts = stamp_of(str(row["eventtime"]).strip(), feed)
         self.leg, self.root = str(row["uniqueid"]), str(row["linkedid"])
+        self.time: Micros = self._in_order()
         self.app = str(row.get("appname") or "").lower()
         self.extra = _extra(row.get("extra") or row.get("eventextra"))
-        parts = (self.leg, name, str(self.time), self.app, str(row.get("appdata") or ""))
+        parts = (self.leg, name, str(self.stamp), self.app, str(row.get("appdata") or ""))
         self.id = f"{self.leg[:60]}/{name[:24]}/{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:24]}"
         self.events: list[Event] = []
 
@@ -44,7 +45,27 @@ class CelRow:
         self, verb: str, time: Micros | None = None, *, item: str | None = None, id_: str | None = None, **data: Any
     ) -> None:
         at = self.time if time is None else time
-        self.events.append(event(f"call.{verb}", at, item or self.root, f"{id_ or self.id}/{verb}", data))
+        data["doubts"] = [*data.get("doubts", ()), *self._doubts]
+        made = event(f"call.{verb}", at, item or self.root, f"{id_ or self.id}/{verb}", data)
+        if at == self.time != self.stamp:
+            made["recordedtime"] = instant(self.stamp)  # the fold takes it for the flag `clock_skew`
+        self.events.append(made)
+
+    def _in_order(self) -> Micros:
+        """The row's time: never before the row before it of the same channel, nor before its call began.
+
+        Rows of one channel are in their order, so an earlier stamp is that of a clock that was set back.
+        """
+        known = None if self.name == "CHAN_START" else self.channels.channel(self.leg)
+        if known is not None:
+            last = known.start if known.last is None else known.last
+            time = self.stamp if self.stamp >= last else last + 1  # behind it, as rows have no sequence
+            if time != known.last:
+                known.last = time
+                self.channels.keep(known)
+            return time
+        first = self.channels.start_of(self.root) if self.name == "CHAN_START" and self.leg != self.root else None
+        return self.stamp if first is None else max(self.stamp, first)
 
     def notice_takeover(self) -> None:
         """A channel that is of another call now: its call was taken over by a pickup or an interception."""
@@ -155,11 +176,11 @@ def _correct_guesses(said: CelRow, call: Call) -> None:
 
 def _tell_customer(said: CelRow, known: Channel, call: Call) -> None:
     """The customer's leg of a call that an agent dialed."""
-    who, number = agent(call.interface), known.number or call.dialed
+    who = agent(call.interface)
     if "rang" not in known.told:
         known.told = known.told | {"rang"}
-        party = {"address": number if said.channels.is_outside(number) else None}
-        said.say("dialing", known.start, item=call.name, id_=known.id("CHAN_START"), direction="outbound", party=party)
+        told = said.channels.customer(known.number, call.dialed)
+        said.say("dialing", known.start, item=call.name, id_=known.id("CHAN_START"), direction="outbound", **told)
     if known.entered is not None and "answered" not in known.told:
         known.told = known.told | {"answered"}
         call.answered = known.entered if call.answered is None else call.answered

@@ -10,6 +10,9 @@ from touchpoint.dialects.dialect import Feed
 from touchpoint.dialects.lines import number_of
 from touchpoint.stitching.facts import Micros
 
+PARTY = "party"
+"""Among the `doubts` of an event: the feed contradicts itself on whose call it is, or does not say whom it calls."""
+
 _EXTENSION = re.compile(r"[0-9*#]{1,6}")
 _NUMBER = re.compile(r"\+?[0-9]{7,}")
 
@@ -24,6 +27,7 @@ class Channel:
     number: str | None  # its caller id
     start: Micros
     dialed: str | None = None
+    last: Micros | None = None  # of its rows, where the feed is in the order of each channel
     entered: Micros | None = None  # a bridge
     left: Micros | None = None
     gone: Micros | None = None
@@ -85,6 +89,11 @@ class Channels:
         known = self.channel(name)
         return None if known is None else known.start
 
+    def lasts(self, call: Call) -> list[Micros]:
+        """When each of a call's channels was last heard of."""
+        known = filter(None, map(self.channel, sorted(call.legs)))
+        return [each.last for each in known if each.last is not None and each.call == call.name]
+
     def begins_with_agent(self, first: Channel) -> bool:
         """Whether a call's first channel is an agent's: as configured, or it calls as what its interface is named."""
         known = self._lines.is_ours(first.interface, first.number)
@@ -110,6 +119,15 @@ class Channels:
         if call.ours:
             return leg.interface == call.interface or number_of(leg.interface) == leg.number
         return leg.interface != call.interface
+
+    def doubts_of_caller(self, interface: str | None, number: str | None) -> list[str]:
+        """Of an agent's phone in the place of a customer's, in a queue: a contradiction, unless it is configured."""
+        return [] if self._lines.is_configured(interface, number) else [PARTY]
+
+    def customer(self, *numbers: str | None) -> dict[str, Any]:
+        """Party and doubts of the customer's side of a call that an agent dialed: the first number that is outside."""
+        address = next((each for each in numbers if self.is_outside(each)), None)
+        return {"party": {"address": address}, "doubts": [] if address else [PARTY]}
 
     def is_phone(self, interface: str | None, number: str | None) -> bool:
         """Whether a channel is an agent's phone: as configured, or it calls with an extension as its number."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from touchpoint.dialects.dialect import Event, Feed, instant, moment, seconds
 from touchpoint.stitching.facts import MINUTE, Micros
@@ -12,23 +13,40 @@ _STEPPED_BACK: Micros = MINUTE
 """Rows of a file are out of order by seconds at most; a greater step back in the repeated hour is its second pass."""
 
 
-def stamp_micros(stamp: str, feed: Feed) -> Micros:
+_CONTINUES: Micros = 15 * MINUTE
+"""A stamp of the repeated hour that follows the one before it by no more is of the same pass: the other reading would
+mean that the feed was silent for more than an hour in between."""
+
+
+class Stamp(NamedTuple):
+    """When a record says that something happened. `doubts` is `["time"]` where its hour comes twice, and nothing tells
+    which of the two it was: the first is taken.
+    """
+
+    time: Micros
+    doubts: list[str]
+
+
+def stamp_of(stamp: str, feed: Feed, lasts: Micros = 0) -> Stamp:
     """Seconds since 1970, or an ISO 8601 text, which is of the feed's zone where it has no offset.
 
     A local hour that comes twice is read by the feed's order: once a stamp of it steps back, it is its second pass.
-    Raises FormError for anything else.
+    `lasts`: how long after its stamp a record was written. Raises FormError for anything else.
     """
     if stamp.replace(".", "").isdigit():
-        return seconds(stamp)
+        return Stamp(seconds(stamp), [])
     at = moment(stamp)
     if at.tzinfo is not None:
-        return _micros(at)
+        return Stamp(_micros(at), [])
     first, second = (_micros(at.replace(tzinfo=feed.zone, fold=fold)) for fold in (0, 1))
     last: Micros = feed.memory.get("local", 0)
-    time = second if first < second and first < last - _STEPPED_BACK else first
-    if time > last or first < second:
-        feed.memory.put("local", time)
-    return time
+    written = first + lasts
+    steps_back = written < last - _STEPPED_BACK
+    time = second if first < second and steps_back else first
+    if time + lasts > last or first < second:
+        feed.memory.put("local", time + lasts)
+    is_told = first >= second or steps_back or written - last <= _CONTINUES
+    return Stamp(time, [] if is_told else ["time"])
 
 
 def _micros(at: datetime) -> Micros:

@@ -160,12 +160,12 @@ def _queued(said: _Said) -> None:
     earlier = said.memory.get(member)
     said.memory.put(member, said.root)
     resumes = earlier if said.headers["CC-Action"] == "member-queue-resume" and earlier != said.root else None
-    caller, direction = said.headers.get("CC-Member-CID-Number"), None
-    party = {"address": caller, "name": said.headers.get("CC-Member-CID-Name")}
+    caller = said.headers.get("CC-Member-CID-Number")
+    told: dict[str, Any] = {"party": {"address": caller, "name": said.headers.get("CC-Member-CID-Name")}}
     if said.memory.get(("agent", caller)) is not None:  # an agent who asks in another queue is no customer
-        party, direction = {}, "internal"
+        told = {"direction": "internal", "doubts": said.channels.doubts_of_caller(None, caller)}
     said.memory.put(("queued", said.root), True)
-    said.say("queued", direction=direction, queue=said.queue, party=party, related={"resumes": resumes})
+    said.say("queued", queue=said.queue, related={"resumes": resumes}, **told)
 
 
 def _left(said: _Said) -> None:

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, event, micros
+from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, event
+from touchpoint.dialects.feed_time import Stamp, stamp_of
 from touchpoint.stitching.facts import MINUTE, SECOND, Micros
 from touchpoint.stitching.limits import Capabilities
 
@@ -56,14 +57,15 @@ def rules(record: Any, feed: Feed) -> list[Event] | Unknown:
     line = Line(*record[: len(Line._fields)])
     if line.kind in _OF_NO_FAX:
         return []
-    began = micros(datetime.strptime(line.date, "%m/%d/%y %H:%M").isoformat(), feed.zone)  # noqa: DTZ007 - of the zone
-    said = _Said(line, record, began)
+    began = datetime.strptime(line.date, "%m/%d/%y %H:%M").isoformat()  # noqa: DTZ007 - of the zone
+    lasted = 0 if line.kind == "UNSENT" else _span(line.jobtime)
+    said = _Said(line, record, stamp_of(began, feed, lasted))  # a line is written when its job is over
     if line.kind in _SENT:
         return said.transmission(line.number, f"{said.day}/job/{line.job}")
     if line.kind == "RECV":
         return said.document(_caller(record) or line.station, f"{said.day}/{line.commid}", feed)
     if line.kind == "UNSENT":
-        said.say("ended", f"{said.day}/job/{line.job}", began, reason=line.reason)
+        said.say("ended", f"{said.day}/job/{line.job}", said.began, reason=line.reason)
         return said.events
     return Unknown(f"{line.kind[:40]!r} is no kind of line that is known", bool(line.commid))
 
@@ -71,8 +73,8 @@ def rules(record: Any, feed: Feed) -> list[Event] | Unknown:
 class _Said:
     """A line's events. A day is a part of an item's id, since HylaFAX's own numbers begin again."""
 
-    def __init__(self, line: Line, fields: list[str], began: Micros) -> None:
-        self.line, self.began = line, began
+    def __init__(self, line: Line, fields: list[str], began: Stamp) -> None:
+        self.line, (self.began, self._doubts) = line, began
         month, day, year = line.date[:8].split("/")
         self.day = f"20{year}-{month}-{day}"
         digest = hashlib.sha256("\t".join(fields).encode()).hexdigest()[:24]
@@ -81,6 +83,7 @@ class _Said:
 
     def say(self, verb: str, item: str, time: Micros, **data: Any) -> None:
         place = f"{self.began // SECOND:011d}.{self.line.commid:>12}.{len(self.events)}"
+        data["doubts"] = self._doubts
         self.events.append(event(f"fax.{verb}", time, item, f"{self._id}/{verb}", data, sequence=place))
 
     def document(self, number: str | None, item: str, feed: Feed) -> list[Event]:

@@ -24,6 +24,10 @@ class Lines(NamedTuple):
             return False
         return None
 
+    def is_configured(self, interface: str | None, number: str | None) -> bool:
+        """Whether the configuration says whose a channel is, so that nothing else need tell."""
+        return self.is_ours(interface, number) is not None
+
     def is_own_number(self, number: str | None) -> bool:
         """Whether a number is one of the organisation's, so that who dials it calls us."""
         return _is_one(self.numbers, None, number)

@@ -96,4 +96,7 @@ class Data(Shape):
     related: Related | None = None
     campaign: Name | None = None
     reported: Reported | None = None
+    doubts: Annotated[list[Literal["party", "time"]], Field(max_length=2)] | None = Field(
+        None, description="what the source does not tell for certain: who the party is, or of which hour the time is"
+    )
     ext: dict[str, Any] | None = Field(None, description="anything; kept as it came")

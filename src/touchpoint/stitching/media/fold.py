@@ -11,6 +11,7 @@ from touchpoint.stitching.media.abandonment import decide_without_disconnect
 from touchpoint.stitching.media.claims import believed
 from touchpoint.stitching.media.completion import conclude, is_dropped, window
 from touchpoint.stitching.media.derived import agent_of
+from touchpoint.stitching.media.doubts import doubtful
 from touchpoint.stitching.media.durations import measure
 from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.media.gaps import gaps
@@ -41,7 +42,9 @@ def fold(
     if not facts:
         raise ValueError(f"media item {item_id!r} cannot be folded: it needs at least one fact")
     flags: set[Flag] = set()
-    if odd := [fact for fact in facts if fact.recorded is not None or fact.verb == UNREADABLE]:  # hot path: one pass
+    # hot path: one pass
+    if odd := [f for f in facts if f.recorded is not None or f.verb == UNREADABLE or "doubts" in f.data]:
+        flags |= doubtful(odd, facts, item_id, limits)
         if any(fact.verb == UNREADABLE for fact in odd):
             facts = _readable(facts, flags)
         if any(fact.recorded is not None and fact.time - fact.recorded >= SECOND for fact in odd):
