@@ -18,8 +18,8 @@ from touchpoint.embedded.broker import EmbeddedBroker
 from touchpoint.embedded.kafka import VERSION, KafkaMissingError
 from touchpoint.embedded.postgres import EmbeddedPostgres
 from touchpoint.history.migrate import migrate
+from touchpoint.kafka.topic_admin import create_topics
 from touchpoint.settings import PREFIX, Settings
-from touchpoint.stream.topics import create_topics
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTITIONS = 4

@@ -10,11 +10,11 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
-from touchpoint.capture.metrics import METRICS as CAPTURE_METRICS
-from touchpoint.sections import ChannelSettings, DialectTopic, LimitSettings, LineSettings, Span, TopicSettings
 from touchpoint.settings import PREFIX, Settings
+from touchpoint.settings.sections import ChannelSettings, DialectTopic, LimitSettings, LineSettings, Span, TopicSettings
 from touchpoint.stitching.facts import DAY, HOUR, MINUTE, SECOND
-from touchpoint.stream.metrics import METRICS
+from touchpoint.telemetry.capture_metrics import METRICS as CAPTURE_METRICS
+from touchpoint.telemetry.metrics import METRICS
 
 HERE = Path(__file__).parent
 UNITS = (("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND))
@@ -94,7 +94,7 @@ def _metric(name: str, kind: str, labels: tuple[str, ...], help_: str) -> str:
 
 
 def _tables() -> Iterator[str]:
-    source = (HERE.parents[1] / "src/touchpoint/settings.py").read_text()
+    source = (HERE.parents[1] / "src/touchpoint/settings/installation.py").read_text()
     body = source[source.index("class Settings(") :]
     groups: dict[str, list[str]] = {}
     for title, name in SECTION.findall(body[: body.index("@classmethod")]):

@@ -21,8 +21,8 @@ from kafka_fixture import kafka
 from patience import LIMIT
 from queue_log_writer import SOURCE, Log, killed_again_and_again, stored_anew
 
+from touchpoint.kafka.topic_admin import create_topics
 from touchpoint.settings import load_settings
-from touchpoint.stream.topics import create_topics
 
 __all__ = ["kafka"]
 UNKNOWN = "1767603600|c1|support|NONE|SOMETHING|1\n1767603600|NONE|support|NONE|SOMETHING|1\n"  # of a call, of none

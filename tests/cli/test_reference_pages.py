@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from touchpoint.capture.metrics import METRICS as CAPTURE_METRICS
 from touchpoint.cli import COMMANDS
-from touchpoint.sections import ChannelSettings, DialectTopic, LimitSettings, LineSettings, TopicSettings
 from touchpoint.settings import PREFIX, Settings
-from touchpoint.stream.metrics import METRICS
+from touchpoint.settings.sections import ChannelSettings, DialectTopic, LimitSettings, LineSettings, TopicSettings
+from touchpoint.telemetry.capture_metrics import METRICS as CAPTURE_METRICS
+from touchpoint.telemetry.metrics import METRICS
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 

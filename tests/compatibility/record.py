@@ -37,7 +37,7 @@ DIFFERS = 4
 
 def main(tree: Path, target: Path) -> None:
     """Record every world of traffic."""
-    sys.path[:0] = [str(tree / path) for path in ("src", "tests/support", "tests/stream")]
+    sys.path[:0] = [str(tree / path) for path in ("src", "tests/support", "tests/stream", "tests/stages")]
     target.mkdir(parents=True, exist_ok=True)
     for name, make in (("day", day), ("contradictions", contradictions), ("vendors", vendors)):
         cluster, before, after, rows = make()

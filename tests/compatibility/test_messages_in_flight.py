@@ -12,9 +12,9 @@ import orjson
 from random_traffic import world
 from stage_cluster import Cluster
 
+from touchpoint.stages.messages import read
+from touchpoint.stages.protocol import Forward, Record
 from touchpoint.stitching.limits import Limits
-from touchpoint.stream.stage import Forward, Record
-from touchpoint.stream.touches import read
 
 
 class Listening(Cluster):

@@ -19,17 +19,17 @@ from touchpoint.cli.earlier_rules import NOW, rules_of
 from touchpoint.dialects import Memory
 from touchpoint.events import Accepted, Decoder
 from touchpoint.history.records import Interaction, decode
-from touchpoint.sections import DialectTopic
+from touchpoint.kafka.topic_admin import feed_table
 from touchpoint.settings import load_settings
+from touchpoint.settings.sections import DialectTopic
+from touchpoint.stages.feed.translation import Translation
+from touchpoint.stages.protocol import Record
 from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.offline import fold_all
 from touchpoint.stitching.rules_version import Rules, earlier_rules
 from touchpoint.stream.forms import upgraded
-from touchpoint.stream.stage import Record
 from touchpoint.stream.tables import PartitionState
 from touchpoint.stream.terms import NONE
-from touchpoint.stream.topics import feed_table
-from touchpoint.stream.translation import Translation
 
 RECORDED = sorted(Path(__file__).parent.glob("v*/*.jsonl.gz"))
 LATER = "2026-06-30T00:00:00Z"

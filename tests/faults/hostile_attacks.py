@@ -16,8 +16,8 @@ import orjson
 from installation import Event
 from raw_batches import Header, batch, record
 
+from touchpoint.kafka.fetching.unpacking import MOST_UNPACKED
 from touchpoint.producer.routing import USUAL
-from touchpoint.stream.fetching.unpacking import MOST_UNPACKED
 
 NAME = "hostile"
 """The tenant, and what every id of theirs begins with."""

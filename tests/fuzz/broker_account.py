@@ -16,13 +16,13 @@ from installation import Installation
 from touchpoint.cli.verify import _reader as verdicts_of
 from touchpoint.events import Accepted
 from touchpoint.events import DeadLetter as Refused
+from touchpoint.kafka.dead_letter_reader import Letter, Wanted, letters
+from touchpoint.kafka.fetching import Damaged
+from touchpoint.kafka.fetching.record_batch import readable
+from touchpoint.kafka.topic_admin import short_name
+from touchpoint.kafka.topic_reader import records
 from touchpoint.settings import PREFIX
-from touchpoint.stream.dead_letter_reader import Letter, Wanted, letters
-from touchpoint.stream.dead_letters import DAMAGED
-from touchpoint.stream.fetching import Damaged
-from touchpoint.stream.fetching.record_batch import readable
-from touchpoint.stream.topic_reader import records
-from touchpoint.stream.topics import short_name
+from touchpoint.stages.dead_letter_records import DAMAGED
 
 KEPT = 64 * 1024  # bytes of a value that are compared
 

@@ -12,15 +12,15 @@ import asyncpg
 import pytest
 from postgres_server import TestPostgres
 
-from touchpoint.database_url import place
 from touchpoint.embedded.broker import free_port
 from touchpoint.history.agreement import fingerprint
 from touchpoint.history.checks import UnusableError, Wanted, check
+from touchpoint.history.sink import History, history_pool
+from touchpoint.history.watch import HistoryWatch
 from touchpoint.settings import load_settings
-from touchpoint.stream.history import History, history_pool
-from touchpoint.stream.history_watch import HistoryWatch
-from touchpoint.stream.metrics import Metrics
-from touchpoint.stream.stage import Record
+from touchpoint.settings.database_url import place
+from touchpoint.stages.protocol import Record
+from touchpoint.telemetry.metrics import Metrics
 
 pytestmark = pytest.mark.slow
 SECRET = b"the secret of the tests"

@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 from history_records import call, closed
 
-from touchpoint.stream.history import History
-from touchpoint.stream.stage import Record
+from touchpoint.history.sink import History
+from touchpoint.stages.protocol import Record
 
 pytestmark = pytest.mark.slow
 COUNT = 400

@@ -18,9 +18,9 @@ from patience import LIMIT
 from raw_batches import Header, batch, record
 from raw_produce import RawProducer
 
+from touchpoint.kafka.fetching.unpacking import MOST_UNPACKED
+from touchpoint.kafka.topic_admin import changelog
 from touchpoint.simulate.produce import produce
-from touchpoint.stream.fetching.unpacking import MOST_UNPACKED
-from touchpoint.stream.topics import changelog
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 HEADERS: list[Header] = [(b"traceparent", None), (b"\xff\xfe\xc3", b"\xfe"), (b"touchpoint-x", None)]

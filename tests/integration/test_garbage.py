@@ -12,9 +12,9 @@ import orjson
 import pytest
 from installation import Event, Installation, arrival, offline
 
+from touchpoint.kafka.topic_admin import MIB
 from touchpoint.simulate import simulate
 from touchpoint.simulate.produce import produce
-from touchpoint.stream.topics import MIB
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)

@@ -16,9 +16,9 @@ from kafka_broker import KafkaBroker
 from patience import LIMIT
 
 from touchpoint.embedded.broker import free_port
+from touchpoint.kafka.topic_admin import create_topics
 from touchpoint.settings import Settings
 from touchpoint.stream.terms import FORM, OLDEST_FORM
-from touchpoint.stream.topics import create_topics
 
 ADDRESS = "tel:+441632960960"
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.trap(15)]

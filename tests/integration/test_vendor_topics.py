@@ -20,9 +20,9 @@ from vendor_day import OWN, VendorRecord, day, translated
 from vendor_scenes import SCENES
 
 from touchpoint.dialects import DIALECTS
+from touchpoint.kafka.dead_letter_reader import Letter, Wanted, letters, replay
+from touchpoint.kafka.topic_admin import TopicsError, check_topics, create_topics
 from touchpoint.producer import Producer
-from touchpoint.stream.dead_letter_reader import Letter, Wanted, letters, replay
-from touchpoint.stream.topics import TopicsError, check_topics, create_topics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 

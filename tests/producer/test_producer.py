@@ -24,11 +24,11 @@ from touchpoint.embedded.broker import free_port
 from touchpoint.events import Accepted, Decoder
 from touchpoint.events.data import Offered, ToAgent
 from touchpoint.events.fields import Party, Resource
+from touchpoint.kafka.topic_admin import create_topics
 from touchpoint.producer import InvalidEventError, Producer, event
 from touchpoint.producer.build import as_json
 from touchpoint.producer.routing import address
 from touchpoint.settings import Settings, load_settings
-from touchpoint.stream.topics import create_topics
 
 __all__ = ["kafka"]
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)

@@ -18,11 +18,11 @@ from installation import Installation, arrival, offline
 from patience import LIMIT
 from secure_kafka import MECHANISMS, PASSWORD, USER, SecureBroker
 
-from touchpoint.connection import client_options
+from touchpoint.kafka.topic_admin import create_topics
+from touchpoint.kafka_client import client_options
 from touchpoint.settings import PREFIX, Settings
 from touchpoint.simulate import simulate
 from touchpoint.simulate.produce import produce
-from touchpoint.stream.topics import create_topics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)

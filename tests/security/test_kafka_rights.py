@@ -16,9 +16,9 @@ from installation import Event, Installation, offline
 from patience import LIMIT
 from secure_kafka import PBX, PBX_PASSWORD, SecureBroker
 
+from touchpoint.kafka.topic_admin import TABLES, changelog
 from touchpoint.simulate.produce import produce
-from touchpoint.stream.dead_letters import CODE
-from touchpoint.stream.topics import TABLES, changelog
+from touchpoint.stages.dead_letter_records import CODE
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 MARY = "tel:+441632960001"

@@ -21,8 +21,8 @@ from installation import Event, Installation, Worker
 from kafka_broker import KafkaBroker
 
 from touchpoint.simulate.produce import produce
-from touchpoint.stream.party import PartyState
-from touchpoint.stream.timers import unstamped
+from touchpoint.stages.due_times import unstamped
+from touchpoint.stages.party.party_stage import PartyState
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 MARKS = ("zerlina", "quux", "632960777", "632960778", "632960779")

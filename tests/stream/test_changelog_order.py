@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from touchpoint.stages.protocol import FIRST, LAST, in_order
 from touchpoint.stream.outbox import Outbound
-from touchpoint.stream.stage import FIRST, LAST, in_order
 from touchpoint.stream.work import ONE_BATCH, parts_of
 
 KEYS = [LAST + b"progress", b"party", FIRST + b"party", b"?question", b"another party", FIRST + b"another party"]

@@ -9,10 +9,10 @@ from counting_worker import REJECTED
 from stream_lab import Lab
 
 from touchpoint.settings import load_settings
-from touchpoint.stream.dead_letters import dead_letter
-from touchpoint.stream.flood import WINDOW, Flood, FloodAlarm, FloodError, FloodGate, Versions
-from touchpoint.stream.metrics import Metrics
-from touchpoint.stream.stage import Forward, Record
+from touchpoint.stages.dead_letter_records import dead_letter
+from touchpoint.stages.protocol import Forward, Record
+from touchpoint.stream.dead_letter_limit import WINDOW, Flood, FloodAlarm, FloodError, FloodGate, Versions
+from touchpoint.telemetry.metrics import Metrics
 
 OLD, NEW, ANOTHER = 1, 2, 3  # fingerprints
 

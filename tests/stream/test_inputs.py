@@ -14,8 +14,8 @@ from kafka_broker import KafkaBroker
 from patience import LIMIT
 from stream_lab import Lab
 
-from touchpoint.stream.dead_letters import CAUSE, ORIGIN, TRUNCATED
-from touchpoint.stream.topics import MIB, TopicsError, check_topics, create_topics, unstamped_topics
+from touchpoint.kafka.topic_admin import MIB, TopicsError, check_topics, create_topics, unstamped_topics
+from touchpoint.stages.dead_letter_records import CAUSE, ORIGIN, TRUNCATED
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 

@@ -15,8 +15,8 @@ from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from touchpoint.kafka.fetching import fetched, lookups
 from touchpoint.stream.app import App
-from touchpoint.stream.fetching import fetched, lookups
 from touchpoint.stream.recovery import ChangelogRecovery, TableManager
 from touchpoint.stream.tables import Table
 from touchpoint.stream.transport import BatchSchema, Consumer, Producer

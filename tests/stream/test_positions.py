@@ -16,7 +16,7 @@ from counting_worker import test_settings
 from patience import LIMIT
 from stream_lab import INPUTS, Lab
 
-from touchpoint.stream.topics import create_topics
+from touchpoint.kafka.topic_admin import create_topics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from stage_cluster import Cluster, Json, offline, records_of
 
+from touchpoint.stages.media.media_clock import LINK_HOPS
+from touchpoint.stages.party.party_clock import HOPS
 from touchpoint.stitching.facts import MINUTE, SECOND, Micros
 from touchpoint.stitching.limits import DEFAULT, Limits
-from touchpoint.stream.clock import LINK_HOPS
-from touchpoint.stream.party_clock import HOPS
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 BEGIN: Micros = int(NOON.timestamp()) * SECOND

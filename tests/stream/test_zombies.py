@@ -10,7 +10,7 @@ from kafka_broker import KafkaBroker
 from kafka_proxy import Api, Fate, KafkaProxy
 from stream_lab import Lab
 
-from touchpoint.stream.topics import changelog
+from touchpoint.kafka.topic_admin import changelog
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.trap(14)]
 

@@ -21,10 +21,10 @@ from typing import Any
 from trips import Trip
 
 from touchpoint.settings import Settings
+from touchpoint.stages.dead_letter_records import dead_letter
+from touchpoint.stages.protocol import Forward, Record
 from touchpoint.stream import app
-from touchpoint.stream.dead_letters import dead_letter
-from touchpoint.stream.stage import Forward, Record
-from touchpoint.stream.worker import Stages, run_worker
+from touchpoint.stream.stream_worker import Stages, run_worker
 
 BLOCK = b"block"  # the process stands still, once
 POISON = b"poison"

@@ -10,13 +10,13 @@ from vendor_day import OWN, VendorRecord
 from vendor_feed import CAPTURES
 
 from touchpoint.events import Accepted, Decoder
-from touchpoint.sections import DialectTopic
 from touchpoint.settings import load_settings
+from touchpoint.settings.sections import DialectTopic
+from touchpoint.stages.messages import LINKS, Link, read
+from touchpoint.stages.protocol import Forward, Record
 from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.offline import fold_all
-from touchpoint.stream.stage import Forward, Record
-from touchpoint.stream.touches import LINKS, Link, read
 
 LIMITS = load_settings({}, own_addresses=OWN).stitching_limits()
 LATER = "2026-06-30T00:00:00Z"

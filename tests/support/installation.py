@@ -23,10 +23,10 @@ from patience import LIMIT, own_seconds_until_the_end
 
 from touchpoint.embedded.broker import free_port
 from touchpoint.events import Accepted, Decoder
+from touchpoint.kafka.topic_admin import changelog, create_topics, media_topics
 from touchpoint.settings import PREFIX, Settings
 from touchpoint.stitching.limits import DEFAULT, Limits
 from touchpoint.stitching.offline import fold_all
-from touchpoint.stream.topics import changelog, create_topics, media_topics
 
 Event = dict[str, Any]
 Records = dict[str, dict[str, Any]]

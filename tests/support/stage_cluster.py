@@ -12,19 +12,19 @@ import orjson
 from aiokafka.partitioner import murmur2
 
 from touchpoint.events import Accepted, Decoder
+from touchpoint.kafka.topic_admin import FOREIGN, feed_table
+from touchpoint.kafka.topic_rights import topic_rights
 from touchpoint.producer.routing import address
-from touchpoint.sections import DialectTopic
 from touchpoint.settings import Settings, load_settings
+from touchpoint.settings.sections import DialectTopic
+from touchpoint.stages.feed.feed_stage import FeedStage
+from touchpoint.stages.media.media_stage import MediaStage
+from touchpoint.stages.party.party_stage import PartyStage
+from touchpoint.stages.protocol import Forward, Record, Stage, in_order
 from touchpoint.stitching.facts import SECOND, Micros
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.offline import fold_all
-from touchpoint.stream.feeds import FeedStage
-from touchpoint.stream.media import MediaStage
-from touchpoint.stream.party import PartyStage
-from touchpoint.stream.rights import topic_rights
-from touchpoint.stream.stage import Forward, Record, Stage, in_order
 from touchpoint.stream.tables import PartitionState
-from touchpoint.stream.topics import FOREIGN, feed_table
 
 Json = dict[str, Any]
 INPUTS = ("calls", "emails", "faxes", "chats", "activities", "parties")

@@ -17,10 +17,10 @@ from counting_worker import decode, test_settings
 from kafka_broker import KafkaBroker
 from patience import LIMIT, own_seconds_until_the_end
 
+from touchpoint.kafka.topic_admin import TABLES, changelog, create_topics
 from touchpoint.settings import Settings
 from touchpoint.stream.tables import PartitionState
 from touchpoint.stream.terms import term_and_form
-from touchpoint.stream.topics import TABLES, changelog, create_topics
 
 Read = tuple[int, int, bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]
 SCRIPT = Path(__file__).with_name("counting_worker.py")

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from touchpoint.stream.history import History
+from touchpoint.history.sink import History
 from touchpoint.stream.outbox import Outbox
 from touchpoint.stream.transport import Consumer
 

@@ -13,7 +13,7 @@ import orjson
 from vendor_feed import CAPTURES, fixture
 
 from touchpoint.dialects import DIALECTS, Event, Feed, Unknown
-from touchpoint.sections import DialectTopic
+from touchpoint.settings.sections import DialectTopic
 
 START = datetime(2026, 3, 2, 6, tzinfo=UTC)
 SYSTEMS = ("pbx-london", "pbx-leeds", "pbx-york")

@@ -9,11 +9,11 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from touchpoint.capture.metrics import Metrics
 from touchpoint.capture.sinks import Sink
 from touchpoint.capture.source import Chunk, Source, SourceError
 from touchpoint.capture.state import State, StateFile
 from touchpoint.capture.translator import Translator
+from touchpoint.telemetry.capture_metrics import Metrics
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from touchpoint.capture.loop import Capture
-from touchpoint.capture.metrics import Metrics
 from touchpoint.capture.sinks import KafkaSink, Printed, Sink
 from touchpoint.capture.source import Source
 from touchpoint.capture.state import StateFile
@@ -20,6 +19,7 @@ from touchpoint.capture.translator import Translator
 from touchpoint.dialects import DIALECTS, Feed
 from touchpoint.events import Decoder
 from touchpoint.settings import Settings
+from touchpoint.telemetry.capture_metrics import Metrics
 
 log = logging.getLogger(__name__)
 

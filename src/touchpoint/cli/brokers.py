@@ -30,7 +30,7 @@ def settings_of(brokers: str | None) -> Settings:
 
 def no_broker(settings: Settings, said: str = "") -> CliError:
     """What to say where no broker could be used: the first one's reason, if it is there and has one."""
-    from touchpoint.connection import refusal
+    from touchpoint.kafka_client import refusal
 
     refused = asyncio.run(refusal(settings))
     if refused is not None:
@@ -43,7 +43,7 @@ def ask_brokers(settings: Settings, question: Coroutine[Any, Any, Result]) -> Re
     """The answer of what speaks to Kafka. Raises CliError in plain words, with status 3 where no broker answers."""
     from aiokafka.errors import KafkaConnectionError, KafkaError
 
-    from touchpoint.stream.topics import TopicsError
+    from touchpoint.kafka.topic_admin import TopicsError
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would log is said below, once
     brokers = ", ".join(settings.brokers)

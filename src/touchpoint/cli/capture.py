@@ -86,7 +86,7 @@ def capture(
     from touchpoint.capture.run import Way, run
     from touchpoint.capture.source import SourceError
     from touchpoint.dialects import Feed
-    from touchpoint.stream.logs import configure_logs, traced
+    from touchpoint.telemetry.logs import configure_logs, traced
 
     if to not in ("kafka", "-"):
         raise CliError(f"--to {to!r} is neither kafka nor - (standard output)", status=2)

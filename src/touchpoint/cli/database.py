@@ -12,8 +12,8 @@ import asyncpg
 import typer
 
 from touchpoint.cli.errors import CliError
-from touchpoint.database_url import EXAMPLE
-from touchpoint.database_url import place as place_of
+from touchpoint.settings.database_url import EXAMPLE
+from touchpoint.settings.database_url import place as place_of
 
 Result = TypeVar("Result")
 

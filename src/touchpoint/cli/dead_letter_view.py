@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from touchpoint.cli.render import HEAD, MUTED, WARN, cell, indented
-from touchpoint.stream.dead_letter_reader import Letter
+from touchpoint.kafka.dead_letter_reader import Letter
 
 BYTES_A_LINE = 16
 

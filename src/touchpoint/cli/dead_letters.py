@@ -16,8 +16,8 @@ from touchpoint.cli.brokers import BrokersOption, ask_brokers, settings_of
 from touchpoint.cli.errors import CliError
 
 if TYPE_CHECKING:
+    from touchpoint.kafka.dead_letter_reader import Letter, Wanted
     from touchpoint.settings import Settings
-    from touchpoint.stream.dead_letter_reader import Letter, Wanted
 
 NOTHING = 1
 USAGE = 2
@@ -101,7 +101,7 @@ def show(where: Where, bytes: Bytes = 4096, raw: Raw = False, brokers: BrokersOp
 
         touchpoint dead-letters show dead-letters/3/17 --raw > record.json
     """
-    from touchpoint.stream.dead_letter_reader import letters_at, place
+    from touchpoint.kafka.dead_letter_reader import letters_at, place
 
     settings = settings_of(brokers)
     try:
@@ -183,7 +183,7 @@ class Unable:
 
 
 async def _able(settings: Settings, wanted: Wanted, unable: Unable) -> AsyncIterator[Letter]:
-    from touchpoint.stream.dead_letter_reader import letters
+    from touchpoint.kafka.dead_letter_reader import letters
 
     async for letter in letters(settings, wanted):
         if letter.obstacle is None:
@@ -193,7 +193,7 @@ async def _able(settings: Settings, wanted: Wanted, unable: Unable) -> AsyncIter
 
 
 async def _counted(settings: Settings, wanted: Wanted, unable: Unable) -> Counter[tuple[str, str, str]]:
-    from touchpoint.stream.dead_letter_reader import group
+    from touchpoint.kafka.dead_letter_reader import group
 
     return Counter([group(letter) async for letter in _able(settings, wanted, unable)])
 
@@ -201,7 +201,7 @@ async def _counted(settings: Settings, wanted: Wanted, unable: Unable) -> Counte
 async def _sent(
     settings: Settings, wanted: Wanted, unable: Unable, rate: float | None
 ) -> Counter[tuple[str, str, str]]:
-    from touchpoint.stream.dead_letter_reader import group, replay
+    from touchpoint.kafka.dead_letter_reader import group, replay
 
     watched = sys.stderr.isatty()
     counts: Counter[tuple[str, str, str]] = Counter()
@@ -222,7 +222,7 @@ async def _sent(
 async def _listed(settings: Settings, wanted: Wanted, limit: int, out: BinaryIO | None) -> tuple[int, list[Letter]]:
     """How many there are and the newest; into `out` all, a line each."""
     from touchpoint.cli.dead_letter_view import as_json
-    from touchpoint.stream.dead_letter_reader import letters
+    from touchpoint.kafka.dead_letter_reader import letters
 
     count = 0
     newest: deque[Letter] = deque(maxlen=limit)
@@ -240,8 +240,8 @@ def wanted_of(
     since: datetime | None, until: datetime | None,
 ) -> Wanted:  # fmt: skip
     """The filter of the options; times without an offset are UTC."""
-    from touchpoint.stream.dead_letter_reader import Wanted
-    from touchpoint.stream.topics import short_name
+    from touchpoint.kafka.dead_letter_reader import Wanted
+    from touchpoint.kafka.topic_admin import short_name
 
     short = topic and short_name(settings, topic)
     times = {"since": _milliseconds(since), "until": _milliseconds(until)}

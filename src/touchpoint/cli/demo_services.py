@@ -21,8 +21,8 @@ from touchpoint.embedded.held import Held
 from touchpoint.embedded.kafka import ApacheKafka
 from touchpoint.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresError
 from touchpoint.history.migrate import migrate
+from touchpoint.kafka.topic_admin import create_topics
 from touchpoint.settings import PREFIX, load_settings
-from touchpoint.stream.topics import create_topics
 
 READY_WITHIN = 60.0  # seconds
 

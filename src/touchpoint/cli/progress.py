@@ -18,7 +18,7 @@ def produce_with_progress(
     """Send events into Kafka. Raises CliError if it cannot be reached or refuses them."""
     from aiokafka.errors import KafkaConnectionError, KafkaError
 
-    from touchpoint.connection import client_options
+    from touchpoint.kafka_client import client_options
     from touchpoint.simulate.produce import produce
 
     settings = configuration(brokers=brokers)

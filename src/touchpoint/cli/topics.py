@@ -24,7 +24,7 @@ def topics(check: Check = False) -> None:
     """
     from aiokafka.errors import KafkaConnectionError, KafkaError
 
-    from touchpoint.stream.topics import TopicsError, check_topics, create_topics
+    from touchpoint.kafka.topic_admin import TopicsError, check_topics, create_topics
 
     settings = configuration()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would log is said below, once

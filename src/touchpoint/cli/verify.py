@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
 
     from touchpoint.events import Verdict
+    from touchpoint.kafka.fetching import Damaged
     from touchpoint.settings import Settings
-    from touchpoint.stream.fetching import Damaged
 
 Json = dict[str, Any]
 
@@ -139,8 +139,8 @@ def from_topics(settings: Settings) -> list[Fact]:
 
 async def _consumed(settings: Settings) -> tuple[list[Fact], int]:
     from touchpoint.events import Accepted, DeadLetter
-    from touchpoint.stream.topic_reader import records
-    from touchpoint.stream.topics import feed_topics, media_topics
+    from touchpoint.kafka.topic_admin import feed_topics, media_topics
+    from touchpoint.kafka.topic_reader import records
 
     facts: list[Fact] = []
     refused, watched, verdicts = 0, sys.stderr.isatty(), _reader(settings)
@@ -163,11 +163,11 @@ async def _consumed(settings: Settings) -> tuple[list[Fact], int]:
 def _reader(settings: Settings) -> Callable[[ConsumerRecord], list[Verdict]]:
     """What becomes of a record of any input, read partition by partition in its order."""
     from touchpoint.events import Decoder
-    from touchpoint.stream.agents import APPENDED
-    from touchpoint.stream.clock import TimeBound
-    from touchpoint.stream.rights import topic_rights
-    from touchpoint.stream.topics import short_name
-    from touchpoint.stream.translation import Translation
+    from touchpoint.kafka.topic_admin import short_name
+    from touchpoint.kafka.topic_rights import topic_rights
+    from touchpoint.stages.feed.translation import Translation
+    from touchpoint.stages.media.media_clock import TimeBound
+    from touchpoint.stream.runtime import APPENDED
     from touchpoint.stream.work import now_micros
 
     limits, rights = settings.stitching_limits(), topic_rights(settings)

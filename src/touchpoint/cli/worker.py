@@ -21,10 +21,10 @@ def worker() -> None:
     """
     from aiokafka.errors import KafkaConnectionError
 
+    from touchpoint.bootstrap import run
     from touchpoint.history.checks import UnusableError
-    from touchpoint.stream.logs import configure_logs
-    from touchpoint.stream.production import run
-    from touchpoint.stream.topics import TopicsError
+    from touchpoint.kafka.topic_admin import TopicsError
+    from touchpoint.telemetry.logs import configure_logs
 
     settings = configuration()
     if settings.database_url is None:

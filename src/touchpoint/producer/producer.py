@@ -15,8 +15,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from pydantic import BaseModel
 
-from touchpoint.connection import client_options
 from touchpoint.events import DeadLetter, Decoder
+from touchpoint.kafka_client import client_options
 from touchpoint.producer.build import InvalidEventError, as_json
 from touchpoint.producer.routing import USUAL, address, topics_of
 from touchpoint.settings import Settings, load_settings

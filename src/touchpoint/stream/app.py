@@ -10,10 +10,10 @@ from aiokafka import AIOKafkaConsumer
 from faust.types.transports import TransportT
 from mode.supervisors import CrashingSupervisor
 
-from touchpoint.connection import client_options
 from touchpoint.history.agreement import fingerprint
+from touchpoint.kafka_client import client_options
 from touchpoint.settings import Settings
-from touchpoint.stream.connection import faust_credentials
+from touchpoint.stream.credentials import faust_credentials
 from touchpoint.stream.recovery import TableManager
 from touchpoint.stream.tables import Table
 from touchpoint.stream.transport import Transport

@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 from aiokafka.partitioner import murmur2
 
-from touchpoint.stream.stage import Headers
+from touchpoint.stages.protocol import Headers
 
 log = logging.getLogger(__name__)
 

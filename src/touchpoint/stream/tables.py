@@ -13,7 +13,7 @@ from typing import Any
 
 import faust
 
-from touchpoint.stream.bounds import Bounds, check
+from touchpoint.stages.bounds import Bounds, check
 from touchpoint.stream.forms import Pairs
 from touchpoint.stream.terms import FORM, NO_SECRET, NONE, next_term
 

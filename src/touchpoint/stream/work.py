@@ -13,15 +13,16 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
+from touchpoint.stages import dead_letter_records
+from touchpoint.stages.bounds import FullError
+from touchpoint.stages.protocol import Forward, Record, Stage, StageFactory, Writer, in_order
 from touchpoint.stitching.facts import Micros
-from touchpoint.stream import dead_letters, terms
-from touchpoint.stream.bounds import FullError
-from touchpoint.stream.flood import FloodGate
-from touchpoint.stream.logs import explained, place_of
-from touchpoint.stream.metrics import Metrics
+from touchpoint.stream import terms
+from touchpoint.stream.dead_letter_limit import FloodGate
 from touchpoint.stream.outbox import AbandonedError, Outbound, Outbox, Partitioner
-from touchpoint.stream.stage import Forward, Record, Stage, StageFactory, Writer, in_order
 from touchpoint.stream.tables import Changes, PartitionState
+from touchpoint.telemetry.logs import explained, place_of
+from touchpoint.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -88,19 +89,19 @@ class Delivery:
         limit = self.max_bytes(name)
         if outbound.size <= limit:
             return outbound
-        if forward.topic == dead_letters.TOPIC:
-            forward = dead_letters.truncated(forward, limit)
+        if forward.topic == dead_letter_records.TOPIC:
+            forward = dead_letter_records.truncated(forward, limit)
             return Outbound(name, partition, forward.key, forward.value, forward.headers)
         cause = f"too large for topic {forward.topic}: {outbound.size:,} bytes, at most {limit:,}"
         origin = Record(forward.topic, partition, -1, forward.key, forward.value, forward.headers, 0)
-        return self._settled(dead_letters.dead_letter(origin, cause, "too_large"))
+        return self._settled(dead_letter_records.dead_letter(origin, cause, "too_large"))
 
     def _count(self, forwards: Sequence[Forward]) -> None:
         by_topic: dict[str, int] = {}
         for forward in forwards:
             by_topic[forward.topic] = by_topic.get(forward.topic, 0) + 1
-            if forward.topic == dead_letters.TOPIC:
-                self.metrics.count("dead_letters", 1, self.agent, dead_letters.code_of(forward))
+            if forward.topic == dead_letter_records.TOPIC:
+                self.metrics.count("dead_letters", 1, self.agent, dead_letter_records.code_of(forward))
         for topic, count in by_topic.items():
             self.metrics.count("forwards", count, topic)
         self.metrics.count("closed_interactions", by_topic.get("interactions", 0))
@@ -135,7 +136,7 @@ class StageWork:
         for some in self._parts(records):
             now = now_micros()
             self._state.begin()
-            readable, damaged = dead_letters.readable(some)
+            readable, damaged = dead_letter_records.readable(some)
             forwards = [*damaged, *await self._apply(readable, now)]
             if self._gate is not None:
                 self._gate.check(some, forwards)
@@ -179,14 +180,14 @@ class StageWork:
             except FullError as error:
                 self._state.roll_back(mark)
                 self._stage = self._build()
-                forwards.append(dead_letters.dead_letter(record, str(error), "too_large"))
+                forwards.append(dead_letter_records.dead_letter(record, str(error), "too_large"))
             except Exception as error:
                 self._state.roll_back(mark)
                 self._stage = self._build()
                 self._failed_in_a_row += 1
                 if self._failed_in_a_row >= MOST_FAILED_IN_A_ROW:
                     raise StageBrokenError(f"{MOST_FAILED_IN_A_ROW} records in a row failed") from error
-                forwards.append(dead_letters.dead_letter(record, f"internal error: {place_of(error)}"))
+                forwards.append(dead_letter_records.dead_letter(record, f"internal error: {place_of(error)}"))
         return forwards
 
     def _say(self, error: Exception) -> None:
@@ -299,7 +300,7 @@ class WriterWork:
         self._stopping = stopping
 
     async def process(self, records: Sequence[Sequence[Record]]) -> None:
-        readable, damaged = dead_letters.readable(records)
+        readable, damaged = dead_letter_records.readable(records)
         flat = [record for batch in readable for record in batch]
         rejected = await self._write(flat) if flat else ()
         await self._delivery.forward([*damaged, *rejected])

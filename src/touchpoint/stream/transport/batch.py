@@ -8,7 +8,7 @@ from typing import Any
 import faust
 from faust.types import TP
 
-from touchpoint.stream.fetching import HEADER_COST, Damaged
+from touchpoint.kafka.fetching import HEADER_COST, Damaged
 from touchpoint.stream.transport.offsets import Entry
 
 

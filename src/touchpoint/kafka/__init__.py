@@ -1,0 +1,1 @@
+"""What Touchpoint asks of Kafka outside the stream: topics, reading one through, and parsing what a broker sends."""
