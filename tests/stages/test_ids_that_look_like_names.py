@@ -123,6 +123,21 @@ def _clean(made: Json) -> Json:
     return {name: value for name, value in made.items() if value != ""}
 
 
+def test_an_item_and_an_activity_of_nobody_with_one_id_are_two_parties() -> None:
+    """Nor does a correlationid join them: it links within one party."""
+    events = [
+        event(0, "call.offered", "x", "08:00:00", {}, correlationid="k"),
+        event(1, "call.ended", "x", "08:01:00", {}, correlationid="k"),
+        event(2, "activity.recorded", "", "08:01:30", {"activity": "x", "action": "note"}, correlationid="k"),
+        event(3, "activity.recorded", "", "08:01:30", {"activity": "y", "action": "note"}, correlationid="k"),
+    ]
+    rows = offline([_clean(each) for each in events])
+    assert len(rows) == 3
+    assert len({row["party_key"] for row in rows.values()}) == 3
+    assert not any(row["parent_interaction_id"] for row in rows.values())
+    assert rows_of_stages([_clean(each) for each in events], 1) == rows
+
+
 # --- random worlds ----------------------------------------------------------------------------------------------------
 
 

@@ -213,9 +213,18 @@ def party_keys(
         return by_name.get(one.parent) if one.parent is not None else None
 
     def alone(one: Entity) -> PartyKey:
-        return _since(closed(one), one.started_at, identity) or PartyKey(one.tenant, "anon", one.id)
+        return _since(closed(one), one.started_at, identity) or _alone(one)
 
     return lambda entity: own(entity) or followed(entity, own, parent, alone, known)
+
+
+def _alone(entity: Entity) -> PartyKey:
+    """The party of what has none: an activity's is marked with a NUL character, so that no media item's id is it.
+
+    State is kept under the id of either, as release 0.1.0 did: two parties of one key of the table are still two.
+    """
+    value = entity.id if entity.item is not None else f"\0{entity.id}"
+    return PartyKey(entity.tenant, "anon", value)
 
 
 def _own_key(entity: Entity, identity: Identity) -> PartyKey | None:

@@ -13,7 +13,7 @@ from touchpoint.stitching.media import precedence
 
 
 class PartyKey(msgspec.Struct, frozen=True, array_like=True, order=True):
-    """Whose something is: `id`, `address`, or `anon` with a media item id (stitching.md, 3)."""
+    """Whose something is: `id`, `address`, or `anon` with a media item id, or NUL and an activity id (stitching.md)."""
 
     tenant: str
     kind: str
