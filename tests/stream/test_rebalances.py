@@ -82,6 +82,23 @@ async def test_a_partition_that_is_lost_is_neither_shown_nor_touched_and_comes_b
     await lab.check_writers()
 
 
+async def test_a_recovery_that_a_rebalance_overtakes_leaves_one_writer_a_partition(lab: Lab) -> None:
+    """Seen in a soak: actors made after the revocation went on beside those of the next assignment."""
+    await lab.send(1_000)
+    overtaken = lab.output.with_suffix(".overtaken")
+    overtaken.touch()
+    first = lab.worker()
+    await lab.until(lambda: "changelog partitions" in first.log.read_text(), "the first recovery")
+    lab.worker()
+    await lab.until(lambda: not overtaken.exists(), "a rebalance that overtakes it")
+    await lab.until_ready(first)
+    await lab.send(1_000)
+    await lab.until_stored()
+    assert first.running
+    await lab.check()
+    await lab.check_writers()
+
+
 def shown(port: int) -> dict[str, float]:
     """Partition -> keys of the table `media`, as the worker's page shows them, but for what each topic accepted."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:

@@ -168,8 +168,16 @@ class ChangelogRecovery(Recovery):
         await super()._wait(coro)
 
     async def on_recovery_completed(self, generation_id: int = 0) -> None:
-        """Seek and resume; then let the app build what works on the recovered partitions."""
+        """Seek and resume; then let the app build what works on the recovered partitions.
+
+        Not while the partitions are being revoked. Between the revocation and the next assignment the generation is
+        still the old one, and actors made then, after the runtime has stopped all there were, would go on beside those
+        of the next assignment: two writers of one state (test_rebalances: a recovery that a rebalance overtakes).
+        """
         self._set_recovery_ended()
+        if self.app.consumer.revoking:
+            log.info("the partitions are being revoked: they are not taken up")
+            return
         if self.app.consumer_generation_id == generation_id:
             self.app.on_recovered(generation_id)
         await super().on_recovery_completed(generation_id)

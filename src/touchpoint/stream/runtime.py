@@ -167,8 +167,11 @@ class Runtime:
     def assigned(self, assignment: set[TP], changelog: Callable[[str], str]) -> None:
         """Make the actors of the partitions we own; their tables are recovered.
 
-        Raises ``RuntimeError`` if a partition's topics are not all here: they must be assigned together.
+        Raises ``RuntimeError`` if a partition's topics are not all here: they must be assigned together; and if there
+        are actors already: two of one partition would write one state.
         """
+        if self._actors:
+            raise RuntimeError("partitions were assigned while actors of an earlier assignment work on them")
         for agent in self.agents.values():
             needed = {self._names[topic] for topic in agent.topics}
             if agent.table is not None:

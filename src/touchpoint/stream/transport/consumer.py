@@ -63,6 +63,8 @@ class Consumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self.tracker = OffsetTracker()
         self.epoch = 0
+        self.revoking = False
+        """From the revocation of our partitions to their next assignment: nothing may be taken up meanwhile."""
         self.lag: dict[TP, int] = {}
         self.held: dict[TP, int] = {}  # records from the first open transaction on
         self._delivered_to: dict[TP, int] = {}
@@ -123,6 +125,7 @@ class Consumer(driver.Consumer):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish and commit what is being worked on, and only then forget the partitions."""
+        self.revoking = True
         app = self.app
         if revoked and not app.should_stop:
             self.stop_flow()
@@ -137,6 +140,11 @@ class Consumer(driver.Consumer):
             self.lag.pop(tp, None)
             self.held.pop(tp, None)
         await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """The rebalance is over: recovery begins with what is assigned now."""
+        self.revoking = False
+        await super().on_partitions_assigned(assigned, generation_id)
 
     async def drain_and_commit(self, seconds: float) -> None:
         """Let the agents finish their current batches and commit them, within ``seconds``."""
