@@ -176,8 +176,8 @@ def test_a_source_without_wrap_up_is_complete_at_its_end() -> None:
 @pytest.mark.parametrize("value", ["9" * 30, '"\\ud800"', "-9223372036854775809"])
 def test_non_json_constants_are_refused_in_texts_of_several_records(value: str) -> None:
     """The reader of such texts takes what the encoder of events and of a feed's memory would refuse."""
-    [unknown] = DIALECTS["amazon-connect"].read([b'{"ContactId": %s} {"ContactId": "c"}' % value.encode()])
-    assert isinstance(unknown, Unknown)
+    unknown, other = DIALECTS["amazon-connect"].read([b'{"ContactId": %s} {"ContactId": "c"}' % value.encode()])
+    assert (unknown, other) == (Unknown("not JSON"), {"ContactId": "c"})
 
 
 def test_a_time_of_thirty_digits_is_no_time() -> None:

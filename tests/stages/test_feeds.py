@@ -101,7 +101,7 @@ def facts_in(forwards: Iterable[Forward]) -> list[Fact]:
     [
         (row(0, "TELEPORTED"), "dialect", "event 'TELEPORTED' is not known"),
         (b"cut o", "dialect", "a line of less than five fields: cut off while it was written?"),
-        (row(0, "ENTERQUEUE", "c" * 201), "dialect", "a field is missing or of another form: ValueError"),
+        (row(0, "ENTERQUEUE", "c" * 201), "dialect", "a field is of another form: a media item's id has"),
         (b"\xff" * 300_000, "too_large", "the record has 300,006 bytes; at most 262,144 (256 KiB)"),
         (row(100_000_000, "ABANDON"), "time", "time is more than 300 seconds after the event reached Kafka"),
         (

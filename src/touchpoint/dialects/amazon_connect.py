@@ -13,7 +13,8 @@ from typing import Any
 import orjson
 
 from touchpoint.dialects.dialect import Dialect, Event, Feed, IdsChanged, Unknown, agent, event, instant, micros
-from touchpoint.dialects.reading import json_records, lowered
+from touchpoint.dialects.forms import ANYTHING, TEXT, TIME, WHOLE, Fields, Form
+from touchpoint.dialects.reading import json_records
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.limits import Capabilities
 
@@ -28,10 +29,40 @@ _IN_FLOW = frozenset({"INBOUND", "API", "WEBRTC_API"})
 _BY = {"CUSTOMER_DISCONNECT": "customer", "AGENT_DISCONNECT": "agent"}
 _NOTHING = frozenset("CONTACT_DATA_UPDATED AMD_DISABLED COMPLETED PAUSED RESUMED WEBRTC_API".split())
 _RECORD = "awscontacttracerecordformatversion"
+_ENDPOINT = Fields({"address": TEXT})
+_CONTACT: dict[str, Form] = {
+    "agentinfo": Fields({"agentarn": TEXT, "connectedtoagenttimestamp": TIME}),
+    "queueinfo": Fields({"queuearn": TEXT, "enqueuetimestamp": TIME}),
+    "agent": Fields(
+        dict.fromkeys("arn username".split(), TEXT)
+        | dict.fromkeys("agentinteractionduration customerholdduration aftercontactworkduration".split(), WHOLE)
+        | dict.fromkeys(
+            "connectedtoagenttimestamp aftercontactworkstarttimestamp aftercontactworkendtimestamp".split(), TIME
+        )
+    ),
+    "queue": Fields({"arn": TEXT, "enqueuetimestamp": TIME, "dequeuetimestamp": TIME}),
+    "customerendpoint": _ENDPOINT,
+    "systemendpoint": _ENDPOINT,
+    "campaign": Fields({"campaignid": TEXT}),
+    **dict.fromkeys(
+        """
+        contactid initialcontactid previouscontactid relatedcontactid nextcontactid initiationmethod eventtype channel
+        instancearn disconnectreason
+        """.split(),
+        TEXT,
+    ),
+    **dict.fromkeys(
+        "initiationtimestamp connectedtosystemtimestamp disconnecttimestamp lastupdatetimestamp".split(), TIME
+    ),
+}
+_RECORDS = Fields(_CONTACT | {"detail": Fields(_CONTACT), "detail-type": TEXT, "time": TIME, _RECORD: ANYTHING})
+"""Names are in lower case, as the feeds and their documentation spell them differently."""
 
 
 def rules(record: Json, feed: Feed) -> list[Event] | Unknown:
-    told = lowered(record)
+    told = _RECORDS.record(record)
+    if "detail" not in told and "detail-type" in told:
+        raise KeyError("detail")
     if "detail" not in told:
         return (
             _summary(_Contact(told, feed, ""))
@@ -44,6 +75,8 @@ def rules(record: Json, feed: Feed) -> list[Event] | Unknown:
     if contact.is_apart or contact.name in _NOTHING:
         return []
     rule = _RULES.get(contact.name)
+    if not contact.name:
+        raise KeyError("detail.eventType")
     if rule is None:
         return Unknown(f"event type {contact.name[:40]!r} is not known")
     if contact.channel is None:

@@ -8,22 +8,29 @@ from typing import Any
 from touchpoint.dialects.channels import Channels
 from touchpoint.dialects.dialect import Event, Feed, agent, event, seconds
 from touchpoint.dialects.feed_time import ItemTime
+from touchpoint.dialects.forms import STAMP, TEXT, Fields
 from touchpoint.dialects.lines import interface_of
 from touchpoint.stitching.facts import Micros
 
-NAMES = {
-    name.lower(): name
-    for name in """
-    Event Timestamp SystemName Linkedid Uniqueid DestLinkedid DestUniqueid Channel DestChannel MemberName
-    Interface Queue CallerIDNum CallerIDName DestCallerIDNum Exten Cause-txt Variable Value DialStatus
-    DialString TalkTime HoldTime Reason Result TransfereeLinkedid TransfereeUniqueid TransfereeChannel
-    TransfererLinkedid TransfererUniqueid TransfererChannel Extension DestType OrigTransfererLinkedid
-    OrigTransfererUniqueid OrigTransfererChannel SecondTransfererLinkedid SecondTransfererUniqueid
-    SecondTransfererChannel TransferTargetLinkedid TransferTargetUniqueid TransferTargetChannel UserEvent Verb
-    Flow RemoteStationID PagesTransferred BridgeUniqueid Context ConnectedLineNum
-    """.split()
-}
+FORMS = Fields(
+    {"Timestamp": STAMP}
+    | dict.fromkeys(
+        """
+        Event SystemName Linkedid Uniqueid DestLinkedid DestUniqueid Channel DestChannel MemberName
+        Interface Queue CallerIDNum CallerIDName DestCallerIDNum Exten Cause-txt Variable Value DialStatus
+        DialString TalkTime HoldTime Reason Result TransfereeLinkedid TransfereeUniqueid TransfereeChannel
+        TransfererLinkedid TransfererUniqueid TransfererChannel Extension DestType OrigTransfererLinkedid
+        OrigTransfererUniqueid OrigTransfererChannel SecondTransfererLinkedid SecondTransfererUniqueid
+        SecondTransfererChannel TransferTargetLinkedid TransferTargetUniqueid TransferTargetChannel UserEvent Verb
+        Flow RemoteStationID PagesTransferred BridgeUniqueid Context ConnectedLineNum TargetLinkedid TargetUniqueid
+        """.split(),
+        TEXT,
+    )
+)
 """As Asterisk spells them; clients hand them on in lower case (PAMI, asterisk-java)."""
+
+
+_OF_A_CHANNEL = frozenset({"Newchannel", "Hangup", "BridgeEnter", "BridgeLeave", "Hold", "Unhold"})
 
 
 class AmiPacket:
@@ -39,6 +46,10 @@ class AmiPacket:
         called = of_leg[1] if of_leg is not None else None
         told = packet.get("Linkedid") or packet.get("Uniqueid") or packet.get("DestLinkedid")
         self.root = str(called or told or "")
+        if not self.root:
+            raise KeyError("Linkedid")
+        if not self.leg and packet["Event"] in _OF_A_CHANNEL:
+            raise KeyError("Uniqueid")
         self.at = ItemTime(self.root, seconds(packet["Timestamp"]), feed, 1, begins=packet["Event"] == "Newchannel")
         self.time: Micros = self.at.time
         self.agent = agent(packet.get("MemberName") or packet.get("Interface"))

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from touchpoint.dialects.ami_packet import NAMES, AmiPacket
+from touchpoint.dialects.ami_packet import FORMS, AmiPacket
 from touchpoint.dialects.channels import Call, Channel
 from touchpoint.dialects.dialect import Dialect, Event, Feed, IdsChanged, Unknown, agent
 from touchpoint.dialects.lines import interface_of
-from touchpoint.dialects.reading import as_named, packets_or_json
+from touchpoint.dialects.reading import named, packets_or_json
 from touchpoint.stitching.facts import SECOND, Micros
 from touchpoint.stitching.limits import Capabilities
 
@@ -34,23 +34,21 @@ _OWN_WORDS = frozenset({"ivr_entered", "ivr_exited", "voicemail_started", "voice
 
 def read(stream: Iterable[bytes]) -> Iterator[Any]:
     """The events; the greeting, and answers to actions, are none."""
-    for record in packets_or_json(stream):
-        if isinstance(record, Unknown):
-            yield record
-            continue
-        packet = record if "Event" in record else as_named(record, NAMES)
-        if "Event" in packet:
-            yield packet
+    yield from named(packets_or_json(stream), "Event", answers=("Response", "Ping", "Output"))
 
 
 def rules(record: dict[str, Any], feed: Feed) -> list[Event] | Unknown:
-    rule = _RULES.get(record["Event"])
-    if rule is None:  # the interface carries much that is no part of a call's history
+    name = record.get("Event")
+    if isinstance(name, str) and name not in _RULES:  # the interface carries much that is no part of a call's history
         return []
-    if not record.get("Timestamp"):
+    packet = FORMS.record(record)
+    rule = _RULES.get(packet["Event"])
+    if rule is None:
+        return []
+    if not packet.get("Timestamp"):
         return Unknown("no Timestamp: set timestampevents = yes in manager.conf")
-    said = AmiPacket(record, feed)
-    if record["Event"] not in _BETWEEN:
+    said = AmiPacket(packet, feed)
+    if packet["Event"] not in _BETWEEN:
         _flush_completed(said)
     rule(said)
     return said.events

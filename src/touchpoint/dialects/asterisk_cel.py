@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from touchpoint.dialects.cel_row import CelRow, ring_ended, tell
+from touchpoint.dialects.cel_row import FORMS, CelRow, ring_ended, tell
 from touchpoint.dialects.channels import Call, Channel
 from touchpoint.dialects.dialect import Dialect, Event, Feed, IdsChanged, Unknown, agent
 from touchpoint.dialects.lines import interface_of
-from touchpoint.dialects.reading import BYTE_ORDER_MARK, json_records, lowered, table_rows
+from touchpoint.dialects.reading import json_records, table_rows, utf8
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.limits import Capabilities
 
@@ -35,9 +35,8 @@ _TYPES = dict(
 
 def read(stream: Iterable[bytes]) -> Iterator[Any]:
     """Rows as objects by the header's names, in lower case."""
-    lines = iter(stream)
-    first = next((line for line in lines if line.removeprefix(BYTE_ORDER_MARK).strip()), b"")
-    first = first.removeprefix(BYTE_ORDER_MARK)
+    lines = utf8(stream)
+    first = next((line for line in lines if line.strip()), b"")
     if first.lstrip()[:1] in (b"{", b"["):
         yield from json_records(chain([first], lines))
         return
@@ -48,7 +47,7 @@ def read(stream: Iterable[bytes]) -> Iterator[Any]:
 
 
 def rules(record: dict[str, Any], feed: Feed) -> list[Event] | Unknown:
-    row = {name: _value(value) for name, value in lowered(record).items()}
+    row = FORMS.record(record)
     name = _event_type(row)
     if str(row.get("appname") or "").lower() == "celgenuserevent" or row.get("userdeftype"):
         return []  # a dialplan's own event: Asterisk writes its name, not USER_DEFINED
@@ -62,13 +61,10 @@ def rules(record: dict[str, Any], feed: Feed) -> list[Event] | Unknown:
     return said.events
 
 
-def _value(value: Any) -> Any:
-    """NULL, as databases export it, is no value."""
-    return None if value in ("NULL", "\\N") else value
-
-
 def _event_type(row: dict[str, Any]) -> str:
-    given = row["eventtype"] if row.get("eventtype") is not None else row["eventname"]
+    given = row.get("eventtype") or row.get("eventname")
+    if not given:
+        raise KeyError("eventtype")
     text = str(given).strip().upper()
     return _TYPES.get(int(text), text) if text.isdigit() else text
 

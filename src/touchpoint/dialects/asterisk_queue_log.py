@@ -11,13 +11,12 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-import orjson
-
 from touchpoint.dialects.channels import PARTY
 from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, agent, event, instant
 from touchpoint.dialects.feed_time import ItemTime, stamp_of
+from touchpoint.dialects.forms import STAMP, TEXT, Fields
 from touchpoint.dialects.lines import number_of
-from touchpoint.dialects.reading import lowered, table_or_lines
+from touchpoint.dialects.reading import table_or_lines
 from touchpoint.stitching.facts import SECOND, Micros
 from touchpoint.stitching.limits import Capabilities
 
@@ -43,6 +42,11 @@ class Row(NamedTuple):
 
 
 _COLUMNS = ("time", "callid", "event")
+_FORMS = Fields(
+    {"time": STAMP}
+    | dict.fromkeys("callid queuename queue agent event data data1 data2 data3 data4 data5".split(), TEXT)
+)
+"""Of a row of the realtime table."""
 
 
 def read(stream: Iterable[bytes]) -> Iterator[Any]:
@@ -52,12 +56,8 @@ def read(stream: Iterable[bytes]) -> Iterator[Any]:
             yield line
             continue
         text = line.decode("utf-8", "replace").strip("\r\n\x00 ")
-        if not text:
-            continue
-        try:
-            yield orjson.loads(text) if text.startswith("{") else text
-        except orjson.JSONDecodeError:
-            yield Unknown("not JSON")
+        if text:
+            yield text
 
 
 def rules(record: Any, feed: Feed) -> list[Event] | Unknown:
@@ -68,35 +68,33 @@ def rules(record: Any, feed: Feed) -> list[Event] | Unknown:
         return []
     names_call = row.call not in ("", "NONE", "REALTIME", "MANAGER")
     say = _RULES.get(row.event)
-    if say is None or not names_call:
+    if say is None:
         return Unknown(f"event {row.event[:40]!r} is not known", names_call)
+    if not names_call:
+        raise KeyError("callid")
     return say(_Told(row, feed))
 
 
 def _row(record: Any, feed: Feed) -> Row | Unknown:
     if isinstance(record, dict):
-        row = lowered(record)
-        fields = [_value(row.get(name)) for name in ("time", "callid", "queuename", "agent", "event")]
-        fields[2] = fields[2] or _value(row.get("queue"))
+        row = _FORMS.record(record)
+        fields = [row.get(name, "") for name in ("time", "callid", "queuename", "agent", "event")]
+        fields[2] = fields[2] or row.get("queue", "")
         # Asterisk splits the text into five columns of which the last keeps what is left, bars and all (main/logger.c)
-        columns = [_value(row.get(f"data{n}")) for n in range(1, 6)]
-        rest = (_value(row.get("data")) or "|".join(columns).rstrip("|")).split("|")
+        columns = [row.get(f"data{n}", "") for n in range(1, 6)]
+        rest = (row.get("data") or "|".join(columns).rstrip("|")).split("|")
     elif isinstance(record, str):
         fields, rest = (parts := record.split("|"))[:5], parts[5:]
     else:
         return Unknown("neither a line nor a row of the table")
+    if isinstance(record, dict) and not fields[4]:
+        raise KeyError("event")
     if len(fields) < 5 or not fields[4]:
         return Unknown("a line of less than five fields: cut off while it was written?")
     stamp, call, queue, who, name = fields
     # the file has seconds since 1970; the realtime table a date and time, local unless logger.conf says otherwise
-    time, doubts = stamp_of(stamp, feed)
+    time, doubts = stamp_of(stamp, feed, "time")
     return Row(time, call, queue, None if who in ("", "NONE") else who, name.upper(), rest, doubts)
-
-
-def _value(column: Any) -> str:
-    """A column's text; NULL, as databases export it, is none."""
-    text = "" if column is None else str(column)
-    return "" if text in ("NULL", "\\N") else text
 
 
 class _Told:
@@ -181,7 +179,7 @@ def _dumped(told: _Told) -> list[Event]:
 
 def _connected(told: _Told) -> list[Event]:
     if told.agent is None:
-        raise ValueError("CONNECT without an agent")
+        raise KeyError("agent")
     _note_member(told)
     for number, asked in _asking(told):
         told.memory.put(("asks", number), (*asked[:2], told.row.agent))

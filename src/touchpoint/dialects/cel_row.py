@@ -10,6 +10,7 @@ import orjson
 from touchpoint.dialects.channels import Call, Channel, Channels
 from touchpoint.dialects.dialect import Event, Feed, agent, event, instant
 from touchpoint.dialects.feed_time import stamp_of
+from touchpoint.dialects.forms import STAMP, TEXT, Fields, Plain
 from touchpoint.stitching.facts import SECOND, Micros
 
 _CAUSES = {
@@ -27,16 +28,44 @@ _RACE: Micros = SECOND
 """Legs that lose a race are dropped within moments of the answer."""
 
 
+def _extra(told: Any) -> dict[str, Any]:
+    """What a row tells beyond its columns; nothing, where it was cut off."""
+    if isinstance(told, dict):
+        return told
+    if not isinstance(told, str):
+        raise ValueError
+    try:
+        found = orjson.loads(told)
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+FORMS = Fields(
+    {
+        "eventtime": STAMP,
+        "extra": Plain("an object or its JSON", _extra),
+        "eventextra": Plain("an object or its JSON", _extra),
+    }
+    | dict.fromkeys(
+        """
+        eventtype eventname uniqueid linkedid channame cid_num cid_name exten context appname appdata userdeftype
+        """.split(),
+        TEXT,
+    )
+)
+
+
 class CelRow:
     """The events of one row, and what they make of the channels that are remembered."""
 
     def __init__(self, row: dict[str, Any], name: str, feed: Feed) -> None:
         self.row, self.name, self.channels = row, name, Channels(feed)
-        self.stamp, self._doubts = stamp_of(str(row["eventtime"]).strip(), feed)
-        self.leg, self.root = str(row["uniqueid"]), str(row["linkedid"])
+        self.stamp, self._doubts = stamp_of(row["eventtime"].strip(), feed, "eventtime")
+        self.leg, self.root = row["uniqueid"], row["linkedid"]
         self.time: Micros = self._in_order()
         self.app = str(row.get("appname") or "").lower()
-        self.extra = _extra(row.get("extra") or row.get("eventextra"))
+        self.extra: dict[str, Any] = row.get("extra") or row.get("eventextra") or {}
         parts = (self.leg, name, str(self.stamp), self.app, str(row.get("appdata") or ""))
         self.id = f"{self.leg[:60]}/{name[:24]}/{hashlib.sha256('|'.join(parts).encode()).hexdigest()[:24]}"
         self.events: list[Event] = []
@@ -91,17 +120,6 @@ class CelRow:
     def number(self, name: str) -> str | None:
         value = str(self.row.get(name) or "").strip()
         return None if value in ("", "s", "<unknown>") else value
-
-
-def _extra(text: Any) -> dict[str, Any]:
-    """What a row tells beyond its columns; nothing, where it was cut off."""
-    if isinstance(text, dict):
-        return text
-    try:
-        found = orjson.loads(text) if text else {}
-    except orjson.JSONDecodeError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def tell(said: CelRow, known: Channel, call: Call | None) -> None:

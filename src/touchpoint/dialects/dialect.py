@@ -96,9 +96,12 @@ class Dialect:
             if isinstance(said := self.rules(record, feed), Unknown):
                 return said
             orjson.dumps(said)  # raises TypeError for what JSON cannot hold: a vendor's own number of thirty digits
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as fault:
-            what = f" {fault}" if isinstance(fault, KeyError | FormError) else ""
-            return Unknown(f"a field is missing or of another form: {type(fault).__name__}{what}")
+        except KeyError as fault:
+            return Unknown(f"a field is missing: {fault.args[0]}")
+        except FormError as fault:
+            return Unknown(f"a field is of another form: {fault}")
+        except (TypeError, ValueError, AttributeError, IndexError, OverflowError) as fault:
+            return Unknown(f"a field is missing or of another form: {type(fault).__name__}")
         for event in said:
             event["source"] = event.get("source") or feed.source or f"/{self.name}"
             event["dialect"] = self.label
@@ -119,10 +122,12 @@ def event(
 ) -> Event:
     """One canonical event. Absent and empty fields of `data`, and of the objects in it, are left out.
 
-    Raises ValueError for what could be no event: without a media item or its agent, or of no time.
+    Raises FormError or KeyError for what could be no event: without a media item or its agent, or of no time.
     """
-    if not 0 < len(subject) <= MAX_ID or len(id_) > MAX_ID or time < 0:
-        raise ValueError("no media item, no time, or too long an id")
+    if not 0 < len(subject) <= MAX_ID or len(id_) > MAX_ID:
+        raise FormError(f"a media item's id has 1 to {MAX_ID} characters, not {len(subject)}")
+    if time < 0:
+        raise FormError("a time is before 1970")
     made: Event = {"specversion": "1.0", "id": id_, "source": source, "type": type_, "time": instant(time)}
     made["subject"] = subject
     if sequence is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from touchpoint.dialects.dialect import Event, Feed, instant, moment, seconds
+from touchpoint.dialects.dialect import Event, Feed, FormError, instant, moment, seconds
 from touchpoint.stitching.facts import MINUTE, Micros
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,15 +27,18 @@ class Stamp(NamedTuple):
     doubts: list[str]
 
 
-def stamp_of(stamp: str, feed: Feed, lasts: Micros = 0) -> Stamp:
+def stamp_of(stamp: str, feed: Feed, name: str, lasts: Micros = 0) -> Stamp:
     """Seconds since 1970, or an ISO 8601 text, which is of the feed's zone where it has no offset.
 
     A local hour that comes twice is read by the feed's order: once a stamp of it steps back, it is its second pass.
-    `lasts`: how long after its stamp a record was written. Raises FormError for anything else.
+    `lasts`: how long after its stamp a record was written. Raises FormError for anything else, with the field's `name`.
     """
-    if stamp.replace(".", "").isdigit():
-        return Stamp(seconds(stamp), [])
-    at = moment(stamp)
+    try:
+        if stamp.replace(".", "").isdigit():
+            return Stamp(seconds(stamp), [])
+        at = moment(stamp)
+    except FormError as fault:
+        raise FormError(f"{name} {fault}") from None
     if at.tzinfo is not None:
         return Stamp(_micros(at), [])
     first, second = (_micros(at.replace(tzinfo=feed.zone, fold=fold)) for fold in (0, 1))

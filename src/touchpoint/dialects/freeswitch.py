@@ -13,12 +13,13 @@ from urllib.parse import unquote
 from touchpoint.dialects.channels import Channels
 from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, agent, event, instant
 from touchpoint.dialects.feed_time import ItemTime
+from touchpoint.dialects.forms import TEXT, WHOLE, Fields
 from touchpoint.dialects.lines import number_of
-from touchpoint.dialects.reading import as_named, packets_or_json
+from touchpoint.dialects.reading import named, packets_or_json
 from touchpoint.stitching.facts import SECOND, Micros
 from touchpoint.stitching.limits import Capabilities
 
-Headers = dict[str, str]
+Headers = dict[str, Any]
 
 _FAILED = {
     "USER_BUSY": "busy",
@@ -35,19 +36,24 @@ _LEFT = {
     "BREAK_OUT": "withdrawn",
     "EXIT_WITH_KEY": "key",
 }
-_NAMES = {
-    name.lower(): name
-    for name in """
-    Event-Name Event-Subclass Event-Date-Timestamp Event-Sequence Core-UUID FreeSWITCH-Hostname Unique-ID
-    Channel-Call-UUID Other-Leg-Unique-ID Bridge-A-Unique-ID Bridge-B-Unique-ID Call-Direction Presence-Call-Direction
-    Caller-Direction Caller-Caller-ID-Number Caller-Caller-ID-Name Caller-Callee-ID-Number Caller-Destination-Number
-    Caller-Channel-Name Caller-Channel-Created-Time Caller-Channel-Answered-Time Caller-Channel-Hangup-Time Channel-Name
-    Hangup-Cause CC-Action CC-Queue CC-Agent CC-Agent-UUID CC-Agent-Bridged CC-Agent-Answered-Time CC-Agent-Type
-    CC-Bridge-Terminated-Time CC-Hangup-Cause CC-Cause CC-Cancel-Reason CC-Member-UUID CC-Member-Session-UUID
-    CC-Member-CID-Number CC-Member-CID-Name Fax-Document-Transferred-Pages Fax-Document-Total-Pages Fax-Success
-    Fax-Result-Text
-    """.split()
-}
+_FORMS = Fields(
+    {"Event-Sequence": WHOLE, "Event-Date-Timestamp": WHOLE}
+    | dict.fromkeys(
+        """
+        Event-Name Event-Subclass Core-UUID FreeSWITCH-Hostname Unique-ID
+        Channel-Call-UUID Other-Leg-Unique-ID Bridge-A-Unique-ID Bridge-B-Unique-ID Call-Direction Caller-Direction
+        Presence-Call-Direction
+        Caller-Caller-ID-Number Caller-Caller-ID-Name Caller-Callee-ID-Number Caller-Destination-Number
+        Caller-Channel-Name Caller-Channel-Created-Time Caller-Channel-Answered-Time Caller-Channel-Hangup-Time
+        Channel-Name Hangup-Cause CC-Action CC-Queue CC-Agent CC-Agent-UUID CC-Agent-Bridged CC-Agent-Answered-Time
+        CC-Agent-Type CC-Bridge-Terminated-Time CC-Hangup-Cause CC-Cause CC-Cancel-Reason CC-Member-UUID
+        CC-Member-Session-UUID CC-Member-CID-Number CC-Member-CID-Name Fax-Document-Transferred-Pages
+        Fax-Document-Total-Pages Fax-Success Fax-Result-Text Other-Leg-Destination-Number Other-Leg-Callee-ID-Number
+        variable_cc_member_session_uuid variable_sip_hangup_disposition
+        """.split(),
+        TEXT,
+    )
+)
 """As FreeSWITCH spells them; some clients hand them on in lower case."""
 
 _OF_AGENTS = frozenset({"members-count", "agent-status-change", "agent-state-change", "agent-contact-change"})
@@ -55,17 +61,11 @@ _OF_AGENTS = frozenset({"members-count", "agent-status-change", "agent-state-cha
 
 def read(stream: Iterable[bytes]) -> Iterator[Any]:
     """Events as `event plain` frames them (values percent-encoded), or as `event json` does."""
-    for record in packets_or_json(stream, unquote):
-        if isinstance(record, Unknown):
-            yield record
-            continue
-        event = record if "Event-Name" in record else as_named(record, _NAMES)
-        if "Event-Name" in event:
-            yield event
-        # else: the frame around an event, or the answer to a command
+    yield from named(packets_or_json(stream, unquote), "Event-Name", answers=("Content-Type", "Reply-Text"))
 
 
-def rules(record: Headers, feed: Feed) -> list[Event] | Unknown:
+def rules(record: dict[str, Any], feed: Feed) -> list[Event] | Unknown:
+    record = _FORMS.record(record)
     name, told = record["Event-Name"], None
     if name == "CUSTOM" and record.get("Event-Subclass") == "callcenter::info":
         action = record.get("CC-Action", "")
@@ -75,6 +75,8 @@ def rules(record: Headers, feed: Feed) -> list[Event] | Unknown:
         if told is None:
             return Unknown(f"CC-Action {action[:40]!r} is not known", "CC-Member-Session-UUID" in record)
     else:
+        if name == "CUSTOM" and "CC-Action" in record and "Event-Subclass" not in record:
+            raise KeyError("Event-Subclass")
         told = _EVENTS.get(record.get("Event-Subclass", name))
     if told is None:  # an event socket carries much that is not asked of it
         return []
@@ -85,6 +87,7 @@ def rules(record: Headers, feed: Feed) -> list[Event] | Unknown:
     return said.events
 
 
+_LONGEST_MS = 366 * 86_400_000
 _AT_ONCE: Micros = SECOND
 """mod_callcenter tells of a caller who hung up in the queue milliseconds before their channel's hangup."""
 
@@ -100,6 +103,8 @@ class _Said:
         self.of_agent = feed.memory.get(("leg", self.leg))  # and of which call
         called = self.of_agent[1] if self.of_agent is not None else None
         self.root = member or called or headers.get("Channel-Call-UUID") or self.leg
+        if not self.root or (not self.leg and headers["Event-Name"] != "CUSTOM"):
+            raise KeyError("Unique-ID")
         self.at = ItemTime(self.root, int(headers["Event-Date-Timestamp"]), feed, 1, begins=False)
         self.time: Micros = self.at.time
         self.channels = Channels(feed)
@@ -195,7 +200,7 @@ def _flush(said: _Said) -> None:
 
 
 def _by_caller(said: _Said) -> bool:
-    return said.headers.get("variable_sip_hangup_disposition", "").startswith("recv_")
+    return str(said.headers.get("variable_sip_hangup_disposition")).startswith("recv_")
 
 
 def _offering(said: _Said) -> None:
@@ -281,6 +286,8 @@ def _parted(said: _Said) -> None:
         said.say("answered", pending[2], resource=pending[0], queue=pending[1])
     answered, ended = said.count("CC-Agent-Answered-Time"), said.count("CC-Bridge-Terminated-Time")
     length = max(ended - answered, 0) * 1_000 if answered and ended else None
+    if length is not None and length > _LONGEST_MS:  # one of the two is no time
+        length = None
     said.say("released", resource=_known(said), reported={"connected_ms": length})
 
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, event
 from touchpoint.dialects.feed_time import Stamp, stamp_of
+from touchpoint.dialects.reading import utf8
 from touchpoint.stitching.facts import MINUTE, SECOND, Micros
 from touchpoint.stitching.limits import Capabilities
 
@@ -45,7 +46,7 @@ class Line(NamedTuple):
 
 def read(stream: Iterable[bytes]) -> Iterator[Any]:
     """Lines, as their fields."""
-    for raw in stream:
+    for raw in utf8(stream):
         line = raw.decode("utf-8", "replace").strip("\r\n\x00")
         if line.strip():
             yield [field.strip().strip('"') for field in line.split("\t")]
@@ -59,7 +60,7 @@ def rules(record: Any, feed: Feed) -> list[Event] | Unknown:
         return []
     began = datetime.strptime(line.date, "%m/%d/%y %H:%M").isoformat()  # noqa: DTZ007 - of the zone
     lasted = 0 if line.kind == "UNSENT" else _span(line.jobtime)
-    said = _Said(line, record, stamp_of(began, feed, lasted))  # a line is written when its job is over
+    said = _Said(line, record, stamp_of(began, feed, "date", lasted))  # a line is written when its job is over
     if line.kind in _SENT:
         return said.transmission(line.number, f"{said.day}/job/{line.job}")
     if line.kind == "RECV":

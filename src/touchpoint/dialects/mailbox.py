@@ -17,8 +17,9 @@ from itertools import chain
 from typing import Any
 
 from touchpoint.dialects.dialect import MAX_ID, Dialect, Event, Feed, IdsChanged, Unknown, event, micros
+from touchpoint.dialects.forms import MOMENT, TEXT, Fields
 from touchpoint.dialects.mail_headers import Person, message_ids, people
-from touchpoint.dialects.reading import json_records
+from touchpoint.dialects.reading import json_records, utf8
 from touchpoint.stitching.facts import SECOND, Micros
 from touchpoint.stitching.limits import Capabilities
 
@@ -29,12 +30,13 @@ HEADERS = (
 """All that is looked at: no subject, as it is text of the customer's."""
 
 MOST_REFERENCES = 100
+_FORMS = Fields({"header": TEXT, "received": MOMENT})
 _FROM = re.compile(r"From \S+ .*[0-9]{2}:[0-9]{2}.*\b[0-9]{4}\b.*")  # RFC 4155; a text's line has no date
 
 
 def read(stream: Iterable[bytes]) -> Iterator[Any]:
     """Records `{"header": text, "received": instant}`; an mbox's and a message's bodies are passed over."""
-    lines = iter(stream)
+    lines = utf8(stream)
     first = next((line for line in lines if line.strip()), b"")
     again = chain([first], lines)
     if first.lstrip()[:1] in (b"{", b"["):
@@ -83,6 +85,7 @@ def _delivered(line: str | None) -> str | None:
 
 
 def rules(record: dict[str, Any], feed: Feed) -> list[Event] | Unknown:
+    record = _FORMS.record(record)
     mail = _Mail(HeaderParser().parsestr(record["header"]), record.get("received"), feed)
     if mail.author is None:
         return Unknown("no sender")

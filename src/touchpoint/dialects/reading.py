@@ -4,16 +4,35 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
 import orjson
 
 from touchpoint.dialects.dialect import Unknown
+from touchpoint.dialects.forms import plain_name
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-"""In front of UTF-8 as Windows programs write it: no part of the first record."""
+_UTF_8, _UTF_16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
+"""In front of a text as Windows programs write it: no part of the first record."""
+
+_BETWEEN = re.compile(r"[\s,\[\]]*")
+"""Between objects, of an array or end to end; a comma too many does no harm."""
+_BRACES = re.compile(r'[{}]|"(?:[^"\\\n]|\\.)*"')
+
+
+def utf8(stream: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines without a byte order mark; of UTF-16 that begins with one, in UTF-8."""
+    lines = iter(stream)
+    first = next(lines, b"")
+    if first.startswith(_UTF_16):
+        text = b"".join([first, *lines]).decode("utf-16", "replace")
+        yield from text.encode("utf-8", "replace").splitlines(keepends=True)
+        return
+    if first := first.removeprefix(_UTF_8):
+        yield first
+    yield from lines
 
 
 def json_records(stream: Iterable[bytes]) -> Iterator[Any]:
@@ -21,13 +40,12 @@ def json_records(stream: Iterable[bytes]) -> Iterator[Any]:
 
     A line is an object, or several end to end (as Kinesis Firehose writes them), or an array of them. Where the first
     line is no JSON by itself, the whole stream is read as one text: an array or objects over many lines.
-    A line that cannot be read is an `Unknown`; so is what is no object.
+    What cannot be read is an `Unknown`, and what comes behind it is read; so is what is no object.
     """
-    lines = iter(stream)
-    first = next((line for line in lines if line.removeprefix(BYTE_ORDER_MARK).strip()), None)
+    lines = utf8(stream)
+    first = next((line for line in lines if line.strip()), None)
     if first is None:
         return
-    first = first.removeprefix(BYTE_ORDER_MARK)
     if first.strip() in (b"[", b"{") or (first.lstrip()[:1] in (b"[", b"{") and not _is_whole(first)):
         yield from _text(b"".join([first, *lines]))
         return
@@ -49,20 +67,38 @@ def _line(line: bytes) -> Iterator[Any]:
 
 
 def _text(raw: bytes) -> Iterator[Any]:
-    """Values one after the other, with or without anything between."""
+    """Objects one after the other, in an array or not, with or without anything between."""
     decoder = json.JSONDecoder()
     try:
-        text = raw.decode("utf-8-sig").strip()
-        place = 0
-        while place < len(text):
+        text = raw.decode()
+    except UnicodeDecodeError:
+        yield Unknown("not JSON: it is no UTF-8")
+        return
+    place = _after(text, 0)
+    while place < len(text):
+        try:
             value, end = decoder.raw_decode(text, place)
             orjson.dumps(value)  # raises TypeError for half a surrogate pair and numbers beyond 64 bits
             yield from _objects(value)
-            place = end
-            while place < len(text) and (text[place].isspace() or text[place] == ","):
-                place += 1
-    except (ValueError, TypeError, RecursionError):
-        yield Unknown("not JSON")
+        except (ValueError, TypeError, RecursionError):
+            yield Unknown("not JSON")
+            end = _end_of_object(text, place)
+        place = _after(text, end)
+
+
+def _after(text: str, place: int) -> int:
+    found = _BETWEEN.match(text, place)
+    return place if found is None else found.end()
+
+
+def _end_of_object(text: str, place: int) -> int:
+    """Behind the braces that match the first one, so that what follows a broken object is read; else the text's end."""
+    depth = 0
+    for found in _BRACES.finditer(text, place):
+        depth += {"{": 1, "}": -1}.get(found[0], 0)
+        if depth <= 0 and found[0] == "}":
+            return found.end()
+    return len(text)
 
 
 def _objects(value: Any) -> Iterator[Any]:
@@ -73,8 +109,8 @@ def _objects(value: Any) -> Iterator[Any]:
 def packets(stream: Iterable[bytes], decode: Callable[[str], str] = str) -> Iterator[dict[str, str]]:
     """Blocks of `Name: value` lines with an empty line between, as AMI and FreeSWITCH send them; values by `decode`."""
     found: dict[str, str] = {}
-    for raw in stream:
-        line = raw.removeprefix(BYTE_ORDER_MARK).decode("utf-8", "replace").strip("\r\n")
+    for raw in utf8(stream):
+        line = raw.decode("utf-8", "replace").strip("\r\n")
         name, colon, value = line.partition(":")
         if colon and name.strip():
             found.setdefault(name.strip(), decode(value.strip()))
@@ -87,23 +123,37 @@ def packets(stream: Iterable[bytes], decode: Callable[[str], str] = str) -> Iter
 
 def packets_or_json(stream: Iterable[bytes], decode: Callable[[str], str] = str) -> Iterator[Any]:
     """Packets, or JSON objects of the same names where the first line begins like one."""
-    lines = iter(stream)
-    first = next((line for line in lines if line.removeprefix(BYTE_ORDER_MARK).strip()), b"")
-    first = first.removeprefix(BYTE_ORDER_MARK)
+    lines = utf8(stream)
+    first = next((line for line in lines if line.strip()), b"")
     again = chain([first], lines)
     yield from json_records(again) if first.lstrip()[:1] in (b"{", b"[") else packets(again, decode)
 
 
+def named(records: Iterable[Any], name: str, answers: Collection[str]) -> Iterator[Any]:
+    """The records that have this field, in any case. Those with one of `answers` are no events of the vendor's."""
+    alike = plain_name(name)
+    known = frozenset(map(plain_name, answers))
+    for record in records:
+        if isinstance(record, Unknown) or name in record:
+            yield record
+            continue
+        spelled = set(map(plain_name, record))
+        if alike in spelled:
+            yield record
+        elif not known & spelled:
+            yield Unknown(f"it has no {name}", dead_letter=False)
+
+
 def table_or_lines(stream: Iterable[bytes], columns: Iterable[str]) -> Iterator[Any]:
-    """Rows of CSV as objects, where the first line is a header that names these columns; else the lines as they are."""
-    lines = iter(stream)
-    first = next((line for line in lines if line.removeprefix(BYTE_ORDER_MARK).strip()), None)
+    """JSON objects, rows of CSV where the first line is a header that names these columns, else lines as they are."""
+    lines = utf8(stream)
+    first = next((line for line in lines if line.strip()), None)
     if first is None:
         return
-    first = first.removeprefix(BYTE_ORDER_MARK)
     again = chain([first], lines)
-    names = _header(first)
-    if set(columns) <= set(names):
+    if first.lstrip()[:1] in (b"{", b"["):
+        yield from json_records(again)
+    elif set(columns) <= set(_header(first)):
         yield from table_rows(again)
     else:
         yield from again
@@ -136,17 +186,5 @@ def table_rows(stream: Iterable[bytes]) -> Iterator[dict[str, str] | Unknown]:
             return
         if len(row) == len(names):
             yield dict(zip(names, row, strict=True))
-        elif row:
+        elif any(cell.strip() for cell in row):
             yield Unknown(f"a row of {len(row)} columns where the header has {len(names)}")
-
-
-def as_named(record: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """The record with the names that a vendor gives them, where a client changed their case; `names` by lower case."""
-    return {names.get(name.lower(), name): value for name, value in record.items()}
-
-
-def lowered(value: Any) -> Any:
-    """The same JSON with every name in lower case, for vendors whose spelling differs from feed to feed."""
-    if isinstance(value, dict):
-        return {name.lower(): lowered(each) for name, each in value.items()}
-    return [lowered(each) for each in value] if isinstance(value, list) else value

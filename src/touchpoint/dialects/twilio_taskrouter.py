@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qsl
 
-import orjson
-
-from touchpoint.dialects.dialect import MAX_ID, Dialect, Event, Feed, Unknown, agent, event, micros, seconds
-from touchpoint.dialects.reading import BYTE_ORDER_MARK, json_records
+from touchpoint.dialects.dialect import MAX_ID, Dialect, Event, Feed, Unknown, agent, event, micros
+from touchpoint.dialects.forms import TEXT, TIME, WHOLE, YES, AsJson, Fields, Form
+from touchpoint.dialects.reading import json_records, utf8
 from touchpoint.events.addresses import WITHHELD
 from touchpoint.events.numbers import SPELLED
 from touchpoint.stitching.facts import SECOND, Micros
@@ -31,6 +30,37 @@ _ALERTS = {
     "reservation.rescinded": "rescinded",
     "reservation.failed": "failed",
 }
+_ATTRIBUTES = Fields(
+    dict.fromkeys(
+        """
+        from to caller called customerAddress outbound_to direction call_sid channelType customerName name
+        flexInteractionSid conversationSid
+        """.split(),
+        TEXT,
+    )
+    | {"conversations": Fields({"conversation_id": TEXT, "outcome": TEXT, "abandoned": YES})}
+)
+"""What an application says of a task."""
+_EVENT: dict[str, Form] = {
+    "timestampms": WHOLE,
+    "timestamp": TIME,
+    "taskdatecreated": TIME,
+    "taskattributes": AsJson(_ATTRIBUTES),
+    **dict.fromkeys(
+        """
+        tasksid sid accountsid workspacesid workersid workername taskqueuename taskqueuesid previoustaskqueuename
+        previoustaskqueuesid taskchanneluniquename eventtype transfermode transferto transferinitiatingworkersid
+        taskcanceledreason taskcompletedreason transferfailedreason reason
+        """.split(),
+        TEXT,
+    ),
+}
+_PAYLOAD = AsJson(Fields(_EVENT))
+_RECORD = Fields(
+    _EVENT
+    | {"eventdata": _PAYLOAD, "eventdate": TIME, "eventdatems": WHOLE}
+    | {"specversion": TEXT, "type": TEXT, "data": Fields({"payload": _PAYLOAD})}
+)
 _NO_NUMBER = WITHHELD | SPELLED
 """What Twilio gives for a caller without a number: a word, or that word dialed on a keypad."""
 
@@ -40,10 +70,10 @@ _SAYS_NOTHING = frozenset({"task.updated", "task-queue.expired", "task.transfer-
 
 def read(stream: Iterable[bytes]) -> Iterator[Any]:
     """JSON, pages of the Events resource, or the bodies of webhooks as they are posted, one a line."""
-    lines = iter(stream)
+    lines = utf8(stream)
     first = next((line for line in lines if line.strip()), b"")
     again = (line for part in ([first], lines) for line in part)
-    if first.removeprefix(BYTE_ORDER_MARK).lstrip()[:1] in (b"{", b"[", b""):
+    if first.lstrip()[:1] in (b"{", b"[", b""):
         for record in json_records(again):
             page = record.get("events") if isinstance(record, dict) else None
             yield from page if isinstance(page, list) else [record]
@@ -57,12 +87,15 @@ def read(stream: Iterable[bytes]) -> Iterator[Any]:
 
 
 def rules(record: Json, feed: Feed) -> list[Event] | Unknown:  # noqa: ARG001 - nothing need be known beside the record
+    record = _RECORD.record(record)
     fields = _fields(record)
-    name = str(record.get("type", "")) if "specversion" in record else str(fields.get("eventtype", ""))
-    name = name.removeprefix("com.twilio.taskrouter.") or str(fields.get("eventtype", ""))
+    name = (record.get("type", "") if "data" in record else "") or fields.get("eventtype", "")
+    name = name.removeprefix("com.twilio.taskrouter.")
     if name.startswith(_OF_NO_TASK) or name in _SAYS_NOTHING:
         return []
     rule = _RULES.get(name)
+    if not name and "tasksid" in fields:
+        raise KeyError("EventType")
     if rule is None:
         return Unknown(f"event {name[:60]!r} is not known", "tasksid" in fields)
     said = _Said(name, fields)
@@ -73,22 +106,21 @@ def rules(record: Json, feed: Feed) -> list[Event] | Unknown:  # noqa: ARG001 - 
 
 
 def _fields(record: Json) -> Json:
-    """The fields of the event whatever carries it, by their names in lower case without underscores."""
-    if "specversion" in record:
-        return _named_alike(record.get("data", {}).get("payload"))
-    fields = _named_alike(record)
+    """The fields of the event whatever carries it, by their names in lower case without underscores; none is empty."""
+    if "payload" in record.get("data", ()):  # a CloudEvent
+        payload: Json = record["data"]["payload"]
+        return _filled(payload)
+    fields = _filled(record)
     if "eventdata" in fields:  # the Events resource has what happened in an object of its own
-        fields = _named_alike(fields["eventdata"]) | fields
+        fields = _filled(fields["eventdata"]) | fields
         for theirs, ours in (("eventdatems", "timestampms"), ("eventdate", "timestamp")):
             if theirs in fields:
                 fields[ours] = fields[theirs]
     return fields
 
 
-def _named_alike(payload: Any) -> Json:
-    if isinstance(payload, str):
-        payload = orjson.loads(payload)
-    return {name.replace("_", "").lower(): value for name, value in payload.items() if value not in (None, "")}
+def _filled(fields: Json) -> Json:
+    return {name: value for name, value in fields.items() if value != ""} if "" in fields.values() else fields
 
 
 class _Said:
@@ -96,14 +128,13 @@ class _Said:
 
     def __init__(self, name: str, fields: Json) -> None:
         self.name, self.fields = name, fields
-        self.task = str(fields["tasksid"])
-        self.sid = str(fields["sid"])
+        self.task, self.sid = _needed(fields, "TaskSid"), _needed(fields, "Sid")
         self.time = _time(fields)
-        self.attributes = _attributes(fields.get("taskattributes"))
+        self.attributes: Json = fields.get("taskattributes", {})
         self.channel = _channel(fields, self.attributes)
         self.worker = agent(fields.get("workersid"), fields.get("workername"))
         self.queue = fields.get("taskqueuename") or fields.get("taskqueuesid")
-        self.source = f"/twilio/{fields['accountsid']}/{fields.get('workspacesid', '-')}"
+        self.source = f"/twilio/{_needed(fields, 'AccountSid')}/{fields.get('workspacesid', '-')}"
         self.events: list[Event] = []
 
     def say(self, verb: str, time: Micros | None = None, **data: Any) -> None:
@@ -115,8 +146,8 @@ class _Said:
     @property
     def told_of_conversation(self) -> Json:
         """What the application says in `conversations`, the attributes that Flex Insights reads."""
-        found = self.attributes.get("conversations")
-        return found if isinstance(found, dict) else {}
+        found: Json = self.attributes.get("conversations", {})
+        return found
 
     @property
     def conversation(self) -> str:
@@ -135,16 +166,13 @@ def _time(fields: Json) -> Micros:
     """Milliseconds where they are given; `timestamp` is ISO 8601 in Event Streams, whole seconds in a webhook."""
     if "timestampms" in fields:
         return int(fields["timestampms"]) * 1_000
-    return _instant(fields["timestamp"])
+    return micros(_needed(fields, "Timestamp"))
 
 
-def _instant(told: Any) -> Micros:
-    return seconds(told) if str(told).isdigit() else micros(str(told))
-
-
-def _attributes(text: Any) -> Json:
-    found = orjson.loads(text) if isinstance(text, str) and text else text
-    return found if isinstance(found, dict) else {}
+def _needed(fields: Json, name: str) -> str:
+    if name.lower() not in fields:
+        raise KeyError(name)
+    return str(fields[name.lower()])
 
 
 def _channel(fields: Json, attributes: Json) -> str | None:
@@ -160,7 +188,7 @@ def _created(said: _Said) -> None:
     ours, theirs = told.get("to") or told.get("called"), _customer(told)
     if outbound:
         ours, theirs = None, told.get("outbound_to") or ours
-    began = _instant(said.fields["taskdatecreated"]) if "taskdatecreated" in said.fields else said.time
+    began = micros(said.fields["taskdatecreated"]) if "taskdatecreated" in said.fields else said.time
     at = began if 0 <= said.time - began < 2 * SECOND else said.time
     party = {"address": theirs, "name": told.get("customerName") or told.get("name")}
     named = said.told_of_conversation.get("conversation_id")

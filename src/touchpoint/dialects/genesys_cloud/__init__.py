@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown
+from touchpoint.dialects.forms import plain_name
 from touchpoint.dialects.genesys_cloud.details import conversation_events
+from touchpoint.dialects.genesys_cloud.forms import CONVERSATION, NOTIFICATION
 from touchpoint.dialects.genesys_cloud.notifications import notification_events
 from touchpoint.dialects.reading import json_records
 from touchpoint.stitching.limits import Capabilities
@@ -30,12 +32,13 @@ def read(stream: Iterable[bytes]) -> Iterator[Any]:
         yield from page if isinstance(page, list) else [record]
 
 
-def rules(record: Json, feed: Feed) -> list[Event] | Unknown:
-    if "participants" not in record:
-        return notification_events(record, feed)
-    if "conversationId" not in record:
+def rules(record: Any, feed: Feed) -> list[Event] | Unknown:
+    if isinstance(record, dict) and "participants" not in set(map(plain_name, record)):
+        return notification_events(NOTIFICATION.record(record), feed)
+    told = CONVERSATION.record(record)
+    if "conversationId" not in told and "id" in told:
         return Unknown(_OTHER_API)
-    return list(conversation_events(record))
+    return list(conversation_events(told))
 
 
 DIALECT = Dialect(

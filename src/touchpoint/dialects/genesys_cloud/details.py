@@ -34,7 +34,7 @@ class _Session:
     """A session of the details, with its segments in order."""
 
     def __init__(self, conversation: Json, participant: Json, session: Json) -> None:
-        self.purpose = plain(participant.get("purpose"))
+        self.purpose = plain(participant["purpose"])
         self.participant = participant.get("participantId")
         self.segments = sorted(map(_Segment, session["segments"]), key=lambda each: each.start)
         self.start = self.segments[0].start

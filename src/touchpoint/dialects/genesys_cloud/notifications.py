@@ -186,6 +186,8 @@ def _user_end(said: Said, known: _Conversation) -> None:
 
 
 def _acw(said: Said, _known: _Conversation) -> None:
+    if said.agent is None:
+        raise KeyError("userId")
     length = said.body.get("wrapupDurationMs")
     outcome = said.body.get("wrapupCode")
     if length is not None:
