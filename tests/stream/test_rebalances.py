@@ -99,6 +99,18 @@ async def test_a_recovery_that_a_rebalance_overtakes_leaves_one_writer_a_partiti
     await lab.check_writers()
 
 
+async def test_an_interrupted_recovery_is_repeated_with_one_writer_a_partition(lab: Lab) -> None:
+    interrupted = lab.output.with_suffix(".interrupted")
+    interrupted.touch()
+    worker = lab.worker()
+    await lab.send(1_000)
+    await lab.until_stored()
+    assert "was interrupted, trying again" in worker.log.read_text()
+    assert worker.running
+    await lab.check()
+    await lab.check_writers()
+
+
 def shown(port: int) -> dict[str, float]:
     """Partition -> keys of the table `media`, as the worker's page shows them, but for what each topic accepted."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:

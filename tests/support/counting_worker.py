@@ -4,7 +4,7 @@ As a script: ``python counting_worker.py BROKER OUTPUT [FIELD=VALUE ...]``, ende
 is appended to the file OUTPUT, one value a line; what each stage was given, to OUTPUT.seen, a line a batch: process,
 topic, partition, first offset, the one behind the last. What is logged goes to standard error. Two fields
 are for tests alone: ``produce_seconds``, see ``app.PRODUCE_SECONDS``, and ``trip``, see ``trips.py``. While there is
-a file OUTPUT.overtaken, a recovery ends only when its partitions are being revoked.
+a file OUTPUT.overtaken or OUTPUT.interrupted, recovery goes wrong as ``recovery_faults.py`` says.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ from collections.abc import Collection, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from recovery_faults import interrupt_recovery, let_rebalances_overtake_recovery
 from trips import Trip
 
 from touchpoint.settings import Settings
 from touchpoint.stages.dead_letter_records import dead_letter
 from touchpoint.stages.protocol import Forward, Record
 from touchpoint.stream import app
-from touchpoint.stream.recovery import ChangelogRecovery
 from touchpoint.stream.stream_worker import Stages, run_worker
-from touchpoint.stream.transport import Consumer
 
 BLOCK = b"block"  # the process stands still, once
 POISON = b"poison"
@@ -128,27 +127,6 @@ def test_settings(broker: str, **fields: object) -> Settings:
 test_settings.__test__ = False  # type: ignore[attr-defined]
 
 
-def let_rebalances_overtake_recovery(asked: Path) -> None:
-    """While the file is there, a recovery ends when a rebalance has stopped all work and not yet assigned anew."""
-    recover, drain = ChangelogRecovery._recover, Consumer.drain_and_commit
-    stopped = asyncio.Event()
-
-    async def recovering(self: ChangelogRecovery) -> None:
-        await recover(self)
-        if asked.exists():  # noqa: ASYNC240 - a file of the test, on this machine
-            await stopped.wait()
-
-    async def draining(self: Consumer, seconds: float) -> None:
-        await drain(self, seconds)
-        stopped.set()
-        asked.unlink(missing_ok=True)  # noqa: ASYNC240 - as above
-        for _ in range(100):  # turns of the loop in which what was recovered could be taken up
-            await asyncio.sleep(0)
-
-    ChangelogRecovery._recover = recovering  # type: ignore[method-assign]
-    Consumer.drain_and_commit = draining  # type: ignore[method-assign]
-
-
 def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     broker, output, *pairs = sys.argv[1:]
@@ -158,6 +136,7 @@ def main() -> int:
     if trip := fields.pop("trip", None):
         Trip(trip).set(FileWriter)
     let_rebalances_overtake_recovery(Path(output).with_suffix(".overtaken"))
+    interrupt_recovery(Path(output).with_suffix(".interrupted"))
     app.PRODUCE_SECONDS = float(fields.pop("produce_seconds", app.PRODUCE_SECONDS))
     return asyncio.run(run_worker(test_settings(broker, **fields), counting_stages(Path(output))))
 

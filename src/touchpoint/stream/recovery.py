@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -140,9 +141,22 @@ class ChangelogRecovery(Recovery):
                 if self.should_stop or (task is not None and task.cancelling()):
                     raise
                 log.warning("reading the changelogs was interrupted, trying again")
+                await self._undo()
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 return
+
+    async def _undo(self) -> None:
+        """Before another try: actors that were made already end, and states that they left ahead of their changelog
+        are read afresh. Else the next try would make a second actor of each partition.
+        """
+        if self.app.consumer.drain is not None:
+            await self.app.consumer.drain(RETRY_SECONDS)
+        partitions = defaultdict(set)
+        for tp in self.active_tps:
+            partitions[self.tp_to_table[tp]].add(tp.partition)
+        for table, numbers in partitions.items():
+            cast("Table", table).keep_only(numbers)
 
     async def _recover(self) -> None:
         self._set_recovery_started()
