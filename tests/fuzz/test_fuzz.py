@@ -22,7 +22,7 @@ EACH_ROW = 5  # times at least, of so many inputs
 
 @pytest.mark.slow
 def test_twenty_thousand_damaged_inputs_find_nothing_and_every_rule_was_applied() -> None:
-    campaign = Campaign(seed=20_260_302)
+    campaign = Campaign(seed=20_261_128)
     gc.collect()
     gc.freeze()  # a collection amid the decoding of 80,000 lists took 0.2 s for what four thousand tests had left
     try:
