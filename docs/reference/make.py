@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from touchpoint.settings import PREFIX, Settings
 from touchpoint.settings.sections import ChannelSettings, DialectTopic, LimitSettings, LineSettings, Span, TopicSettings
+from touchpoint.settings.web_section import WebSettings
 from touchpoint.stitching.facts import DAY, HOUR, MINUTE, SECOND
 from touchpoint.telemetry.capture_metrics import METRICS as CAPTURE_METRICS
 from touchpoint.telemetry.metrics import METRICS
@@ -55,6 +56,11 @@ LIMITS = """
 The numbers of stitching. A change takes effect on what is still open; what is closed stays as it is. `stitch` must be
 given those of the worker to print what the worker stores.
 """
+WEB = """
+## API and page
+
+Of `touchpoint web`; in the file as `[web]`: [what they are for](../web.md).
+"""
 METRICS_PAGE = """# Metrics
 
 A worker serves them at `/metrics` (`TOUCHPOINT_METRICS_HOST`, `TOUCHPOINT_METRICS_PORT`), counters with `_total` after
@@ -79,7 +85,8 @@ def settings_page() -> str:
     return "\n".join([SETTINGS + "\n".join(_tables()), CHANNELS, *_table("", ChannelSettings),
                       DIALECT_TOPICS, *_table("", DialectTopic), TOPICS, *_table("", TopicSettings), LINES,
                       *_table(PREFIX + "LINES__", LineSettings), LIMITS,
-                      *_table(PREFIX + "LIMITS__", LimitSettings)]) + "\n"  # fmt: skip
+                      *_table(PREFIX + "LIMITS__", LimitSettings), WEB,
+                      *_table(PREFIX + "WEB__", WebSettings)]) + "\n"  # fmt: skip
 
 
 def metrics_page() -> str:
@@ -100,7 +107,7 @@ def _tables() -> Iterator[str]:
     for title, name in SECTION.findall(body[: body.index("@classmethod")]):
         if title:
             groups[title] = []
-        elif name in Settings.model_fields and name not in ("limits", "lines", "model_config"):
+        elif name in Settings.model_fields and name not in ("limits", "lines", "web", "model_config"):
             list(groups.values())[-1].append(name)
     for title, names in groups.items():
         yield f"\n## {title}\n"

@@ -11,6 +11,7 @@ import pytest
 from touchpoint.cli import COMMANDS
 from touchpoint.settings import PREFIX, Settings
 from touchpoint.settings.sections import ChannelSettings, DialectTopic, LimitSettings, LineSettings, TopicSettings
+from touchpoint.settings.web_section import WebSettings
 from touchpoint.telemetry.capture_metrics import METRICS as CAPTURE_METRICS
 from touchpoint.telemetry.metrics import METRICS
 
@@ -25,11 +26,12 @@ def test_the_page_is_what_the_code_generates(page: str) -> None:
 
 def test_every_setting_and_every_metric_has_its_line_with_words() -> None:
     text = (REFERENCE / "settings.md").read_text()
-    names = [PREFIX + name.upper() for name in Settings.model_fields if name not in ("limits", "lines")]
+    names = [PREFIX + name.upper() for name in Settings.model_fields if name not in ("limits", "lines", "web")]
     names += [f"{PREFIX}LIMITS__{name.upper()}" for name in LimitSettings.model_fields]
     names += [f"{PREFIX}LINES__{name.upper()}" for name in LineSettings.model_fields]
+    names += [f"{PREFIX}WEB__{name.upper()}" for name in WebSettings.model_fields]
     names += [*ChannelSettings.model_fields, *DialectTopic.model_fields, *TopicSettings.model_fields]
-    assert [name for name in names if text.count(f"| `{name}` |") != 1] == []
+    assert [name for name in names if text.count(f"\n| `{name}` |") != 1] == []
     assert "None" not in text
     assert all([m.help for m in METRICS] + [m.help for m in CAPTURE_METRICS])
 
@@ -46,12 +48,14 @@ def test_names_in_reference_pages_exist(page: Path) -> None:
     settings = {PREFIX + name.upper() for name in Settings.model_fields} | {PREFIX + "CONFIG"}
     settings |= {f"{PREFIX}LIMITS__{name.upper()}" for name in LimitSettings.model_fields}
     settings |= {f"{PREFIX}LINES__{name.upper()}" for name in LineSettings.model_fields}
+    settings |= {f"{PREFIX}WEB__{name.upper()}" for name in WebSettings.model_fields}
     assert set(re.findall(rf"\b{PREFIX}[A-Z_]+[A-Z]", text)) <= settings
     every = {m.name: m.kind for m in METRICS} | {m.name: m.kind for m in CAPTURE_METRICS}
     metrics = {name + ("_total" if kind == "counter" else "") for name, kind in every.items()}
     metrics |= every.keys() if page.name == "metrics.md" else set()
     assert (
-        set(re.findall(r"`(touchpoint_[a-z_]+)", text)) - {"touchpoint_writer", "touchpoint_viewer", "touchpoint_admin"}
+        set(re.findall(r"`(touchpoint_[a-z_]+)", text))
+        - {"touchpoint_writer", "touchpoint_viewer", "touchpoint_web", "touchpoint_admin"}
         <= metrics
     )
     commands = {command.name for command in COMMANDS}

@@ -14,7 +14,7 @@ from history_records import amended, call, closed
 from touchpoint.history.writer import HistoryWriter
 
 pytestmark = pytest.mark.slow
-ROLES = ("touchpoint_writer", "touchpoint_viewer", "touchpoint_admin")
+ROLES = ("touchpoint_writer", "touchpoint_viewer", "touchpoint_web", "touchpoint_admin")
 VERBS = {
     "SELECT": "SELECT * FROM touchpoint.{0} LIMIT 1",
     "INSERT": "INSERT INTO touchpoint.{0} DEFAULT VALUES",
@@ -25,6 +25,7 @@ VERBS = {
 CLOSED = "interaction media_item segment activity interaction_object interaction_resource amendment".split()
 IDENTITY = ("party", "party_address", "resource")
 VIEWS = ("interaction_history", "media_item_timeline", "queue_interval", "interaction_record", "interaction_amendment")
+WEB = ("web_record", "web_interaction", "web_amendment", "web_access")
 Verbs = frozenset[str]
 READS, ADDS, KEEPS = frozenset({"SELECT"}), frozenset({"INSERT"}), frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
 MAY: dict[str, dict[str, Verbs]] = {
@@ -37,14 +38,29 @@ MAY: dict[str, dict[str, Verbs]] = {
         "migration": READS,
     },
     "touchpoint_viewer": dict.fromkeys(VIEWS, READS),
+    "touchpoint_web": dict.fromkeys(WEB, READS),
     "touchpoint_admin": {
         **dict.fromkeys((*CLOSED, *VIEWS, "interaction_index", "erasure", "setting", "migration"), READS),
+        **dict.fromkeys((*WEB, "viewed_interaction", "access"), READS),
+        "view_token": KEEPS - {"UPDATE"},
         **dict.fromkeys(IDENTITY, KEEPS),
     },
 }
 CALLS = {
     "touchpoint_writer": {"ensure_partitions"},
     "touchpoint_viewer": {"rfc3339", "find_interactions", "find_interaction"},
+    "touchpoint_web": {
+        "begin_view",
+        "find_view_token",
+        "find_viewed",
+        "log_access",
+        "mask_record",
+        "rfc3339",
+        "search_interactions",
+        "search_parties",
+        "view_challenge",
+        "viewing",
+    },
 }  # the administrator: every one of them, the checks of triggers among them
 NOBODY_MAY = [
     "CREATE TABLE touchpoint.mine ()",
@@ -125,6 +141,11 @@ async def test_a_role_may_do_with_each_relation_what_is_listed_and_nothing_else(
         "erasure",
         "setting",
         "migration",
+        *WEB,
+        "viewed_interaction",
+        "access",
+        "view_key",
+        "view_token",
     }
     some = {name for name in parts if name.endswith("_y2026m01")}
     async with acting_as(pool, role) as connection:

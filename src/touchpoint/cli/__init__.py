@@ -48,6 +48,7 @@ COMMANDS = (
         "touchpoint.cli.explain:explain",
         "Show each segment of an interaction with the events and the rules that made it.",
     ),
+    Command("web", "touchpoint.cli.web:app", "Serve the history to people and applications."),
     Command("verify", "touchpoint.cli.verify:verify", "Fold events again and compare what is stored with it."),
     Command("dead-letters", "touchpoint.cli.dead_letters:app", "See what could not be accepted, and send it again."),
     Command("schema", "touchpoint.cli.schema:schema", "Print the JSON Schema of every event."),
@@ -77,11 +78,19 @@ def mount(app: typer.Typer, command: Command, loaded: Callable[..., None] | type
     if loaded is None:
         app.command(command.name, help=command.summary)(lambda: None)
     elif isinstance(loaded, typer.Typer):
-        for member in loaded.registered_commands:
-            member.callback = member.callback and guarded(member.callback)
+        guard(loaded)
         app.add_typer(loaded, name=command.name)
     else:
         app.command(command.name)(guarded(loaded))
+
+
+def guard(group: typer.Typer) -> None:
+    """Let every command of a group, and of the groups in it, fail as `guarded` says."""
+    for member in group.registered_commands:
+        member.callback = member.callback and guarded(member.callback)
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            guard(inner.typer_instance)
 
 
 def show_version(wanted: bool) -> None:

@@ -43,6 +43,7 @@ from touchpoint.settings.sections import (
     as_texts,
 )
 from touchpoint.settings.tls import client_context
+from touchpoint.settings.web_section import WebSettings
 from touchpoint.stitching.limits import CHANNELS, Limits
 
 PREFIX = "TOUCHPOINT_"
@@ -128,6 +129,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
 
     lines: LineSettings = LineSettings()
+    web: WebSettings = WebSettings()
 
     # Capture
     capture_password: SecretStr | None = None
@@ -323,6 +325,7 @@ _JSON = {
     "TOUCHPOINT_DIALECT_TOPICS": '{"pbx.queue_log": {"dialect": "asterisk-queue-log"}}',
     "TOUCHPOINT_TOPICS": '{"calls": {"tenants": ["acme"], "identity": "address"}}',
     "TOUCHPOINT_LIMITS": '{"quiet": "1m"}',
+    "TOUCHPOINT_WEB__ZONES": '{"default": "Europe/London"}',
 }
 
 
@@ -389,5 +392,5 @@ def _plain(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         message = "there is no such setting"
     name = PREFIX + "__".join(str(part).upper() for part in error["loc"])
-    secret = any(word in name for word in ("SECRET", "PASSWORD", "DATABASE_URL"))
+    secret = any(word in name for word in ("SECRET", "PASSWORD", "DATABASE_URL", "WEB__KEY"))
     return f"{name}: {message}" + ("" if secret else f" (it is {error['input']!r})")

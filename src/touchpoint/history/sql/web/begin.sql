@@ -1,0 +1,1 @@
+SELECT touchpoint.begin_view($1, $2, $3, $4, $5, $6, $7)

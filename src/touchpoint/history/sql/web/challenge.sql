@@ -1,0 +1,1 @@
+SELECT touchpoint.view_challenge()

@@ -1,0 +1,1 @@
+DELETE FROM touchpoint.view_token WHERE name = $1 RETURNING true

@@ -1,0 +1,1 @@
+SELECT interaction_id, ended_at FROM touchpoint.find_viewed($1)

@@ -1,0 +1,1 @@
+SELECT touchpoint.log_access($1, $2, $3, $4)

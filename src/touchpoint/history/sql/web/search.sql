@@ -1,0 +1,1 @@
+SELECT interaction_id, ended_at FROM touchpoint.search_interactions($1, $2, $3, $4)

@@ -1,0 +1,1 @@
+SELECT * FROM touchpoint.find_view_token($1)

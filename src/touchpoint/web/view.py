@@ -1,0 +1,127 @@
+"""A viewer's transaction in the database: everything that is read, and the log of it, goes through one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import orjson
+
+from touchpoint.history.identity import Connection
+from touchpoint.history.queries import query
+from touchpoint.web.viewer import Viewer, prove
+
+CONNECT_SECONDS = 10.0
+STATEMENT_SECONDS = 15
+_SETTINGS = {
+    "jit": "off",  # it takes half a minute over the plan of a record, whose running takes milliseconds
+    "plan_cache_mode": "force_generic_plan",  # planning a record over all months takes longer than reading it
+    "statement_timeout": str(STATEMENT_SECONDS * 1000),
+    "application_name": "touchpoint-web",
+}
+
+Filter = Mapping[str, Any]
+"""What `touchpoint.search_interactions` takes."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where an interaction stands in its month, and in every list: newest end first, then by id."""
+
+    ended_at: datetime
+    interaction_id: UUID
+
+
+class Access(msgspec.Struct, frozen=True):
+    """A line of the log: by `api`, `page` or `export`, what was done, to what, and whose history was shown."""
+
+    by: str
+    action: str
+    target: str | None
+    party_keys: Sequence[str]
+
+
+class View:
+    """A transaction in which the viewer's context is proved."""
+
+    def __init__(self, connection: Connection, viewer: Viewer) -> None:
+        self._connection, self.viewer = connection, viewer
+
+    async def search(self, wanted: Filter, after: Place | None, at_most: int) -> list[Place]:
+        """The places behind `after` of what the filter asks for."""
+        behind = (None, None) if after is None else (after.ended_at, after.interaction_id)
+        rows = await self._connection.fetch(query("web/search"), orjson.dumps(wanted).decode(), *behind, at_most)
+        return [Place(row[1], UUID(bytes=row[0].bytes)) for row in rows]
+
+    async def find(self, wanted: str) -> Place | None:
+        """The interaction of this id, or that of a media item of this id."""
+        row = await self._connection.fetchrow(query("web/find"), wanted)
+        return None if row is None else Place(row[1], UUID(bytes=row[0].bytes))
+
+    async def lines(self, places: Sequence[Place]) -> list[dict[str, Any]]:
+        """Interactions as an agent reads them, with the columns of `interaction_history`, in the order of places."""
+        return [dict(row) for row in await self._connection.fetch(query("web/lines"), *_columns(places))]
+
+    async def records(self, places: Sequence[Place]) -> list[bytes]:
+        """Records as `touchpoint stitch` prints them, each as JSON, in the order of places."""
+        return [row[0].encode() for row in await self._connection.fetch(query("web/records"), *_columns(places))]
+
+    async def amendments(self, places: Sequence[Place]) -> list[dict[str, Any]]:
+        """What came after the close of each of these interactions."""
+        rows = await self._connection.fetch(query("web/amendments"), *_columns(places))
+        return [dict(row) | {"payload": orjson.loads(row["payload"])} for row in rows]
+
+    async def parties(self, wanted: Sequence[str], words: str, after: str | None, at_most: int) -> list[dict[str, Any]]:
+        """Parties by key, id or address (`wanted`) or by words of their name, each with its latest contact if any."""
+        return await self.rows("parties", list(wanted), words, after, at_most)
+
+    async def rows(self, name: str, *arguments: Any) -> list[dict[str, Any]]:
+        """The rows of a query by its name."""
+        return [dict(row) for row in await self._connection.fetch(query(f"web/{name}"), *arguments)]
+
+    def cursor(self, name: str, *arguments: Any, prefetch: int = 500) -> AsyncIterator[Any]:
+        """The rows of a query one by one, from a cursor of the server's."""
+        return self._connection.cursor(query(f"web/{name}"), *arguments, prefetch=prefetch).__aiter__()
+
+    async def log(self, access: Access) -> None:
+        """Say who looked at whose history. It is stored when the transaction commits: send nothing before."""
+        keys = sorted(set(access.party_keys))
+        await self._connection.execute(query("web/log_access"), access.by, access.action, access.target, keys)
+
+
+class Views:
+    """Connections of the web's login. Each view is a transaction of its own."""
+
+    def __init__(self, pool: asyncpg.Pool, key: bytes) -> None:
+        self._pool, self._key = pool, key
+
+    @classmethod
+    async def open(cls, url: str, key: bytes, connections: int) -> Self:
+        """Raises OSError, TimeoutError or asyncpg.PostgresError where the database does not answer or refuses."""
+        pool = await asyncpg.create_pool(
+            url, min_size=1, max_size=connections, timeout=CONNECT_SECONDS, server_settings=_SETTINGS
+        )
+        return cls(pool, key)
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def begin(self, viewer: Viewer) -> AsyncIterator[View]:
+        """Raises asyncpg.InsufficientPrivilegeError if the login has expired, or the key is not the database's."""
+        async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+            claim = prove(viewer, self._key, await connection.fetchval(query("web/challenge")))
+            await connection.execute(query("web/begin"), *msgspec.structs.astuple(claim))
+            yield View(connection, viewer)
+
+    async def token(self, digest: bytes) -> asyncpg.Record | None:
+        """The static token with this SHA-256."""
+        return await self._pool.fetchrow(query("web/token"), digest)
+
+
+def _columns(places: Sequence[Place]) -> tuple[list[UUID], list[datetime]]:
+    return [place.interaction_id for place in places], [place.ended_at for place in places]
