@@ -14,12 +14,15 @@ from typing import Any, NamedTuple, TypeVar
 from touchpoint.capture.blocking import in_thread
 from touchpoint.capture.imap import MOST_AT_ONCE, MOST_UID, Folder, Imap, Server
 from touchpoint.capture.reconnecting import Reconnecting
-from touchpoint.capture.source import Position, SourceError
+from touchpoint.capture.refused import Box, Failures, record_of
+from touchpoint.capture.source import LostError, Position, SourceError
 from touchpoint.capture.tokens import Tokens
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+NEAR = 1_000
+"""UIDs before and behind a message, among which there is another one."""
 MOST_FOUND = 50_000  # UIDs of one search: more would be a line that is longer than a server may send
 
 
@@ -98,6 +101,7 @@ class Mailbox:
         self.address = str(server)
         self._server, self._login, self._folders, self._since = server, login, tuple(folders), since
         self._timing = timing
+        self._failures = Failures()
 
     async def converse(self, link: Reconnecting) -> None:
         imap = Imap(self._server)
@@ -148,17 +152,45 @@ class Mailbox:
                 link.repeat()
             places[folder] = place
             await link.receive([], _json(places))
+        box = Box(folder, place.validity)
         for first, last in _ranges(place, opened):
             since = date.fromisoformat(place.since) if first < place.before else None
             uids = await self._ask(imap, functools.partial(imap.search, first, last, since))
-            for begin in range(0, len(uids), MOST_AT_ONCE):
-                some = uids[begin : begin + MOST_AT_ONCE]
-                records = await self._ask(imap, functools.partial(imap.fetch, some))
+            for some in self._failures.portions(box, uids, MOST_AT_ONCE):
+                records, left_out = await self._fetch(imap, box, some)
                 places[folder] = place._replace(last=some[-1])
                 await link.receive(records, _json(places))
+                if left_out:
+                    raise LostError(left_out)
+        self._failures.forget(box)
         if places[folder].last < place.before - 1:  # older than the day: they are not asked for again
             places[folder] = place._replace(last=place.before - 1)
             await link.receive([], _json(places))
+
+    async def _fetch(self, imap: Imap, box: Box, some: Sequence[int]) -> tuple[list[bytes], str | None]:
+        """Records of some messages; and what to say, if it is one message that the server never gives.
+
+        Such a message is left out only while the server gives another one: who gives none is waited for.
+        """
+        gives = self._failures.is_refused(box, some) and await self._gives_another(imap, box, some[0])
+        try:
+            return await self._ask(imap, functools.partial(imap.fetch, some)), None
+        except Exception:  # whatever a server can cause: it refuses, breaks off, or says nonsense
+            if gives:
+                return [record_of(box, some[0])], f"it never gives the message with UID {some[0]}, which is left out"
+            self._failures.note(box, some)
+            raise
+
+    async def _gives_another(self, imap: Imap, box: Box, uid: int) -> bool:
+        near = await self._ask(imap, functools.partial(imap.search, max(1, uid - NEAR), uid + NEAR, None))
+        other = self._failures.another(box, uid, near)
+        if other is None:
+            return False
+        try:
+            return bool(await self._ask(imap, functools.partial(imap.fetch, [other])))
+        except Exception:
+            self._failures.note(box, [other])
+            raise
 
     def _place(self, folder: str, opened: Folder, known: Place | None) -> Place:
         if known is not None and known.validity == opened.validity:

@@ -85,6 +85,8 @@ def _delivered(line: str | None) -> str | None:
 
 
 def rules(record: dict[str, Any], feed: Feed) -> list[Event] | Unknown:
+    if "refused" in record:  # where it lies; capture writes it
+        return Unknown("the mail server never gives this message")
     record = _FORMS.record(record)
     mail = _Mail(HeaderParser().parsestr(record["header"]), record.get("received"), feed)
     if mail.author is None:
