@@ -184,3 +184,28 @@ def test_a_time_of_thirty_digits_is_no_time() -> None:
     line = "|".join(["9" * 30, "c", "q", "NONE", "ENTERQUEUE", "", "1", "1", ""])
     [unknown] = translated("asterisk-queue-log", [line])
     assert isinstance(unknown, Unknown)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("hylafax", f"01/05/26 09:00\tRECV\t1\tt\ta.tif\t\tfax\t1\t1\t0\t{'9' * 30}\t1:40\t1:12\t\t\t\t\td\t"),
+        ("hylafax", f"01/05/26 09:00\tRECV\t1\tt\ta.tif\t\tfax\t1\t1\t0\t1\t{'9' * 30}\t1:12\t\t\t\t\td\t"),
+        ("asterisk-cel", ('{"eventtype":"HANGUP","eventtime":"1767603600.0","uniqueid":"c","linkedid":"c",'
+         f'"extra":{{"hangupcause":"{"9" * 30}"}}}}')),
+        ("asterisk-ami", ('{"Event":"AgentComplete","Timestamp":"1767603600.0","Uniqueid":"c","Linkedid":"c",'
+         f'"MemberName":"A","TalkTime":"{"9" * 30}"}}')),
+        ("freeswitch", ('{"Event-Name":"CHANNEL_CREATE","Event-Sequence":"1","Unique-ID":"c",'
+         f'"Event-Date-Timestamp":"{"9" * 30}"}}')),
+    ],
+)  # fmt: skip
+def test_a_number_of_thirty_digits_is_in_no_memory(name: str, line: str) -> None:
+    """A memory that cannot be kept ends a worker at this record, again and again."""
+    start = {
+        "asterisk-ami": b'{"Event":"Newchannel","Timestamp":"1767603599.0","Uniqueid":"c","Linkedid":"c"}',
+        "asterisk-cel": b'{"eventtype":"CHAN_START","eventtime":"1767603599.0","uniqueid":"c","linkedid":"c"}',
+    }.get(name, b"")
+    feed = Feed()
+    translated(name, [each for each in (start, line.encode()) if each], feed)
+    assert isinstance(feed.memory.to_bytes(), bytes)
+    list(feed.memory.changes())

@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 
 from touchpoint.dialects.channels import Channels
-from touchpoint.dialects.dialect import Event, Feed, agent, event, seconds
+from touchpoint.dialects.dialect import Event, Feed, agent, event, seconds, whole_number
 from touchpoint.dialects.feed_time import ItemTime
 from touchpoint.dialects.forms import STAMP, TEXT, Fields
 from touchpoint.dialects.lines import interface_of
@@ -76,8 +76,8 @@ class AmiPacket:
 
     def ms(self, name: str) -> int | None:
         """Elapsed seconds - the documentation says epoch, the code sends elapsed - as milliseconds."""
-        text = str(self.packet.get(name, ""))
-        return int(text) * 1_000 if text.isdigit() else None
+        told = whole_number(self.packet.get(name))
+        return None if told is None else told * 1_000
 
     def whose(self, prefix: str = "") -> dict[str, Any] | None:
         """The agent of a channel: as called by a queue, else by the name of its interface."""

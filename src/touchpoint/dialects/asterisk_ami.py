@@ -12,7 +12,7 @@ from typing import Any
 
 from touchpoint.dialects.ami_packet import FORMS, AmiPacket
 from touchpoint.dialects.channels import Call, Channel
-from touchpoint.dialects.dialect import Dialect, Event, Feed, IdsChanged, Unknown, agent
+from touchpoint.dialects.dialect import Dialect, Event, Feed, IdsChanged, Unknown, agent, whole_number
 from touchpoint.dialects.lines import interface_of
 from touchpoint.dialects.reading import named, packets_or_json
 from touchpoint.stitching.facts import SECOND, Micros
@@ -335,12 +335,10 @@ def _fax(said: AmiPacket) -> None:
     """A fax is an item of its own, beside the call that carried it."""
     item, sending = f"{said.root}/fax", said.packet["Event"] == "SendFAX"
     number = said.text("RemoteStationID") or said.text("Exten" if sending else "CallerIDNum")
-    pages = str(said.packet.get("PagesTransferred", ""))
     party = {"address": f"fax:{number}" if number else None}
     direction, related = "outbound" if sending else "inbound", {"parent": said.root}
-    count = int(pages) if pages.isdigit() else None
     said.say("fax.offered", item=item, direction=direction, party=party, related=related)
-    said.say("fax.transmitted", item=item, pages=count)
+    said.say("fax.transmitted", item=item, pages=whole_number(said.packet.get("PagesTransferred")))
 
 
 _RULES: dict[str, Callable[[AmiPacket], None]] = {

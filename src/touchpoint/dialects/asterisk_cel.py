@@ -13,7 +13,7 @@ from typing import Any
 
 from touchpoint.dialects.cel_row import FORMS, CelRow, ring_ended, tell
 from touchpoint.dialects.channels import Call, Channel
-from touchpoint.dialects.dialect import Dialect, Event, Feed, IdsChanged, Unknown, agent
+from touchpoint.dialects.dialect import Dialect, Event, Feed, IdsChanged, Unknown, agent, whole_number
 from touchpoint.dialects.lines import interface_of
 from touchpoint.dialects.reading import json_records, table_rows, utf8
 from touchpoint.stitching.facts import Micros
@@ -66,7 +66,7 @@ def _event_type(row: dict[str, Any]) -> str:
     if not given:
         raise KeyError("eventtype")
     text = str(given).strip().upper()
-    return _TYPES.get(int(text), text) if text.isdigit() else text
+    return _TYPES.get(whole_number(text) or 0, text)
 
 
 def _began(said: CelRow) -> None:
@@ -202,7 +202,7 @@ def _hung_up(said: CelRow) -> None:
     itself = source != "" and source == said.row.get("channame")
     if known is not None:
         known.gone, known.hung_up = said.time, itself
-        known.cause = int(cause) if cause.isdigit() else None
+        known.cause = whole_number(cause)
         said.channels.keep(known)
         tell(said, known, said.channels.call(known.call))
     call = said.channels.call(said.root)

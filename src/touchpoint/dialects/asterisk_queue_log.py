@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from touchpoint.dialects.channels import PARTY
-from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, agent, event, instant
+from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, agent, event, instant, whole_number
 from touchpoint.dialects.feed_time import ItemTime, stamp_of
 from touchpoint.dialects.forms import STAMP, TEXT, Fields
 from touchpoint.dialects.lines import number_of
@@ -131,8 +131,7 @@ class _Told:
         return self.row.data[n] if -len(self.row.data) <= n < len(self.row.data) else None
 
     def number(self, n: int) -> int | None:
-        text = self.text(n)
-        return int(text) if text is not None and text.isdigit() else None
+        return whole_number(self.text(n))
 
 
 def _entered(told: _Told) -> list[Event]:

@@ -171,6 +171,11 @@ def moment(text: str) -> datetime:
         raise FormError(f"{text[:40]!r} is no ISO 8601 time") from None
 
 
+def whole_number(text: str | None, digits: int = _DIGITS) -> int | None:
+    """A whole number; None for other text, and for more digits: nothing counts so much, and no memory keeps it."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= digits else None
+
+
 def seconds(text: str | float) -> Micros:
     """Seconds since 1970 as text or number, exact to the microsecond. Raises FormError for anything else."""
     whole, _, rest = str(text).partition(".")

@@ -12,13 +12,14 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 
-from touchpoint.dialects.dialect import FormError, instant, moment
+from touchpoint.dialects.dialect import FormError, instant, moment, whole_number
 from touchpoint.stitching.facts import SECOND
 
 ABSENT = frozenset({"NULL", "null", "(null)", "\\N"})
 """NULL as databases export it and C prints it: no value."""
 _SPELLINGS = 4_096
 """Names of fields that are remembered as they came; whoever fills a topic may use any."""
+_OF_JSON = 16  # digits of a whole number: microseconds since 1970
 _DIGITS = 15  # of a decimal number that is the same text again
 _OF_MILLISECONDS = 100_000_000_000
 """A number since 1970 from which on it is of milliseconds: in seconds it is the year 5138."""
@@ -150,11 +151,11 @@ def _text(value: Any) -> str:
 
 
 def _whole(value: Any) -> int:
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
-        return int(value)
+    if isinstance(value, str) and (told := whole_number(value.strip(), _OF_JSON)) is not None:
+        return told
     if type(value) is float and value.is_integer():
         value = int(value)
-    if type(value) is int and value >= 0:
+    if type(value) is int and 0 <= value < 10**_OF_JSON:
         return value
     raise ValueError
 

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from touchpoint.dialects.channels import Channels
-from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, agent, event, instant
+from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, agent, event, instant, whole_number
 from touchpoint.dialects.feed_time import ItemTime
 from touchpoint.dialects.forms import TEXT, WHOLE, Fields
 from touchpoint.dialects.lines import number_of
@@ -122,8 +122,8 @@ class _Said:
         self.events.append(self.at.mark(made) if time is None else made)
 
     def count(self, name: str) -> int | None:
-        text = self.headers.get(name, "")
-        return int(text) if text.isdigit() else None
+        """Also a time in microseconds."""
+        return whole_number(self.headers.get(name), digits=18)
 
 
 def _side(said: _Said) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, event
+from touchpoint.dialects.dialect import Dialect, Event, Feed, FormError, Unknown, event, whole_number
 from touchpoint.dialects.feed_time import Stamp, stamp_of
 from touchpoint.dialects.reading import utf8
 from touchpoint.stitching.facts import MINUTE, SECOND, Micros
@@ -58,7 +58,10 @@ def rules(record: Any, feed: Feed) -> list[Event] | Unknown:
     line = Line(*record[: len(Line._fields)])
     if line.kind in _OF_NO_FAX:
         return []
-    began = datetime.strptime(line.date, "%m/%d/%y %H:%M").isoformat()  # noqa: DTZ007 - of the zone
+    try:
+        began = datetime.strptime(line.date, "%m/%d/%y %H:%M").isoformat()  # noqa: DTZ007 - of the zone
+    except ValueError:
+        raise FormError(f"a line begins with a date as 01/31/26 09:00, not {line.date[:20]!r}") from None
     lasted = 0 if line.kind == "UNSENT" else _span(line.jobtime)
     said = _Said(line, record, stamp_of(began, feed, "date", lasted))  # a line is written when its job is over
     if line.kind in _SENT:
@@ -99,7 +102,7 @@ class _Said:
             spent = max((each[1] for each in documents.values()), default=0)
             pages = sum(each[2] for each in documents.values())
             until = length if length > spent else spent + length  # of the session, or the document's own time
-            told = int(line.pages) if line.pages.isdigit() else 0
+            told = whole_number(line.pages) or 0
             documents[line.job] = (spent, until, told, pages + told)
             feed.memory.put(("session", item), documents)
         spent, until, _, so_far = documents[line.job]
@@ -120,7 +123,7 @@ class _Said:
         line, over = self.line, self.began + _span(self.line.jobtime)
         party = {"address": f"fax:{number}" if _NUMBER.fullmatch(number) else None}
         self.say("offered", item, self.began, direction="outbound", party=party)
-        pages = int(line.pages) if line.pages.isdigit() else None
+        pages = whole_number(line.pages)
         reported = {"connected_ms": _span(line.conntime) // 1_000}
         if reported["connected_ms"]:
             self.say("transmission_started", item, max(self.began, over - _span(line.conntime)))
@@ -137,10 +140,13 @@ def _caller(fields: list[str]) -> str | None:
 
 
 def _span(text: str) -> Micros:
-    """`H:MM:SS`, or less of it from the left. Raises ValueError for anything else."""
+    """`H:MM:SS`, or less of it from the left. Raises FormError for anything else."""
     seconds = 0
-    for part in text.split(":"):
-        seconds = seconds * 60 + int(part)
+    parts = [whole_number(part, digits=6) for part in text.split(":")]
+    for part in parts[:3]:
+        if part is None or len(parts) > 3:
+            raise FormError(f"jobtime and conntime are H:MM:SS, not {text[:20]!r}")
+        seconds = seconds * 60 + part
     return seconds * SECOND
 
 
