@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
 from kafka_broker import KafkaBroker
 from kafka_proxy import COORDINATION, Api, Fate, KafkaProxy
+from patience import LIMIT
 from stream_lab import Lab
+
+from touchpoint.embedded.broker import free_port
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
@@ -162,3 +167,37 @@ async def test_a_coordinator_that_is_silent_for_longer_than_a_session_is_found_a
     await lab.check()
     lab.check_seen()
     assert worker.running
+
+
+async def test_partitions_for_which_no_broker_answers_are_shown_and_keep_the_worker_unready(
+    lab: Lab, proxy: KafkaProxy
+) -> None:
+    """Nothing was seen of it: their lag is not known, and the worker called itself ready."""
+    port = free_port()
+    calls = f"{lab.settings.topic_prefix}calls"  # changelogs are read apart
+    with proxy.rule(Fate.HOLD, Api.FETCH, contains=calls) as rule:
+        worker = lab.worker(proxy.bootstrap, metrics_port=port, unread_seconds=1)
+        await lab.until_ready(worker)
+        await lab.until(lambda: page(port, "readyz")[0] == 503 and rule.hits > 0, "that it is not ready")
+        assert b"no broker has answered for partition" in page(port, "readyz")[1]
+        await lab.until(lambda: min(ages(port), default=0.0) > 2.0, "every partition's age")
+        assert len(ages(port)) == 9 * lab.settings.partitions, "every input and internal topic"
+        assert page(port, "livez")[0] == 200
+    await lab.until(lambda: page(port, "readyz")[0] == 200, "that it is ready")
+    await lab.until(lambda: 0.0 <= max(ages(port)) < 2.0, "every partition's age")
+    assert worker.log.read_text().count("no broker has answered") == 1
+    assert worker.log.read_text().count("brokers answer for all partitions") == 1
+
+
+def page(port: int, name: str) -> tuple[int, bytes]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{name}", timeout=LIMIT) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def ages(port: int) -> list[float]:
+    """`touchpoint_fetch_age_seconds` of each partition."""
+    lines = page(port, "metrics")[1].decode().splitlines()
+    return [float(line.split()[-1]) for line in lines if line.startswith("touchpoint_fetch_age_seconds{")]

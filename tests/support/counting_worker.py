@@ -2,8 +2,9 @@
 
 As a script: ``python counting_worker.py BROKER OUTPUT [FIELD=VALUE ...]``, ended by a signal. What reached the history
 is appended to the file OUTPUT, one value a line; what each stage was given, to OUTPUT.seen, a line a batch: process,
-topic, partition, first offset, the one behind the last. What is logged goes to standard error. Two fields
-are for tests alone: ``produce_seconds``, see ``app.PRODUCE_SECONDS``, and ``trip``, see ``trips.py``. While there is
+topic, partition, first offset, the one behind the last. What is logged goes to standard error. Three fields are for
+tests alone: ``produce_seconds``, see ``app.PRODUCE_SECONDS``, ``unread_seconds``, see ``partition_watch.py``, and
+``trip``, see ``trips.py``. While there is
 a file OUTPUT.overtaken or OUTPUT.interrupted, recovery goes wrong as ``recovery_faults.py`` says.
 """
 
@@ -25,7 +26,7 @@ from trips import Trip
 from touchpoint.settings import Settings
 from touchpoint.stages.dead_letter_records import dead_letter
 from touchpoint.stages.protocol import Forward, Record
-from touchpoint.stream import app
+from touchpoint.stream import app, partition_watch
 from touchpoint.stream.stream_worker import Stages, run_worker
 
 BLOCK = b"block"  # the process stands still, once
@@ -138,6 +139,7 @@ def main() -> int:
     let_rebalances_overtake_recovery(Path(output).with_suffix(".overtaken"))
     interrupt_recovery(Path(output).with_suffix(".interrupted"))
     app.PRODUCE_SECONDS = float(fields.pop("produce_seconds", app.PRODUCE_SECONDS))
+    partition_watch.UNREAD_SECONDS = float(fields.pop("unread_seconds", partition_watch.UNREAD_SECONDS))
     return asyncio.run(run_worker(test_settings(broker, **fields), counting_stages(Path(output))))
 
 

@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.5
 SOON_SECONDS = 0.1  # after work: what it told of time travels on, hop by hop
+_OF_PARTITIONS = (
+    "lag_records", "fetch_age_seconds", "open_transaction_records", "watermark_delay_seconds", "state_keys",
+)  # fmt: skip
+"""Gauges that say nothing of a partition that is another worker's now."""
 GROUP_RECORDS = 8000  # at most so many records are finished together
 APPENDED = 1
 """The type of a timestamp that the broker set when it appended the record."""
@@ -205,7 +209,7 @@ class Runtime:
     def _be_ready(self, ready: bool) -> None:
         self.ready = ready
         self.metrics.set("ready", float(ready))
-        for gauge in ("lag_records", "open_transaction_records", "watermark_delay_seconds", "state_keys"):
+        for gauge in _OF_PARTITIONS:
             self.metrics.forget(gauge)
 
     def caught_up(self, topic: str, partition: int) -> bool:

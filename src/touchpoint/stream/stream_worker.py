@@ -38,6 +38,7 @@ from touchpoint.stages.protocol import Stage, StageFactory, State, Writer
 from touchpoint.stream.app import App, new_app
 from touchpoint.stream.dead_letter_limit import FloodAlarm, FloodError, FloodGate, Versions
 from touchpoint.stream.outbox import Outbox, Partitioner
+from touchpoint.stream.partition_watch import PartitionWatch
 from touchpoint.stream.recovery import OwnerChangedError, read_again
 from touchpoint.stream.runtime import Agent, Runtime
 from touchpoint.stream.tables import Table
@@ -100,6 +101,8 @@ class StreamWorker:
         self._stages = stages
         self._fatal = fatal
         self._names = {topic: full_name(settings, topic) for topic in _topics(settings)}
+        short = {full: topic for topic, full in self._names.items()}
+        self._watch = PartitionWatch(self._consumer, self.metrics, short, lambda: self.ready)
         self._limits: dict[str, int] = {}  # bytes of a record, by topic in full
         self._app: App | None = None
         self._runtime: Runtime | None = None
@@ -110,6 +113,11 @@ class StreamWorker:
     def ready(self) -> bool:
         """True while our partitions are recovered and being worked on. A worker without partitions is ready too."""
         return self._runtime is not None and self._runtime.ready
+
+    @property
+    def trouble(self) -> str:
+        """Which partition is ours and not read; empty if there is none."""
+        return self._watch.trouble
 
     @property
     def joining(self) -> bool:
@@ -156,7 +164,7 @@ class StreamWorker:
         app.finalize()
         self._consumer().drain = runtime.drain
         await app.start()
-        self._watchers = [asyncio.create_task(self._show_lag()), asyncio.create_task(self._watch_dead_letters())]
+        self._watchers = [asyncio.create_task(self._watch.follow()), asyncio.create_task(self._watch_dead_letters())]
 
     async def stop(self, seconds: float | None = None) -> None:
         """Finish the current batches within half of ``seconds``, commit, leave the group."""
@@ -249,17 +257,6 @@ class StreamWorker:
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process
             self._fatal("taking up the assigned partitions", error)
 
-    async def _show_lag(self) -> None:
-        short = {full: name for name, full in self._names.items()}
-        while True:
-            await asyncio.sleep(1.0)
-            if self.ready:
-                consumer = self._consumer()
-                for gauge, of in (("lag_records", consumer.lag), ("open_transaction_records", consumer.held)):
-                    for tp, count in list(of.items()):
-                        if tp.topic in short:
-                            self.metrics.set(gauge, count, short[tp.topic], str(tp.partition))
-
     async def _watch_dead_letters(self) -> None:
         totals, limit = self.metrics.totals, self.settings.dead_letter_ratio
         while True:
@@ -290,8 +287,8 @@ async def run_worker(settings: Settings, stages: Stages, history: HistoryWatch |
     worker = StreamWorker(settings, stages, history.metrics if history else None)
 
     def lacks() -> str:
-        waits = [] if worker.ready else ["its partitions are not recovered"]
-        return "; ".join([*waits, history.trouble] if history and history.trouble else waits)
+        waits = worker.trouble if worker.ready else "its partitions are not recovered"
+        return "; ".join(filter(None, (waits, history.trouble if history else "")))
 
     page = HealthPage(worker.metrics, lambda: watchdog.alive, lacks)
     if settings.insecure_party_secret:

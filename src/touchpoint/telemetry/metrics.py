@@ -58,6 +58,13 @@ METRICS: tuple[Metric, ...] = (
         ("topic", "partition"),
     ),
     Metric(
+        "touchpoint_fetch_age_seconds", "gauge", "seconds",
+        "For how long no broker has answered a request for records of a partition; where none has yet, since it was "
+        "assigned. Above 60: it is not read, its lag is that of then or unknown, and time stands still: look at the "
+        "leader of the partition. While the history waits, its records are not asked for either.",
+        ("topic", "partition"),
+    ),
+    Metric(
         "touchpoint_open_transaction_records", "gauge", "records",
         "Records of a partition from the first transaction on that its producer has neither committed nor aborted: "
         "nobody is given them, and time stands still here meanwhile. Above 0 for minutes: a producer hangs, or holds "

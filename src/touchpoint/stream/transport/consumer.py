@@ -69,6 +69,7 @@ class Consumer(driver.Consumer):
         self.held: dict[TP, int] = {}  # records from the first open transaction on
         self._delivered_to: dict[TP, int] = {}
         self._heard_at: dict[TP, float] = {}  # of each partition's end, by the wall clock
+        self._wanted_at: dict[TP, float] = {}  # since when each is to be read, by the wall clock too
         self._fetch_lock = asyncio.Lock()  # held while fetching and delivering, and while seeking
         self._wake_fetcher = asyncio.Event()
 
@@ -137,6 +138,7 @@ class Consumer(driver.Consumer):
         for tp in revoked:
             self._delivered_to.pop(tp, None)
             self._heard_at.pop(tp, None)
+            self._wanted_at.pop(tp, None)
             self.lag.pop(tp, None)
             self.held.pop(tp, None)
         await super().on_partitions_revoked(revoked)
@@ -144,6 +146,7 @@ class Consumer(driver.Consumer):
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """The rebalance is over: recovery begins with what is assigned now."""
         self.revoking = False
+        self._wanted_at |= dict.fromkeys(assigned, time.time())
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def drain_and_commit(self, seconds: float) -> None:
@@ -163,6 +166,7 @@ class Consumer(driver.Consumer):
             self.epoch += 1
             self.app.flow_control.clear()
             self.tracker.forget()
+            self._wanted_at = dict.fromkeys(self.assignment(), time.time())
             self._delivered_to.clear()
             self._heard_at.clear()
             for index in (self._gap, self._acked, self._acked_index):
@@ -212,6 +216,20 @@ class Consumer(driver.Consumer):
         if highwater is None or abs(time.time() - self._heard_at.get(tp, 0.0)) > HEARD_WITHIN:
             return False
         return self._delivered_to.get(tp, -1) >= highwater and self.tracker.idle(tp)
+
+    def fetch_ages(self) -> Iterator[tuple[TP, float, bool]]:
+        """For how many seconds no broker has answered a fetch of each partition, and whether one has since it is ours.
+
+        Where records wait to be worked on, no more are asked for, and that is no answer either.
+        """
+        subscription = self._thread._ensure_consumer()._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
+        now = time.time()
+        for tp, wanted_at in list(self._wanted_at.items()):
+            state = assignment.state_value(driver.ensure_aiokafka_TP(tp)) if assignment is not None else None
+            answered_at = state.timestamp if state is not None else None
+            since = wanted_at if answered_at is None else max(wanted_at, answered_at / 1000.0)
+            yield tp, max(0.0, now - since), answered_at is not None
 
     def _note_positions(self) -> None:
         # Only between fetches: every record before the position has then been delivered.
