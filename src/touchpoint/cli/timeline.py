@@ -23,7 +23,7 @@ from touchpoint.cli.render import (
     plain,
     span,
 )
-from touchpoint.cli.rules import flag_meaning, rule_text
+from touchpoint.stitching.media.wording import flag_meaning, rule_text
 
 _FIGURES = {
     "wait": "queue_wait_ms",

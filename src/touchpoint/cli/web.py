@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from touchpoint.cli.database import USAGE, DatabaseOption, TenantOption, ask
-from touchpoint.cli.errors import CliError, configuration
+from touchpoint.cli.errors import CliError, configuration, guarded
 
 if TYPE_CHECKING:
     import asyncpg
@@ -28,7 +28,7 @@ class RoleName(StrEnum):
     auditor = "auditor"
 
 
-app = typer.Typer(no_args_is_help=True, help="Serve the history to people and applications.")
+app = typer.Typer(help="Serve the history to people and applications.")
 token = typer.Typer(no_args_is_help=True, help="Static tokens, for installations without an issuer.")
 app.add_typer(token, name="token")
 
@@ -39,6 +39,49 @@ Expires = Annotated[
 ]
 Queues = Annotated[list[str] | None, typer.Option("--queue", help="Only what waited in this queue; repeatable.")]
 Agents = Annotated[list[str] | None, typer.Option("--agent", help="Only what this agent was part of; repeatable.")]
+
+
+ServingDatabase = Annotated[
+    str | None,
+    typer.Option("--database", envvar="TOUCHPOINT_DATABASE_URL", metavar="URL", help="postgresql://user@host/name"),
+]
+InsecureLocal = Annotated[
+    bool, typer.Option("--insecure-local", help="Ask nobody who they are; serves this machine alone. For a demo.")
+]
+
+
+@app.callback(invoke_without_command=True)
+def web(context: typer.Context, database: ServingDatabase = None, insecure_local: InsecureLocal = False) -> None:
+    """Serve the history to people and applications: a page, and an API at /api/v1.
+
+    Until SIGTERM. Settings are TOUCHPOINT_WEB__...; it needs a login with the role touchpoint_web, and the key.
+
+    Exit status: 0; 2 for wrong usage or configuration; 3 if the database cannot be used.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    guarded(serve_until_terminated)(database=database, insecure_local=insecure_local)
+
+
+def serve_until_terminated(database: str | None, *, insecure_local: bool) -> None:
+    """Raises CliError."""
+    settings = configuration()
+    if database is None:
+        raise CliError("no database: name it with --database or TOUCHPOINT_DATABASE_URL", status=USAGE)
+    try:
+        from touchpoint.web.serving import UnservableError, serve
+    except ImportError as error:
+        raise CliError(f"{error.name} is not installed here: pip install 'touchpoint[web]'", status=USAGE) from None
+
+    def ready(address: str) -> None:
+        print(f"the history is at {address}", flush=True)
+        if insecure_local:
+            print("INSECURE: whoever is on this machine reads everything there, without a login", flush=True)
+
+    try:
+        ask(database, serve(settings, database, insecure_local=insecure_local, ready=ready))
+    except UnservableError as error:
+        raise CliError(str(error), status=USAGE) from None
 
 
 @app.command()

@@ -1,0 +1,64 @@
+"""The ASGI application: API, page, and what every answer carries."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import Depends, FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from touchpoint.web import problems
+from touchpoint.web.api import interaction, lists, parties
+from touchpoint.web.authentication import bearer
+from touchpoint.web.documents import API
+from touchpoint.web.service import Service
+
+SECURITY = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def application(service: Service) -> FastAPI:
+    """The application over this service."""
+    app = FastAPI(
+        title="Touchpoint",
+        version=version("touchpoint"),
+        description="The interaction history, read only.",
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,  # they would fetch scripts from other hosts
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.service = service
+    problems.install(app)
+    for router in (lists.router, interaction.router, parties.router):
+        app.include_router(router, prefix=API, responses=problems.DOCUMENTED, dependencies=[Depends(bearer)])
+
+    app.add_middleware(Secured)
+    return app
+
+
+class Secured:
+    """Adds SECURITY to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, sending if scope["type"] == "http" else send)
