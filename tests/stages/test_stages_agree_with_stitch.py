@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -139,28 +140,40 @@ def test_a_second_run_of_everything_adds_nothing_whether_remembered_or_forgotten
     assert {(record["interaction_id"], record["content_hash"]) for record in records_of(cluster.closed)} == hashes
 
 
+class Remembering(Cluster):
+    """Keeps every record, so that topics can be read again from their beginnings."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        self.records: dict[tuple[str, int, int], Record] = {}
+        super().__init__(*arguments, **named)
+
+    def put(self, topic: str, *arguments: Any, **named: Any) -> None:
+        super().put(topic, *arguments, **named)
+        self.records.update({(*place, queue[-1].offset): queue[-1] for place, queue in self.queues.items() if queue})
+
+    def read_again(self, topics: Collection[str]) -> None:
+        """All that has come so far, before anything else, as where committed offsets were lost."""
+        again: dict[tuple[str, int], list[Record]] = defaultdict(list)
+        for (topic, partition, _), record in sorted(self.records.items()):
+            if topic in topics:
+                again[topic, partition].append(record)
+        for place, records in again.items():
+            self.queues[place][:0] = records
+
+
 @pytest.mark.parametrize(
     "again", [("touches",), ("links", "touches"), ("calls", "emails", "faxes", "chats", "activities")]
 )
 def test_events_read_again_after_a_leap_of_time_change_nothing(again: tuple[str, ...]) -> None:
     """A worker that dies before its offsets are committed, when a backfill's last heartbeat has closed everything."""
-    read: dict[tuple[str, int, int], Record] = {}
-
-    class Remembering(Cluster):
-        def put(self, topic: str, *arguments: Any, **named: Any) -> None:
-            super().put(topic, *arguments, **named)
-            read.update({(*place, queue[-1].offset): queue[-1] for place, queue in self.queues.items() if queue})
-
     events = list(simulate(8, START, hours=1.0, volume=60))
     cluster = Remembering(3, 8, Limits())
     cluster.produce(arrival(events, 8))
     cluster.finish(LATER)
     cluster.run()
-    count, before = len(cluster.closed), dict(read)
+    count = len(cluster.closed)
     cluster.restart()
-    for (topic, partition, _), record in sorted(before.items()):
-        if topic in again:
-            cluster.queues[topic, partition].append(record)
+    cluster.read_again(again)
     assert sum(map(len, cluster.queues.values())) > 100
     cluster.run()
     assert len(cluster.closed) == count
@@ -176,6 +189,36 @@ def event(kind: str, item: str, minute: int, **data: object) -> Json:
         "specversion": "1.0", "id": f"{kind}/{item}/{minute}", "source": "test", "type": kind, "subject": item,
         "time": f"2026-03-02T{8 + minute // 60:02}:{minute % 60:02}:00Z", "data": data,
     }  # fmt: skip
+
+
+def test_a_mail_that_is_read_again_while_its_thread_is_open_stays_in_it() -> None:
+    """Seen in a soak: who had no party at first took the mail for history when it came again, and held it back."""
+
+    def offered(item: str, minute: int, who: str, **data: object) -> Json:
+        party = {"address": f"mailto:{who}@example.com"}
+        return event("email.offered", item, minute, direction="inbound", party=party, message_id=f"<{item}@x>", **data)
+
+    parts = [
+        [event("email.queued", "m1", 0, queue="Q")],
+        [
+            offered("m1", 0, "mary"), event("email.ended", "m1", 5, reason="answered"),
+            offered("m2", 50, "mary", in_reply_to="<m1@x>"), event("email.ended", "m2", 55, reason="answered"),
+            offered("m3", 110, "joe"),
+        ],
+        [offered("m4", 180, "ann")],
+    ]  # fmt: skip
+    cluster = Remembering(1, 1, Limits(), inputs=("emails",))
+    for number, events in enumerate(parts):
+        cluster.produce(events)
+        cluster.read()
+        cluster.idle(20)
+        if number == 1:
+            cluster.read_again(("emails",))
+            cluster.read()
+    cluster.finish(LATER)
+    found = {record["interaction_id"]: record for record in records_of(cluster.run())}
+    assert not cluster.dead
+    assert found == offline([one for events in parts for one in events])
 
 
 @pytest.mark.parametrize("by", ["directory", "call"])

@@ -111,6 +111,24 @@ async def test_an_interrupted_recovery_is_repeated_with_one_writer_a_partition(l
     await lab.check_writers()
 
 
+async def test_offsets_of_a_loading_coordinator_are_asked_for_again(lab: Lab) -> None:
+    """Seen in a soak: as if nothing were committed, every partition was read from its beginning."""
+    first = lab.worker()
+    await lab.send(1_000)
+    await lab.until_stored()
+    await lab.until_committed()
+    assert await first.end() == 0
+    loading = lab.output.with_suffix(".loading")
+    loading.touch()
+    read = len(lab.seen())
+    await lab.until_ready(lab.worker())
+    assert not loading.exists()
+    await lab.send(100)
+    await lab.until_stored()
+    assert all(offset > 0 for _, _, _, offset, *_ in lab.seen()[read:])
+    assert lab.history_lines() == len(lab.sent)
+
+
 def shown(port: int) -> dict[str, float]:
     """Partition -> keys of the table `media`, as the worker's page shows them, but for what each topic accepted."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:

@@ -4,8 +4,8 @@ As a script: ``python counting_worker.py BROKER OUTPUT [FIELD=VALUE ...]``, ende
 is appended to the file OUTPUT, one value a line; what each stage was given, to OUTPUT.seen, a line a batch: process,
 topic, partition, first offset, the one behind the last. What is logged goes to standard error. Three fields are for
 tests alone: ``produce_seconds``, see ``app.PRODUCE_SECONDS``, ``unread_seconds``, see ``partition_watch.py``, and
-``trip``, see ``trips.py``. While there is
-a file OUTPUT.overtaken or OUTPUT.interrupted, recovery goes wrong as ``recovery_faults.py`` says.
+``trip``, see ``trips.py``. While there is a file OUTPUT.overtaken, .interrupted or .loading, recovery goes wrong as
+``recovery_faults.py`` says.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Collection, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from recovery_faults import interrupt_recovery, let_rebalances_overtake_recovery
+from recovery_faults import interrupt_recovery, let_rebalances_overtake_recovery, load_coordinator
 from trips import Trip
 
 from touchpoint.settings import Settings
@@ -138,6 +138,7 @@ def main() -> int:
         Trip(trip).set(FileWriter)
     let_rebalances_overtake_recovery(Path(output).with_suffix(".overtaken"))
     interrupt_recovery(Path(output).with_suffix(".interrupted"))
+    load_coordinator(Path(output).with_suffix(".loading"))
     app.PRODUCE_SECONDS = float(fields.pop("produce_seconds", app.PRODUCE_SECONDS))
     partition_watch.UNREAD_SECONDS = float(fields.pop("unread_seconds", partition_watch.UNREAD_SECONDS))
     return asyncio.run(run_worker(test_settings(broker, **fields), counting_stages(Path(output))))

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import GroupLoadInProgressError
+from aiokafka.protocol.commit import OffsetFetchRequest, OffsetFetchResponse_v3
 
 from touchpoint.stream.recovery import ChangelogRecovery
 from touchpoint.stream.transport import Consumer
@@ -41,3 +46,17 @@ def interrupt_recovery(asked: Path) -> None:
         await seek(self)
 
     Consumer.perform_seek = seeking  # type: ignore[method-assign]
+
+
+def load_coordinator(asked: Path) -> None:
+    """The first answer of committed offsets is that of a coordinator that is loading them; it removes the file."""
+    send = AIOKafkaClient.send
+
+    async def sending(self: AIOKafkaClient, node_id: Any, request: Any, **kwargs: Any) -> Any:
+        answer = await send(self, node_id, request, **kwargs)
+        if isinstance(request, OffsetFetchRequest) and asked.exists():  # noqa: ASYNC240 - as above
+            asked.unlink()  # noqa: ASYNC240 - as above
+            return OffsetFetchResponse_v3(throttle_time_ms=0, topics=[], error_code=GroupLoadInProgressError.errno)
+        return answer
+
+    AIOKafkaClient.send = sending

@@ -45,6 +45,18 @@ def hold(
     return after
 
 
+def hold_moved(
+    held: Mapping[str, Micros], known: PartyFacts, moved: Mapping[str, Micros], closed: Collection[str]
+) -> dict[str, Micros]:
+    """(name -> until when it waits), after things came from another party where they waited.
+
+    Of what is open or closed here nothing waits: the other party may have read again what it had given away, and
+    taken it for history (test_backfill: a mail that is read again while its thread is open).
+    """
+    open_ = {*map(item_name, known.items), *map(activity_name, known.activities)} - held.keys()
+    return {**held, **{name: until for name, until in moved.items() if name not in open_ and name not in closed}}
+
+
 def is_flushed(held: Collection[str], facts: PartyFacts, flushes: Flushes) -> bool:
     """Whether all that waits was declared to be over."""
     if not flushes:

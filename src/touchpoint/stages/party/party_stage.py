@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 import orjson
 
-from touchpoint.stages.backfill import hold, is_flushed, is_history, parted, rejoined, still_held
+from touchpoint.stages.backfill import hold, hold_moved, is_flushed, is_history, parted, rejoined, still_held
 from touchpoint.stages.dead_letter_records import dead_letter, orphan
 from touchpoint.stages.due_times import POSTPONED, Timers, due_of, unstamped
 from touchpoint.stages.media.media_clock import OURS
@@ -195,7 +195,7 @@ class PartyStage:
                 continue
             closed = {name for one in self._tombstones.of(key) for name in one.names}
             if each.hop:
-                state.held = state.held | {name: at for name, at in each.held.items() if name not in closed}
+                state.held = hold_moved(state.held, state.facts, each.held, closed)
             else:
                 state.held = hold(state.held, state.facts, new, closed, watermark, self._limits)
 

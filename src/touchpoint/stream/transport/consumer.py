@@ -28,6 +28,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from touchpoint.stream.transport.batch import Batch
+from touchpoint.stream.transport.group_offsets import refuse_failed_answers
 from touchpoint.stream.transport.membership import Membership, is_fenced, join_again_by_member_id
 from touchpoint.stream.transport.offsets import OffsetTracker
 
@@ -50,8 +51,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     async def on_start(self) -> None:
         await super().on_start()
+        coordinator = self._ensure_consumer()._coordinator
+        refuse_failed_answers(coordinator)
         if self.app.conf.consumer_group_instance_id:
-            join_again_by_member_id(self._ensure_consumer()._coordinator)
+            join_again_by_member_id(coordinator)
 
 
 class Consumer(driver.Consumer):
