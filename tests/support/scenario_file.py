@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from touchpoint.stitching.facts import SECOND, Fact, Micros
+from touchpoint.stitching.verbs import FactVerb
 
 FOLDER = Path(__file__).parent.parent / "stitching" / "scenarios"
 DEFAULT_START = "2026-03-02T09:00:00+00:00"
@@ -104,7 +105,7 @@ def _fact(scenario: Scenario, n: int, row: dict[str, str]) -> Fact:
     return Fact(
         time=scenario.at(row["t"]),
         kind=kind or "call",
-        verb=verb,
+        verb=cast("FactVerb", verb),
         source=source,
         id=more.get("id", f"e{n}"),
         subject=row.get("item") or "c1",

@@ -7,8 +7,9 @@ from itertools import pairwise
 from touchpoint.stitching.facts import SECOND, Fact
 from touchpoint.stitching.media.model import MediaItem, Segment
 from touchpoint.stitching.media.reference import documented
+from touchpoint.stitching.media.segment_types import CUSTOMER_TRACK
 
-CUSTOMER = {"ivr", "routing", "queue", "dialing", "parked", "voicemail", "transmission", "awaiting_customer", "gap"}
+CUSTOMER = {*CUSTOMER_TRACK, "gap"}
 
 
 def overlap(segments: list[Segment]) -> bool:

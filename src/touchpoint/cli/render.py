@@ -16,12 +16,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from touchpoint.stitching.media.segment_types import SEGMENT_TYPES
+
 Record = Mapping[str, Any]
 
 PIPED_WIDTH = 200
 MUTED, HEAD, GOOD, WARN = "dim", "bold", "green", "yellow"
-# what an agent reads of a media item; ringing, holds and consultations are told apart
-_STATIONS = {"ivr", "queue", "with_agent", "voicemail", "parked", "awaiting_customer", "transmission"}
+_LABELS: Mapping[str, str] = {type_: row.label for type_, row in SEGMENT_TYPES.items() if row.label is not None}
+"""What an agent reads of a media item; ringing, holds and consultations are told apart."""
 _ABANDONED = {
     "in_ivr": "hung up in the menu",
     "in_queue": "hung up in the queue",
@@ -109,7 +111,7 @@ def _lines(record: Record, names: Mapping[str, str]) -> Iterable[tuple[datetime,
 
 def item_story(item: Record, names: Mapping[str, str]) -> str:
     """A media item in a line: `Sales 0:12 → John Doe 2:30 · held 0:20 · wrap-up 0:30`."""
-    stations = [_station(segment, names) for segment in item["segments"] if segment["type"] in _STATIONS]
+    stations = [_station(segment, names) for segment in item["segments"] if segment["type"] in _LABELS]
     asides = [" → ".join(stations)] if stations else []
     if item["abandoned"]:
         asides.append(_ABANDONED.get(item["abandoned"], f"abandoned {item['abandoned']}"))
@@ -134,7 +136,7 @@ def _station(segment: Record, names: Mapping[str, str]) -> str:
         return f"{segment['queue'] or 'queue'} {took}"
     if kind == "transmission":
         return f"transmission {took}" + (" failed" if segment["end_reason"] == "failed" else "")
-    return f"{ {'awaiting_customer': 'waiting for the customer', 'ivr': 'menu'}.get(kind, kind) } {took}"
+    return f"{_LABELS[kind]} {took}"
 
 
 def _activity(record: Record, activity: Record, names: Mapping[str, str]) -> str:

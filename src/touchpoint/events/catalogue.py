@@ -12,6 +12,7 @@ from pydantic import Field, TypeAdapter, create_model
 
 from touchpoint.events import data as d
 from touchpoint.events.fields import Data, Id, Instant, Name, Shape, Text
+from touchpoint.stitching.verbs import Verb
 
 CHANNELS = ("call", "email", "fax", "chat")
 """The channels that are always there. A further one (sms, video, ...) is configuration and knows every verb."""
@@ -25,7 +26,7 @@ class Rule(NamedTuple):
     meaning: str
 
 
-VERBS: Mapping[str, Rule] = {
+VERBS: Mapping[Verb, Rule] = {
     "offered": Rule("all", d.Offered, "it reached us, or we started it"),
     "ivr_entered": Rule("call chat", d.SelfService, "self service begins: IVR or bot"),
     "ivr_exited": Rule("call chat", d.SelfService, "self service ends"),
@@ -127,10 +128,10 @@ def check_channels(channels: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def knows(channel: str, verb: str) -> bool:
+def knows(channel: str, verb: Verb) -> bool:
     """Whether the verb is one of the channel's. Configured channels know every verb."""
-    rule = VERBS.get(verb)
-    return rule is not None and (rule.on == "all" or channel not in CHANNELS or channel in rule.on.split())
+    rule = VERBS[verb]
+    return rule.on == "all" or channel not in CHANNELS or channel in rule.on.split()
 
 
 def event_types(channels: Iterable[str] = CHANNELS) -> tuple[str, ...]:
@@ -145,7 +146,7 @@ def event_model(name: str) -> type[Event]:
     if name in OTHERS:
         subject, data, meaning = OTHERS[name]
     else:
-        subject, (_, data, meaning) = True, VERBS[name.partition(".")[2]]
+        subject, (_, data, meaning) = True, VERBS[cast("Verb", name.partition(".")[2])]
     needed = any(field.is_required() for field in data.model_fields.values())
     fields: dict[str, Any] = {
         "type": (Literal[name], ...),

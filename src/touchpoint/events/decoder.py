@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import phonenumbers
 from pydantic_core import ValidationError
@@ -19,6 +19,7 @@ from touchpoint.events.numbers import NumberPlan
 from touchpoint.events.salvage import unreadable
 from touchpoint.events.verdicts import TOMBSTONE, Accepted, DeadLetter, Rejected, Verdict
 from touchpoint.stitching.facts import Fact
+from touchpoint.stitching.verbs import FactVerb
 
 MAJOR = 1
 """The major version of the contract that this program reads."""
@@ -105,7 +106,7 @@ class Decoder:
 
 class _Entry(NamedTuple):
     kind: str
-    verb: str
+    verb: FactVerb
     validate: Callable[[Any], Event]
     media: bool  # an event of a channel
 
@@ -124,9 +125,9 @@ class _Entries(dict[str, _Entry]):
             raise TypeError("type is not text")
         if name not in self._known:
             raise Rejected("type", causes.unknown_type(name[:120], self._types))
-        kind, _, verb = name.partition(".")
+        kind, _, verb = name.partition(".")  # a known one
         validate = event_model(name).__pydantic_validator__.validate_python
-        entry = self[name] = _Entry(kind, verb, validate, kind in self._channels)
+        entry = self[name] = _Entry(kind, cast("FactVerb", verb), validate, kind in self._channels)
         return entry
 
 

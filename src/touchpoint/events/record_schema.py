@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from touchpoint.stitching.media.segment_types import SegmentType
+
 Instant = Annotated[
     str, Field(pattern=r"^[0-9-]{10}T[0-9:]{8}([.][0-9]{6})?Z$", json_schema_extra={"format": "date-time"})
 ]
@@ -30,24 +32,7 @@ class SegmentRow(Row):
     """One lifecycle segment (contract.md 4)."""
 
     segment_id: Uuid
-    type: Literal[
-        "ivr",
-        "routing",
-        "queue",
-        "dialing",
-        "parked",
-        "voicemail",
-        "transmission",
-        "awaiting_customer",
-        "alerting",
-        "with_agent",
-        "monitor",
-        "wrap_up",
-        "hold",
-        "consult",
-        "drafting",
-        "gap",
-    ]
+    type: SegmentType
     track: str = Field(description="customer, or the resource id")
     depth: Literal[0, 1]
     parent_segment_id: Uuid | None

@@ -13,8 +13,7 @@ import msgspec
 from touchpoint.events import Accepted, DeadLetter, Verdict
 from touchpoint.settings.sections import Identifies
 from touchpoint.stitching.facts import Fact
-
-WRAPUPS = frozenset({"wrapup_started", "wrapup_ended"})
+from touchpoint.stitching.verbs import WRAPUPS
 
 
 class Rights(msgspec.Struct, frozen=True):

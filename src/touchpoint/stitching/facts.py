@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from touchpoint.stitching.verbs import FactVerb
+else:
+    # any text can be read: a batch or a state with a verb that only a later release knows is not lost for that
+    FactVerb = str
 
 Micros = int
 """An instant: microseconds since 1970-01-01T00:00:00Z. A span of them is also in microseconds."""
@@ -24,7 +30,7 @@ class Fact(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     time: Micros
     kind: str  # a channel (call, email, fax, chat, ...) or activity, interaction, party, source
-    verb: str  # without the kind: "answered", "recorded", "identified", "heartbeat"
+    verb: FactVerb  # without the kind: "answered", "recorded", "identified", "heartbeat"
     source: str
     id: str
     subject: str  # the media item id; of party.* the address; "" where absent
@@ -58,9 +64,9 @@ def lean(fact: Fact) -> Fact:
     return msgspec.structs.replace(fact, data=data, ext={})
 
 
-FLUSHED = "flushed"
+FLUSHED: FactVerb = "flushed"
 """The verb of a source's declaration that it has told everything until an instant, `until` in its data."""
-UNREADABLE = "unreadable"
+UNREADABLE: FactVerb = "unreadable"
 """The verb of a fact that says no more than that an event of a media item could not be read (it is a dead letter)."""
 
 FactKey = tuple[str, str]

@@ -11,11 +11,12 @@ from touchpoint.stitching.facts import MINUTE, SECOND, Fact
 from touchpoint.stitching.limits import CHANNELS, Capabilities, ChannelLimits, Limits
 from touchpoint.stitching.media import fold
 from touchpoint.stitching.media.completion import later
+from touchpoint.stitching.verbs import FactVerb
 
 A: Any = {"resource": {"id": "A"}}
 
 
-def fact(seconds: int, verb: str, kind: str = "call", **data: object) -> Fact:
+def fact(seconds: int, verb: FactVerb, kind: str = "call", **data: object) -> Fact:
     return Fact(time=seconds * SECOND, kind=kind, verb=verb, source="s", id=f"{seconds}{verb}", subject="c1", data=data)
 
 
@@ -33,7 +34,7 @@ def test_the_ages_are_those_of_the_rules(channel: str, hours: int) -> None:
 
 @pytest.mark.parametrize(("channel", "hours"), [("call", 24), ("chat", 7 * 24), ("fax", 24), ("email", 30 * 24)])
 @pytest.mark.parametrize("verb", ["answered", "queued"])
-def test_queued_or_connected_items_live_longer(channel: str, hours: int, verb: str) -> None:
+def test_queued_or_connected_items_live_longer(channel: str, hours: int, verb: FactVerb) -> None:
     known: Any = {**A, "queue": "Q"}
     item = fold("c1", [fact(0, "offered", channel), fact(5, verb, channel, **known)], Limits())
     assert item.complete_at == 5 * SECOND + hours * 60 * MINUTE

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from itertools import permutations
+from typing import Any
 
 from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.media.order import arrange, ordered
 
 
-def fact(verb: str, time: int = 0, source: str = "s", sequence: str | None = None, id_: str | None = None) -> Fact:
+def fact(verb: Any, time: int = 0, source: str = "s", sequence: str | None = None, id_: str | None = None) -> Fact:
     return Fact(time=time, kind="call", verb=verb, source=source, id=id_ or verb, subject="c1", sequence=sequence)
 
 

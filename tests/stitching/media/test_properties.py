@@ -15,11 +15,11 @@ from touchpoint.stitching.facts import SECOND, Fact, FactKey
 from touchpoint.stitching.limits import Capabilities, Limits
 from touchpoint.stitching.media import fold, merge_facts
 from touchpoint.stitching.media.model import MediaItem
-from touchpoint.stitching.media.order import RANK
+from touchpoint.stitching.verbs import VERBS
 
 SEEDS = 10_000
 LIMITS = Limits(capabilities={"no-holds": Capabilities(hold=False), "plain": Capabilities(hold=False, wrapup=False)})
-VERBS = [verb for verb in RANK if verb != "*"] + ["surprise"]
+ALL: list[Any] = [*VERBS, "surprise"]
 REASONS = {
     "dequeued": "answered abandoned timeout empty key overflow withdrawn transferred callback".split(),
     "alert_ended": ["no_answer", "rejected", "busy", "canceled", "rescinded", "failed", "bridge_failed"],
@@ -71,7 +71,7 @@ def random_data(dice: random.Random, verb: str) -> dict[str, Any]:
 def random_facts(dice: random.Random, most: int = 18) -> list[Fact]:
     kind = dice.choice(["call", "chat", "email", "fax"])
     unit = dice.choice([SECOND, SECOND, 1_000, 60 * SECOND])
-    verbs = dice.choice([VERBS, BUSY, BUSY])
+    verbs = dice.choice([ALL, BUSY, BUSY])
     facts = []
     for n in range(dice.randint(1, most)):
         verb = dice.choice(verbs)

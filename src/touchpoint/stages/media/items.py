@@ -21,11 +21,11 @@ from touchpoint.stitching.interactions.names import activity_of, item_name, item
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.media import merge_facts
 from touchpoint.stitching.parties import claimed_key, implied, place
+from touchpoint.stitching.verbs import ENDS
 
 MOST_HOPS = 8
 MOST_ASKED = 100
 """Questions about an item that are remembered, the latest: a mailing that everybody answers is asked for by each."""
-FINAL = frozenset({"ended", "disconnected"})
 
 
 class Passenger(msgspec.Struct, array_like=True):
@@ -96,7 +96,7 @@ class Item:
         state, limits = self.state, self._limits
         if state.stub:
             return state.last + limits.interaction_age
-        if any(fact.verb in FINAL for fact in state.facts):
+        if any(fact.verb in ENDS for fact in state.facts):
             return state.last + HOUR
         channel = limits.channels.get(state.facts[0].kind) if state.facts else None
         return state.last + HOUR + (channel.age if channel else limits.interaction_age)

@@ -24,12 +24,12 @@ from touchpoint.stitching.interactions.present import ACTIVITY, CONTROL, IDENTIT
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.rules_version import dialects_used
+from touchpoint.stitching.verbs import CLOSING
 
 END_OF_TIME: Micros = 2**62
 REMEMBERED: Micros = DAY
 """For so long what closed is remembered in any case, however old it was then: its events may come twice."""
 _MANY_FACTS = 50
-_ENDS = frozenset({"ended", "disconnected", "summary", "wrapup_started", "wrapup_ended"})
 ONE_LOOK = 100
 """Facts that are looked at together at first."""
 
@@ -374,7 +374,7 @@ def _unquiet(entity: Entity, quiet: Micros) -> Iterator[tuple[Micros, Micros]]:
     """Spans before any word of its end in which it was never quiet for so long that it could have been complete."""
     begun = until = None
     for fact in sorted(entity.facts, key=lambda each: each.time):
-        if fact.verb in _ENDS:
+        if fact.verb in CLOSING:
             break
         if begun is None or until is None or fact.time - until > quiet:
             if begun is not None and until is not None:

@@ -17,9 +17,10 @@ from touchpoint.stitching.media import fold
 from touchpoint.stitching.media.claims import is_believed
 from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.media.model import MediaItem
+from touchpoint.stitching.verbs import FactVerb, Verbs
 
-WRAPPED_UP = "wrapped_up"
-REQUESTS = frozenset({WRAPPED_UP, "close_requested"})
+WRAPPED_UP: FactVerb = "wrapped_up"
+REQUESTS: Verbs = frozenset({WRAPPED_UP, "close_requested"})
 NOTHING: frozenset[str] = frozenset()
 
 

@@ -15,6 +15,7 @@ from touchpoint.stitching.interactions.grouping import Component, correlated, re
 from touchpoint.stitching.interactions.model import Closed, fact_digest
 from touchpoint.stitching.interactions.names import activity_name, address_name, is_mail, is_shared, item_name
 from touchpoint.stitching.interactions.present import ACTIVITY, IDENTITY, Placed
+from touchpoint.stitching.verbs import Verbs
 
 MOST_AMENDMENTS = 1_000
 """Of one interaction; a producer that repeats itself in new words for ever must not grow our state."""
@@ -24,7 +25,7 @@ MOST_NAMES = 1024 * 1024
 MOST_DIGESTS = 1024 * 1024
 """Bytes of the digests of its facts: of more, the last."""
 
-SILENT = frozenset({"opened", UNREADABLE})
+SILENT: Verbs = frozenset({"opened", UNREADABLE})
 """What says nothing that an amendment could hold."""
 
 _PERSONAL = frozenset({"address", "name", "dialed"})

@@ -10,8 +10,8 @@ from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.media.span import OPEN, Span
 from touchpoint.stitching.media.timeline import Timeline
+from touchpoint.stitching.verbs import AFTERWARDS
 
-AFTERWARDS = frozenset({"wrapup_started", "wrapup_ended", "summary"})
 QUIET = "quiet"  # end reason of routing that nothing followed
 TIMED_OUT = "timed_out"
 TEARDOWN: Micros = 250_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.media.row import Row
+from touchpoint.stitching.media.segment_types import SegmentType
 from touchpoint.stitching.media.timeline import Timeline
 
 
@@ -114,7 +115,7 @@ def _sign(line: Timeline, fact: Fact) -> None:
         line.customer.agent = resource["id"]  # type: ignore[union-attr]
 
 
-def _opened_with_resource(line: Timeline, type_: str, fact: Fact, row: Row) -> bool:
+def _opened_with_resource(line: Timeline, type_: SegmentType, fact: Fact, row: Row) -> bool:
     span = line.open_customer(type_, fact, row)
     resource = fact.data.get("resource")
     if span is not None and resource is not None:
@@ -122,6 +123,6 @@ def _opened_with_resource(line: Timeline, type_: str, fact: Fact, row: Row) -> b
     return span is not None
 
 
-def _closes_to_routing(line: Timeline, type_: str, fact: Fact, row: Row) -> None:
+def _closes_to_routing(line: Timeline, type_: SegmentType, fact: Fact, row: Row) -> None:
     if line.close_open(type_, fact, row):
         line.open_routing(fact, row.number)

@@ -7,11 +7,10 @@ from typing import Any
 import msgspec
 
 from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.verbs import Verb
 
-CONNECTS = frozenset({"answered", "joined", "connected", "draft_started"})
 
-
-def derive(fact: Fact, verb: str, time: Micros, provenance: str, **data: Any) -> Fact:
+def derive(fact: Fact, verb: Verb, time: Micros, provenance: str, **data: Any) -> Fact:
     """An event that was read out of `fact`."""
     data = {name: value for name, value in data.items() if value is not None}
     return msgspec.structs.replace(fact, verb=verb, time=time, sequence=None, data={**data, "provenance": provenance})

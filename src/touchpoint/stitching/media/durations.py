@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.media.model import ResourceFigures
+from touchpoint.stitching.media.segment_types import SEGMENT_TYPES, Figure, SegmentType
 from touchpoint.stitching.media.span import OPEN, Span
 
 Spans = list[tuple[Micros, Micros]]
-_OWN = frozenset({"with_agent", "hold", "wrap_up", "transmission"})
+_COUNTS_AS: Mapping[SegmentType, Figure | None] = {type_: row.counts_as for type_, row in SEGMENT_TYPES.items()}
 
 
 class Own:
@@ -44,17 +46,17 @@ def measure(spans: list[Span], bots: set[str], unfinished: set[str]) -> tuple[Fi
     answers: list[Micros] = []
     agents: dict[str, Own] = {}
     for span in spans:
-        length = span.end - span.start
-        if span.type == "queue":
+        length, figure = span.end - span.start, _COUNTS_AS[span.type]
+        if figure == "queue_wait":
             wait += length
             if first_queue is None:
                 first_queue = span.start
-        elif span.type == "alerting":
+        elif figure == "ring":
             if span.reason == "answered":
                 ring += length
-        elif span.type in _OWN and span.agent is not None:
-            _add(agents, span, length)
-            if span.type == "with_agent" and span.agent not in bots:
+        elif figure is not None and span.agent is not None:
+            _add(agents, span, figure, length)
+            if figure == "connected" and span.agent not in bots:
                 answers.append(span.start)
     for agent in unfinished:
         agents[agent].acw = None  # missing is not zero
@@ -75,21 +77,21 @@ def measure(spans: list[Span], bots: set[str], unfinished: set[str]) -> tuple[Fi
     return figures, {agent: _own_figures(own, agent in bots) for agent, own in agents.items()}
 
 
-def _add(agents: dict[str, Own], span: Span, length: Micros) -> None:
+def _add(agents: dict[str, Own], span: Span, figure: Figure, length: Micros) -> None:
     agent = span.agent
     assert agent is not None
     own = agents.get(agent)
     if own is None:
         own = agents[agent] = Own()
-    if span.type == "with_agent":
+    if figure == "connected":
         own.connected.append(span)
         own.first = min(own.first, span.start)
-    elif span.type == "hold":
+    elif figure == "hold":
         own.holds.append((span.start, span.end))
-    elif span.type == "wrap_up":
+    elif figure == "wrap_up":
         own.acw = (own.acw or 0) + length
         own.other = min(own.other, span.start)
-    elif span.type == "transmission":
+    elif figure == "presence":
         own.other = min(own.other, span.start)
 
 

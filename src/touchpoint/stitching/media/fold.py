@@ -19,13 +19,23 @@ from touchpoint.stitching.media.merging import is_truncated, within_limit
 from touchpoint.stitching.media.model import MediaItem, Segment
 from touchpoint.stitching.media.order import ordered
 from touchpoint.stitching.media.play import play
-from touchpoint.stitching.media.prepass import STARTS, complete, start_of
+from touchpoint.stitching.media.prepass import complete, start_of
 from touchpoint.stitching.media.reports import add_hold_totals, contradicts
-from touchpoint.stitching.media.results import RESULTS, end_reason, identity, messages, overlaps, result, senders
+from touchpoint.stitching.media.results import (
+    RESULTS,
+    SENDINGS,
+    end_reason,
+    identity,
+    messages,
+    overlaps,
+    result,
+    senders,
+)
 from touchpoint.stitching.media.span import Span
 from touchpoint.stitching.media.timeline import Timeline
+from touchpoint.stitching.verbs import STARTS, WRAPUPS, Verbs
 
-_OF_ALIASES = frozenset({"alerting", "alert_ended", "answered", "wrapup_started", "wrapup_ended"})
+_OF_ALIASES: Verbs = WRAPUPS | {"alerting", "alert_ended", "answered"}
 _NO_SILENCES: Silences = {}
 _start = attrgetter("start")
 
@@ -91,7 +101,7 @@ def _item(
     if line.like == "fax":
         resources = senders(steps, line.bots, RESULTS) | resources
     elif line.like == "email":
-        resources = senders(steps, line.bots, ("sent",)) | resources
+        resources = senders(steps, line.bots, SENDINGS) | resources
     return MediaItem(
         item_id,
         line.channel,

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from touchpoint.stitching.facts import SECOND, Fact, Micros
+from touchpoint.stitching.media.segment_types import COVERING, GAP
 from touchpoint.stitching.media.span import Span
-
-_COVERS = frozenset(
-    {"with_agent", "ivr", "routing", "queue", "dialing", "parked", "voicemail", "transmission", "awaiting_customer"}
-)
 
 
 def gaps(spans: list[Span], start: Micros, end: Micros, facts: list[Fact]) -> list[Span]:
@@ -23,7 +20,7 @@ def _holes(spans: list[Span], start: Micros, end: Micros) -> list[tuple[Micros, 
     reached = start
     holes = []
     for span in spans:
-        if span.type in _COVERS:
+        if span.type in COVERING:
             if span.start > reached:
                 holes.append((reached, span.start))
             reached = max(reached, span.end)
@@ -33,7 +30,7 @@ def _holes(spans: list[Span], start: Micros, end: Micros) -> list[tuple[Micros, 
 
 
 def _gap(start: Micros, end: Micros) -> Span:
-    span = Span("gap", start, None, None)
+    span = Span(GAP, start, None, None)
     span.end = end
     span.provenance = "derived"
     return span

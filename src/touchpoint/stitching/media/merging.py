@@ -9,8 +9,7 @@ import msgspec
 from touchpoint.stitching.facts import Fact, FactKey, Micros
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.media.order import order_key
-
-_KEPT_BEYOND = frozenset({"disconnected", "ended", "wrapup_started", "wrapup_ended", "summary"})
+from touchpoint.stitching.verbs import CLOSING
 
 
 def merge_facts(known: dict[FactKey, Fact], new: Iterable[Fact], limits: Limits) -> bool:
@@ -47,8 +46,8 @@ def within_limit(facts: Collection[Fact], limits: Limits) -> list[Fact]:
 
 def _first(facts: Collection[Fact], count: int) -> list[Fact]:
     inner = sorted(facts, key=order_key)
-    closing = [fact for fact in inner[count:] if fact.verb in _KEPT_BEYOND]
-    room = count - sum(fact.verb in _KEPT_BEYOND for fact in inner[:count])
+    closing = [fact for fact in inner[count:] if fact.verb in CLOSING]
+    room = count - sum(fact.verb in CLOSING for fact in inner[:count])
     return inner[:count] + closing[: max(room, 0)]
 
 

@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.verbs import VERBS, Verbs
 
-_RANKED = """
-    alias offered dialing failed connected ivr_entered ivr_exited queued alerting alert_ended dequeued
-    voicemail_started voicemail_ended unparked answered joined parked held retrieved
-    transmission_started page transmission_failed transmitted draft_started draft_discarded sent message *
-    consult_started consult_answered consult_ended transferred left released
-    disconnected ended wrapup_started wrapup_ended summary
-""".split()
-RANK: dict[str, int] = {verb: rank for rank, verb in enumerate(_RANKED)}
-_OTHER = RANK["*"]
+RANK: dict[str, int] = {verb: 2 * n for n, verb in enumerate(VERBS)}
+_OTHER = RANK["message"] + 1
+"""Of a verb that only a later release knows."""
 
-_YIELDS_TO_TRANSFER = frozenset({"answered", "queued", "joined"})
+_YIELDS_TO_TRANSFER: Verbs = frozenset({"answered", "queued", "joined"})
 
 
 def order_key(fact: Fact) -> tuple[Micros, int, str, str]:

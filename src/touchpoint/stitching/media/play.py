@@ -11,10 +11,10 @@ from touchpoint.stitching.media.order import arrange
 from touchpoint.stitching.media.rules import ANSWERED, CONSULT_ANSWERED, row_of
 from touchpoint.stitching.media.state import closes_what_is_open, would_open
 from touchpoint.stitching.media.timeline import Timeline
+from touchpoint.stitching.verbs import AFTERWARDS, Verbs
 
-_OPENS_ALONE = frozenset({"offered", "dialing", "connected", "transmission_started"})
-_STAYS_OUTSIDE = frozenset({"ended", "wrapup_started", "wrapup_ended", "summary"})
-_AFTER_END = frozenset({"wrapup_started", "wrapup_ended", "summary"})
+_OPENS_ALONE: Verbs = frozenset({"offered", "dialing", "connected", "transmission_started"})
+_STAYS_OUTSIDE: Verbs = AFTERWARDS | {"ended"}
 
 
 def play(line: Timeline, item_id: str, facts: list[Fact]) -> None:
@@ -66,7 +66,7 @@ def _first(line: Timeline, item_id: str, facts: list[Fact]) -> int:
 
 
 def _step(line: Timeline, item_id: str, fact: Fact) -> None:
-    if line.end is not None and fact.verb not in _AFTER_END:
+    if line.end is not None and fact.verb not in AFTERWARDS:
         if would_open(line, fact):
             line.flags.add(Flag.AFTER_END)
         return

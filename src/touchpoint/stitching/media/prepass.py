@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.media.claims import derived_in_time
-from touchpoint.stitching.media.derived import CONNECTS, agent_of, derive
+from touchpoint.stitching.media.derived import agent_of, derive
 from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.media.order import ordered
-from touchpoint.stitching.media.summaries import ENDS, stand_ins
+from touchpoint.stitching.media.summaries import stand_ins
 from touchpoint.stitching.media.timeline import NEAR
+from touchpoint.stitching.verbs import CONNECTS, ENDS, RELEASES, STARTS, Verbs
 
-STARTS = frozenset({"offered", "dialing", "connected", "sent", "draft_started", "transmission_started"})
-_PARTS = frozenset({"released", "transferred", "left", "parked", "wrapup_started"})
+_PARTS: Verbs = RELEASES | {"wrapup_started"}
 
 
 def start_of(facts: list[Fact]) -> Micros:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 
 from touchpoint.stitching.media.flags import MEANINGS
 from touchpoint.stitching.media.row import Given, Row
 from touchpoint.stitching.media.rules import RULES
+from touchpoint.stitching.media.segment_types import CLOSED_BY_END, CUSTOMER_TRACK, NESTED
+from touchpoint.stitching.verbs import Verb
 
-CUSTOMER_TRACK = ("ivr", "routing", "queue", "dialing", "parked", "voicemail", "transmission", "awaiting_customer")
-AGENT_TRACKS = ("alerting", "with_agent", "monitor", "consult")
-INSIDE = ("hold", "consult", "drafting")
-EVERYTHING = tuple(dict.fromkeys((*CUSTOMER_TRACK, *AGENT_TRACKS, *INSIDE)))
-GIVEN = {
+GIVEN: Mapping[Verb, tuple[str, ...]] = {
     "dequeued": tuple("answered abandoned timeout empty key overflow withdrawn transferred callback".split()),
     "alert_ended": ("no_answer", "rejected", "busy", "canceled", "rescinded", "failed", "bridge_failed"),
     "disconnected": ("agent", "system", "network"),
@@ -21,10 +19,10 @@ GIVEN = {
 """What the contract lets an event give as its reason, by verb."""
 
 GENERAL: tuple[tuple[str, tuple[str, ...], str], ...] = (
-    ("awaiting_customer", ("with_agent", *INSIDE), "a chat: no message for 5 min, the customer not the last to write"),
+    ("awaiting_customer", ("with_agent", *NESTED), "a chat: no message for 5 min, the customer not the last to write"),
     ("quiet", ("routing",), "completion (b): every agent ended, nothing but routing open and no event for 30 s"),
-    ("transmitted", EVERYTHING, "a fax that was transmitted, with nothing newer"),
-    ("timed_out", EVERYTHING, "completion (c): the item's age since its last event"),
+    ("transmitted", CLOSED_BY_END, "a fax that was transmitted, with nothing newer"),
+    ("timed_out", CLOSED_BY_END, "completion (c): the item's age since its last event"),
     ("reported", ("hold",), "a hold known only as a total"),
     ("unfinished", ("wrap_up",), "a wrap-up that never ended: its start is its end"),
     ("stated", ("wrap_up",), "a wrap-up whose end was not told, but its length at its start"),
@@ -43,9 +41,9 @@ def _meant(what: str, row: Row) -> tuple[str, ...]:
     if what == "customer track":
         return tuple(type_ for type_ in CUSTOMER_TRACK if type_ not in row.closes)
     if what == "everything":
-        return tuple(type_ for type_ in EVERYTHING if type_ not in row.closes)
+        return tuple(type_ for type_ in CLOSED_BY_END if type_ not in row.closes)
     if what == "with_agent":
-        return ("with_agent", *INSIDE, "awaiting_customer")
+        return ("with_agent", *NESTED, "awaiting_customer")
     return (what.rpartition(" ")[2],)  # "other alerting", "inferred hold", "unanswered queue"
 
 

@@ -11,8 +11,10 @@ from touchpoint.stitching.media.durations import Figures
 from touchpoint.stitching.media.model import ResourceFigures
 from touchpoint.stitching.media.span import Span
 from touchpoint.stitching.media.timeline import Timeline
+from touchpoint.stitching.verbs import RELEASES, Verbs
 
 _TOLERANCE_MS = 2_000
+_TELL_HOLDS: Verbs = RELEASES | {"summary"}
 _OF_AGENT = {"talk_ms": "talk_ms", "hold_ms": "hold_ms", "acw_ms": "acw_ms"}
 _OF_ITEM = {**_OF_AGENT, "queue_wait_ms": "queue_wait_ms"}
 
@@ -22,7 +24,7 @@ def add_hold_totals(line: Timeline, facts: list[Fact]) -> None:
     for fact in reversed(facts):  # of several summaries the last says most
         length = fact.data.get("reported", {}).get("hold_ms")
         agent = agent_of(fact)
-        if not length or agent is None or fact.verb not in ("released", "transferred", "left", "parked", "summary"):
+        if not length or agent is None or fact.verb not in _TELL_HOLDS:
             continue
         own = [s for s in line.spans if s.type == "with_agent" and s.agent == agent and s.start <= fact.time]
         # a summary speaks of all the agent's connections, any other event of its own

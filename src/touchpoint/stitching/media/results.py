@@ -10,9 +10,11 @@ from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.media.model import ResourceFigures
 from touchpoint.stitching.media.span import OPEN, Span
 from touchpoint.stitching.media.timeline import NEAR, NEVER, Timeline
+from touchpoint.stitching.verbs import Verb
 
-RESULTS = ("transmitted", "transmission_failed")
-ATTEMPTS = ("dialing", "connected", "failed")
+RESULTS: tuple[Verb, ...] = ("transmitted", "transmission_failed")
+SENDINGS: tuple[Verb, ...] = ("sent",)
+ATTEMPTS: tuple[Verb, ...] = ("dialing", "connected", "failed")
 """Outbound, whatever the item says of its direction: what they dialed is the party's own number."""
 
 
@@ -72,7 +74,7 @@ def result(facts: list[Fact]) -> tuple[int | None, str | None]:
     return pages, "partial" if pages else "failed"
 
 
-def senders(facts: list[Fact], bots: set[str], verbs: Collection[str]) -> dict[str, ResourceFigures]:
+def senders(facts: list[Fact], bots: set[str], verbs: Collection[Verb]) -> dict[str, ResourceFigures]:
     """Who sent or received a fax by its results, or sent a mail, even if they were never connected."""
     found: dict[str, ResourceFigures] = {}
     for fact in facts:
@@ -92,7 +94,8 @@ def end_reason(line: Timeline, facts: list[Fact]) -> str | None:
             return "sent" if kinds[-1] == "new" else "replied"
         last = [s for s in line.spans if s.type not in ("routing", "wrap_up") and s.end == line.end]
         return max(last, key=_closed).reason if last else None
-    for verb in ("ended", "disconnected"):
+    verbs: tuple[Verb, ...] = ("ended", "disconnected")
+    for verb in verbs:
         given = next((f.data["reason"] for f in facts if f.verb == verb and "reason" in f.data), None)
         if given is not None:
             return given  # type: ignore[no-any-return]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.media.timeline import Timeline
+from touchpoint.stitching.verbs import Verb
 
 
 class Given(NamedTuple):
@@ -35,7 +36,7 @@ class Row(NamedTuple):
     """
 
     number: int
-    verb: str
+    verb: Verb
     case: str  # which of the verb's events, in words; "" for all
     when: Callable[[Timeline, Fact], bool] | None  # the same as a condition; None for all that no other row takes
     closes: Mapping[str, Reason]

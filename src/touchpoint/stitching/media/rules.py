@@ -12,6 +12,7 @@ from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.media import agents, consults, customer, endings
 from touchpoint.stitching.media.row import Given, Reason, Row
 from touchpoint.stitching.media.timeline import Timeline
+from touchpoint.stitching.verbs import FactVerb
 
 TRACK = "customer track"
 NONE: Mapping[str, Reason] = {}
@@ -139,10 +140,10 @@ RULES: tuple[Row, ...] = (
 )
 # fmt: on
 
-_BY_VERB: dict[str, tuple[Row, ...]] = {
+_BY_VERB: dict[FactVerb, tuple[Row, ...]] = {
     row.verb: tuple(sorted((r for r in RULES if r.verb == row.verb), key=lambda r: r.when is None)) for row in RULES
 }
-_ONLY: dict[str, Row] = {verb: rows[0] for verb, rows in _BY_VERB.items() if len(rows) == 1}
+_ONLY: dict[FactVerb, Row] = {verb: rows[0] for verb, rows in _BY_VERB.items() if len(rows) == 1}
 
 
 def row_of(line: Timeline, fact: Fact) -> Row | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.media.segment_types import SegmentType
 
 CUSTOMER = "customer"
 OPEN: Micros = 1 << 62
@@ -38,14 +39,14 @@ class Span:
 
     def __init__(
         self,
-        type_: str,
+        type_: SegmentType,
         start: Micros,
         fact: Fact | None,
         rule: int | None,
         agent: str | None = None,
         parent: Span | None = None,
     ) -> None:
-        self.type = type_
+        self.type: SegmentType = type_
         self.track = CUSTOMER
         self.depth = 0 if parent is None else 1
         self.parent = parent

@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.media.agents import is_agent_or_supervisor
+from touchpoint.stitching.media.segment_types import SegmentType
 from touchpoint.stitching.media.timeline import Timeline
+from touchpoint.stitching.verbs import FactVerb, Verbs
 
 Question = Callable[[Timeline, Fact], bool]
 
 
-def _customer(type_: str) -> Question:
+def _customer(type_: SegmentType) -> Question:
     return lambda line, _fact: line.is_open(type_)
 
 
@@ -56,7 +58,7 @@ def _wrapup(line: Timeline, fact: Fact) -> bool:
     return "resource" in fact.data and fact.data["resource"]["id"] in line.wrapups
 
 
-_CLOSES: dict[str, Question] = {
+_CLOSES: dict[FactVerb, Question] = {
     "failed": _customer("dialing"),
     "ivr_exited": _customer("ivr"),
     "alert_ended": _alerting,
@@ -75,7 +77,7 @@ _CLOSES: dict[str, Question] = {
     "wrapup_ended": _wrapup,
 }
 
-_OPENS = frozenset(
+_OPENS: Verbs = frozenset(
     {"dialing", "connected", "ivr_entered", "queued", "alerting", "voicemail_started", "answered", "parked",
      "transmission_started", "draft_started", "consult_answered"}
 )  # fmt: skip

@@ -14,13 +14,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from touchpoint.stitching.facts import Fact, Micros
-from touchpoint.stitching.media.derived import CONNECTS, agent_of, derive
+from touchpoint.stitching.media.derived import agent_of, derive
 from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.media.timeline import NEAR
+from touchpoint.stitching.verbs import AFTERWARDS, CONNECTS, ENDS, RELEASES, WRAPUPS, Verbs
 
-ENDS = frozenset({"ended", "disconnected"})
-_AFTERWARDS = frozenset({"summary", "wrapup_started", "wrapup_ended"})
-_PARTS = frozenset({"released", "transferred", "left", "parked", "wrapup_started", "sent", "draft_discarded"})
+_ENDS_PART: Verbs = RELEASES | {"wrapup_started", "sent", "draft_discarded"}
+"""After these the agent's part in the item is over."""
 _AGGREGATE = "aggregate"
 
 
@@ -56,7 +56,7 @@ class _Seen:
             self.releases.append((fact.time, fact.data["resource"]))
         if fact.verb in ENDS and (self.ended is None or fact.time < self.ended):
             self.ended = fact.time
-        if fact.verb not in _AFTERWARDS and (self.last is None or fact.time > self.last):
+        if fact.verb not in AFTERWARDS and (self.last is None or fact.time > self.last):
             self.last = fact.time
 
     def released_after(self, agent: str, at: Micros) -> Micros:
@@ -97,9 +97,9 @@ def _of_one(summary: Fact, seen: _Seen, flags: set[Flag]) -> Iterator[Fact]:
     own = seen.by_agent[agent]
     if own.isdisjoint(CONNECTS):
         yield from _connection(summary, told, ended)
-    elif ended is None and own.isdisjoint(_PARTS):
+    elif ended is None and own.isdisjoint(_ENDS_PART):
         yield from _release(summary, told, seen.connected[agent])
-    if own.isdisjoint({"wrapup_started", "wrapup_ended"}):
+    if own.isdisjoint(WRAPUPS):
         yield from _wrapup(summary, told, ended, seen, flags)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from touchpoint.stitching.facts import SECOND, Fact, Micros
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.media.flags import Flag
+from touchpoint.stitching.media.segment_types import SegmentType
 from touchpoint.stitching.media.span import Span
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Timeline:
     # opening and closing
 
     def add(
-        self, type_: str, fact: Fact, rule: int | None, agent: str | None = None, parent: Span | None = None
+        self, type_: SegmentType, fact: Fact, rule: int | None, agent: str | None = None, parent: Span | None = None
     ) -> Span:
         """A new segment at the fact's time, on the agent's track if there is one."""
         span = Span(type_, fact.time, fact, rule, agent, parent)
@@ -113,10 +114,10 @@ class Timeline:
 
     # customer track
 
-    def is_open(self, type_: str) -> bool:
+    def is_open(self, type_: SegmentType) -> bool:
         return self.customer is not None and self.customer.type == type_
 
-    def open_customer(self, type_: str, fact: Fact, row: Row) -> Span | None:
+    def open_customer(self, type_: SegmentType, fact: Fact, row: Row) -> Span | None:
         """Opens a segment on the customer track and closes the open one; while an agent is connected, only a queue."""
         if self.connected and not (type_ == "queue" or (type_ == "transmission" and self.like == "fax")):
             self.flags.add(Flag.ILLEGAL_ORDER)
@@ -138,7 +139,7 @@ class Timeline:
             if self.away:
                 self.away.clear()
 
-    def close_open(self, type_: str, fact: Fact, row: Row) -> bool:
+    def close_open(self, type_: SegmentType, fact: Fact, row: Row) -> bool:
         """Closes the customer's segment if it is of that type."""
         if self.customer is None or self.customer.type != type_:
             return False
