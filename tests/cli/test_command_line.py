@@ -82,6 +82,7 @@ def test_wrong_usage_exits_with_2_and_says_what_is_wrong(arguments: tuple[str, .
     [
         (("simulate", "--start", "yesterday"), "--start 'yesterday' is not an instant"),
         (("simulate", "--rate", "fast", "--brokers", "localhost:1"), "--rate 'fast' is neither"),
+        (("simulate", "--start", "2199-01-01T00:00:00Z", "--brokers", "localhost:1"), "lies ahead"),
         (("simulate", "--finish"), "name it with --brokers"),
         (("schema", "call.sung"), "'call.sung' is not an event type"),
         (("schema", "call.held", "--asyncapi"), "leave the type away"),

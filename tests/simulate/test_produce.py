@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -93,6 +95,44 @@ async def test_live_is_as_event_time_passes(broker: str) -> None:
     began = time.monotonic()
     await produce(events, {"bootstrap_servers": broker}, "t.", pace=None)
     assert time.monotonic() - began >= (last - first).total_seconds() > 0.5
+
+
+async def test_live_sends_no_event_before_its_own_time(broker: str) -> None:
+    """The first of a centre with few contacts is hours away: sent at once, the worker refused it."""
+    start = datetime.now(UTC) + timedelta(seconds=1)
+    events = list(islice(simulate(3, start, volume=50_000), 20))
+    await produce(events, {"bootstrap_servers": broker}, "t.", pace=None)
+    for record in await everything(broker, len(events)):
+        at = datetime.fromisoformat(orjson.loads(record.value)["time"]).timestamp()
+        assert record.timestamp >= at * 1000 - 1
+
+
+@pytest.mark.parametrize("rate", ["max", "5000"])
+async def test_traffic_that_ends_now_has_no_event_of_the_future(broker: str, rate: str) -> None:
+    """An hour from now on, sent at once, became dead letters but for its first minutes."""
+    words = (
+        "--brokers",
+        broker,
+        "--topic-prefix",
+        "t.",
+        "--start",
+        "now",
+        "--hours",
+        "0.5",
+        "--rate",
+        rate,
+        "--finish",
+    )
+    command = [sys.executable, "-m", "touchpoint", "simulate", *words]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=LIMIT, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "the traffic goes on beyond now, and ends here" in done.stderr
+    sent = int(done.stderr.splitlines()[-1].split(" events sent")[0].replace(",", ""))
+    assert sent > 500
+    records = [orjson.loads(record.value) for record in await everything(broker, sent)]
+    times = [datetime.fromisoformat(each["time"]) for each in records]
+    assert max(times) <= datetime.now(UTC) < min(times) + timedelta(minutes=31)
+    assert max(times) - min(times) > timedelta(minutes=25)
 
 
 async def test_simulation_reports_what_was_sent(broker: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Annotated
 
@@ -12,6 +13,7 @@ import typer
 
 from touchpoint.cli.errors import CliError
 from touchpoint.simulate import traffic
+from touchpoint.simulate.script import CloudEvent
 
 START = "2026-01-05T09:00:00Z"
 MOST_HOURS = 100 * 366 * 24
@@ -43,6 +45,8 @@ def simulate(
 
     Calls with all that happens in them, emails, faxes, chats, business activities, identities; nobody in it exists.
     Into Kafka, events go to the topics and by the keys of the contract; the topics must be there (touchpoint topics).
+    No event is sent before its own time: the worker would refuse it. So traffic that is not live ends at the clock's
+    time, in the middle of contacts, and with --start now it begins --hours before.
 
     Examples:
 
@@ -51,19 +55,35 @@ def simulate(
         touchpoint simulate --hours 24 --volume 2000 | gzip > day.jsonl.gz
 
         touchpoint simulate --brokers localhost:9092 --start now --rate live
+
+        touchpoint simulate --brokers localhost:9092 --start now --hours 8
     """
-    pace = parse_rate(rate)
-    stream = islice(traffic.simulate(seed, parse_start(start), hours, volume), events)
+    pace, begin = parse_rate(rate), parse_start(start)
     if brokers is not None:
         from touchpoint.cli.progress import produce_with_progress
 
+        if start == "now" and pace is not None:
+            begin -= timedelta(hours=hours)
+        if begin > datetime.now(UTC):
+            raise CliError(f"--start {start!r} lies ahead: a worker refuses events of the future", status=2)
+        stream = traffic.simulate(seed, begin, hours, volume)
+        stream = islice(stream if pace is None else until_now(stream), events)
         produce_with_progress(stream, brokers, topic_prefix, pace, finish=finish)
         return
     if finish or rate != "max":
         raise CliError("--rate and --finish are for Kafka: name it with --brokers host:port", status=2)
     write = sys.stdout.buffer.write
-    for event in stream:
+    for event in islice(traffic.simulate(seed, begin, hours, volume), events):
         write(orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def until_now(stream: Iterable[CloudEvent]) -> Iterator[CloudEvent]:
+    """The events up to the first that is of the future when it is asked for; then says so on standard error."""
+    for event in stream:
+        if datetime.fromisoformat(event["time"]) > datetime.now(UTC):
+            print("the traffic goes on beyond now, and ends here; --rate live sends it as time passes", file=sys.stderr)
+            return
+        yield event
 
 
 def parse_start(text: str) -> datetime:

@@ -15,7 +15,7 @@ from touchpoint.simulate.script import CloudEvent
 REPORT_EVERY = 250  # events
 
 LIVE = None
-"""The pace at which event time passes."""
+"""The pace at which event time passes: no event is sent before its own time."""
 
 Sent = Callable[[int], None]
 """Called now and then with the number of events sent."""
@@ -73,10 +73,10 @@ class Clock:
         if self._pace is LIVE:
             at = datetime.fromisoformat(event["time"])
             self._first = self._first or at
-            due = (at - self._first).total_seconds()
+            due = self._began + (at - self._first).total_seconds()
+            ahead = max(due - time.monotonic(), at.timestamp() - time.time())
         else:
-            due = (count - 1) / self._pace
-        ahead = self._began + due - time.monotonic()
+            ahead = self._began + (count - 1) / self._pace - time.monotonic()
         if ahead > 0:
             await asyncio.sleep(ahead)
 
