@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Request, Response
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from touchpoint.web import problems
-from touchpoint.web.api import interaction, lists, parties
+from touchpoint.web.api import export, interaction, lists, parties
 from touchpoint.web.authentication import bearer
 from touchpoint.web.documents import API
+from touchpoint.web.page import login, routes
+from touchpoint.web.page.rendering import STATIC, page
+from touchpoint.web.problems import ProblemError
 from touchpoint.web.service import Service
 
 SECURITY = {
@@ -39,12 +42,33 @@ def application(service: Service) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.service = service
-    problems.install(app)
-    for router in (lists.router, interaction.router, parties.router):
+    problems.install(app, failed)
+    for router in (lists.router, interaction.router, parties.router, export.router):
         app.include_router(router, prefix=API, responses=problems.DOCUMENTED, dependencies=[Depends(bearer)])
 
+    for pages in (login.router, routes.router):
+        app.include_router(pages)
+    app.add_api_route("/static/{name}", static, include_in_schema=False)
     app.add_middleware(Secured)
     return app
+
+
+def failed(request: Request, error: ProblemError) -> Response:
+    """A problem document for the API; a page for a person, or the form where somebody has to log in."""
+    if request.url.path.startswith((API, "/static/")):
+        return problems.response(error)
+    if error.status == 401 and request.method == "GET":
+        return Response(status_code=303, headers={"Location": "/login", "Cache-Control": "no-store"})
+    return page(request, "problem", None, {"problem": error}, error.status)
+
+
+async def static(name: str) -> Response:
+    """The style sheet or the script. Their names hold their content's hash, so they may be kept for good."""
+    found = STATIC.get(name)
+    if found is None:
+        raise ProblemError(404, "there is no such file")
+    body, media_type = found
+    return Response(body, media_type=media_type, headers={"Cache-Control": "public, max-age=31536000, immutable"})
 
 
 class Secured:

@@ -63,8 +63,16 @@ def supervising(request_viewer: Annotated[Viewer, Depends(authenticated)]) -> Vi
     return request_viewer
 
 
+def auditing(request_viewer: Annotated[Viewer, Depends(authenticated)]) -> Viewer:
+    """Who may read the log of accesses."""
+    if request_viewer.role is not Role.AUDITOR:
+        raise ProblemError(403, "the log of accesses takes the role auditor")
+    return request_viewer
+
+
 bearer = HTTPBearer(auto_error=False, description="of the issuer, or one of `touchpoint web token create`")
 """For OpenAPI alone: `authenticated` looks."""
 
 Reading = Annotated[Viewer, Depends(reading)]
 Supervising = Annotated[Viewer, Depends(supervising)]
+Auditing = Annotated[Viewer, Depends(auditing)]

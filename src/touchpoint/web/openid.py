@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
+from urllib.parse import urlencode
 
 import msgspec
 from joserfc import jwt
@@ -70,6 +72,17 @@ class Issuer:
     async def metadata(self) -> Mapping[str, Any]:
         """The discovery document. Raises IssuerError."""
         return (await self._current(0.0)).metadata
+
+    async def exchange(self, form: Mapping[str, str]) -> str:
+        """The identity token for an authorization code. Raises RefusedTokenError or IssuerError."""
+        endpoint = (await self.metadata()).get("token_endpoint")
+        if not isinstance(endpoint, str):
+            raise IssuerError("the issuer's discovery document names no address for codes")
+        answer = await _fetch(endpoint, urlencode(form).encode())
+        token = answer.get("id_token")
+        if not isinstance(token, str):
+            raise RefusedTokenError("the issuer gave no identity token for the code")
+        return token
 
     def _decode(self, token: str, documents: Documents, *, last: bool = False) -> dict[str, Any]:
         try:
@@ -183,8 +196,13 @@ async def _fetch(url: str, body: bytes | None = None) -> dict[str, Any]:
 
 def _fetch_now(url: str, body: bytes | None) -> dict[str, Any]:
     opener = urllib.request.build_opener(_NoRedirect)
-    with opener.open(urllib.request.Request(url, body), timeout=SECONDS) as answer:  # noqa: S310 - https by settings
-        document = json.loads(answer.read(LARGEST))
+    try:
+        with opener.open(urllib.request.Request(url, body), timeout=SECONDS) as answer:  # noqa: S310 - https by settings
+            document = json.loads(answer.read(LARGEST))
+    except urllib.error.HTTPError as error:
+        if body is None or error.code >= 500:
+            raise
+        return {}  # it refuses the code
     if not isinstance(document, dict):
         raise TypeError("not an object")
     return document

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import asyncpg
@@ -93,24 +93,24 @@ def of_database(error: Exception) -> ProblemError:
     return ProblemError(503, "the database does not answer: try again", headers={"Retry-After": "5"})
 
 
-def install(app: FastAPI) -> None:
-    """Answer every failure of the API with a problem document."""
+def install(app: FastAPI, answer: Callable[[Request, ProblemError], Response]) -> None:
+    """Answer every failure with what `answer` makes of it."""
 
-    async def problem(_: Request, error: Exception) -> Response:
+    async def problem(request: Request, error: Exception) -> Response:
         assert isinstance(error, ProblemError)
-        return response(error)
+        return answer(request, error)
 
-    async def validation(_: Request, error: Exception) -> Response:
+    async def validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return response(of_validation(error))
+        return answer(request, of_validation(error))
 
-    async def http(_: Request, error: Exception) -> Response:
+    async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return response(ProblemError(error.status_code, str(error.detail), headers=error.headers))
+        return answer(request, ProblemError(error.status_code, str(error.detail), headers=error.headers))
 
-    async def database(_: Request, error: Exception) -> Response:
+    async def database(request: Request, error: Exception) -> Response:
         log.warning("the database refused or did not answer: %s", type(error).__name__)
-        return response(of_database(error))
+        return answer(request, of_database(error))
 
     app.add_exception_handler(ProblemError, problem)
     app.add_exception_handler(RequestValidationError, validation)

@@ -18,6 +18,7 @@ from touchpoint.web.viewer import Viewer, prove
 
 CONNECT_SECONDS = 10.0
 STATEMENT_SECONDS = 15
+EXPORT_SECONDS = 300  # until its first rows, and for each batch of them
 _SETTINGS = {
     "jit": "off",  # it takes half a minute over the plan of a record, whose running takes milliseconds
     "plan_cache_mode": "force_generic_plan",  # planning a record over all months takes longer than reading it
@@ -83,9 +84,12 @@ class View:
         """The rows of a query by its name."""
         return [dict(row) for row in await self._connection.fetch(query(f"web/{name}"), *arguments)]
 
-    def cursor(self, name: str, *arguments: Any, prefetch: int = 500) -> AsyncIterator[Any]:
-        """The rows of a query one by one, from a cursor of the server's."""
-        return self._connection.cursor(query(f"web/{name}"), *arguments, prefetch=prefetch).__aiter__()
+    async def batches(self, name: str, argument: str, size: int) -> AsyncIterator[list[asyncpg.Record]]:
+        """The rows of a query, `size` at a time, from a cursor of the server's. It may take long."""
+        await self._connection.execute(f"SET LOCAL statement_timeout = '{EXPORT_SECONDS}s'")
+        cursor = await self._connection.cursor(query(f"web/{name}"), argument)
+        while rows := await cursor.fetch(size):
+            yield rows
 
     async def log(self, access: Access) -> None:
         """Say who looked at whose history. It is stored when the transaction commits: send nothing before."""

@@ -22,25 +22,25 @@ Id = Annotated[Text, Path(description="of an interaction, or of one of its media
 
 
 @router.get("/interactions/{id}", response_model=InteractionDocument, summary="An interaction")
-async def interaction(request: Request, viewer: Reading, id: Id) -> Response:  # noqa: A002 - the path's
+async def interaction(request: Request, viewer: Reading, id: Id) -> Response:
     """Its record, what came after its close, and links to its parent and children."""
     return answer(request, await found(request, viewer, id, "interaction"))
 
 
 @router.get("/interactions/{id}/explain", response_model=Explanation, summary="Why each segment is as it is")
-async def explain(request: Request, viewer: Reading, id: Id) -> Response:  # noqa: A002
+async def explain(request: Request, viewer: Reading, id: Id) -> Response:
     """Each segment with the events and the rules that opened and closed it."""
     return answer(request, explanation(await found(request, viewer, id, "explain")))
 
 
 @router.get("/interactions/{id}/vcon", response_model=VconDocument, summary="An interaction as a vCon")
-async def as_vcon(request: Request, viewer: Reading, id: Id) -> Response:  # noqa: A002
+async def as_vcon(request: Request, viewer: Reading, id: Id) -> Response:
     """draft-ietf-vcon-vcon-core-04 with draft-ietf-vcon-cc-extension-02; no content, since none is kept."""
     return answer(request, vcon(await found(request, viewer, id, "vcon")))
 
 
 @router.get("/media-items/{id}", response_model=MediaItemDocument, summary="A media item", tags=["media items"])
-async def media_item(request: Request, viewer: Reading, id: Annotated[Text, Path()]) -> Response:  # noqa: A002
+async def media_item(request: Request, viewer: Reading, id: Annotated[Text, Path()]) -> Response:
     """A call, an email, a fax, a chat, by the id that its source gave it."""
     whole = await found(request, viewer, id, "media item")
     record = whole["record"]

@@ -39,7 +39,7 @@ async def list_of_party(request: Request, viewer: Reading, key: Id, query: Asked
 
 
 @router.get("/accounts/{id}/interactions", response_model=InteractionList, summary="An account's interactions")
-async def list_of_account(request: Request, viewer: Reading, id: Id, query: Asked) -> Response:  # noqa: A002 - the path's
+async def list_of_account(request: Request, viewer: Reading, id: Id, query: Asked) -> Response:
     """Of all parties of the account, and what closed under it."""
     return await listed(request, viewer, query, path("accounts", id, "interactions"), account=id)
 
@@ -47,7 +47,7 @@ async def list_of_account(request: Request, viewer: Reading, id: Id, query: Aske
 @router.get(
     "/objects/{type}/{id}/interactions", response_model=InteractionList, summary="A business object's interactions"
 )
-async def list_of_object(request: Request, viewer: Reading, type: Id, id: Id, query: Asked) -> Response:  # noqa: A002
+async def list_of_object(request: Request, viewer: Reading, type: Id, id: Id, query: Asked) -> Response:
     """All contacts about one order, service request, lead or other object."""
     return await listed(
         request, viewer, query, path("objects", type, id, "interactions"), object_type=type, object_id=id
