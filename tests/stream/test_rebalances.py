@@ -82,6 +82,7 @@ async def test_a_partition_that_is_lost_is_neither_shown_nor_touched_and_comes_b
     await lab.check_writers()
 
 
+@pytest.mark.trap(18)
 async def test_a_recovery_that_a_rebalance_overtakes_leaves_one_writer_a_partition(lab: Lab) -> None:
     """Seen in a soak: actors made after the revocation went on beside those of the next assignment."""
     await lab.send(1_000)
@@ -99,6 +100,7 @@ async def test_a_recovery_that_a_rebalance_overtakes_leaves_one_writer_a_partiti
     await lab.check_writers()
 
 
+@pytest.mark.trap(19)
 async def test_an_interrupted_recovery_is_repeated_with_one_writer_a_partition(lab: Lab) -> None:
     interrupted = lab.output.with_suffix(".interrupted")
     interrupted.touch()
@@ -111,6 +113,7 @@ async def test_an_interrupted_recovery_is_repeated_with_one_writer_a_partition(l
     await lab.check_writers()
 
 
+@pytest.mark.trap(20)
 async def test_offsets_of_a_loading_coordinator_are_asked_for_again(lab: Lab) -> None:
     """Seen in a soak: as if nothing were committed, every partition was read from its beginning."""
     first = lab.worker()

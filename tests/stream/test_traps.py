@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-TRAPS = range(1, 18)
+TRAPS = range(1, 21)
 MARK = re.compile(r"mark\.trap\((\d+)\)")
 
 
