@@ -33,9 +33,10 @@ from touchpoint.events import Accepted, Decoder
 from touchpoint.history.writer import HistoryWriter
 from touchpoint.settings import FIXED_PARTY_SECRET
 from touchpoint.stitching.facts import HOUR, Fact, Micros
-from touchpoint.stitching.interactions.advance import advance, shortest_wait
+from touchpoint.stitching.interactions.advance import advance
 from touchpoint.stitching.interactions.identity import Identity, claim
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, merged
+from touchpoint.stitching.interactions.pauses import shortest_wait
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.parties import claimed_key, implied, place
 from touchpoint.stitching.record import amendment, identity, instant, record

@@ -18,6 +18,7 @@ from touchpoint.stitching.silence import Run, silences, silent_since, with_run
 Facts = dict[FactKey, Fact]
 Source = tuple[str, str]
 """Tenant and source."""
+_NO_CHANNELS = frozenset({"source", "party", "interaction", "activity"})
 
 
 class Book:
@@ -31,33 +32,30 @@ class Book:
         self._identity: dict[str, Facts] = {}  # by tenant: one's events never count as a repetition of another's
         self._heartbeats: dict[Source, set[Micros]] = {}
         self._flushes: dict[Source, set[Declared]] = {}
-        self.latest: Micros = 0
-        """The greatest event time entered."""
 
     def enter(self, fact: Fact) -> None:
         """Hot path: add one fact to the set it belongs to."""
         fact = lean(fact)
         kind = fact.kind
-        if kind == "source":
+        if kind not in _NO_CHANNELS:
+            home = self._items.setdefault((fact.tenant, fact.subject), {})
+        elif kind == "source":
             source = (fact.tenant, fact.source)
             if fact.verb == FLUSHED:
                 self._flushes.setdefault(source, set()).add(Declared(fact.data["until"], fact.time))
             else:
                 self._heartbeats.setdefault(source, set()).add(fact.time)
             return
-        if kind == "party":
+        elif kind == "party":
             home = self._identity.setdefault(fact.tenant, {})
         elif kind == "interaction":
             home = self._controls.setdefault((fact.tenant, fact.subject), {})
-        elif kind == "activity":
-            home = self._activities.setdefault((fact.tenant, fact.data["activity"]), {})
         else:
-            home = self._items.setdefault((fact.tenant, fact.subject), {})
+            home = self._activities.setdefault((fact.tenant, fact.data["activity"]), {})
         key = (fact.source, fact.id)
         known = home.get(key)
         if known is None or (known != fact and precedence(fact) > precedence(known)):
             home[key] = fact
-            self.latest = max(self.latest, fact.time)
 
     def advance(self, horizon: Micros) -> Iterator[Advance]:
         """Let time pass for every party up to the horizon."""

@@ -13,11 +13,9 @@ _NAMESPACE = UUID("6f1d3c1e-7a43-5d0b-9c55-2b1f0f6f8a11").bytes
 
 def uuid5(*names: str) -> str:
     """The UUIDv5 of some names under our namespace. Same as uuid.uuid5, a third of its time."""
-    raw = bytearray(sha1(_NAMESPACE + "\0".join(names).encode(), usedforsecurity=False).digest()[:16])
-    raw[6] = raw[6] & 0x0F | 0x50
-    raw[8] = raw[8] & 0x3F | 0x80
-    text = raw.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    text = sha1(_NAMESPACE + "\0".join(names).encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(text[16], 16) & 0x3]
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{variant}{text[17:20]}-{text[20:32]}"
 
 
 def interaction_id(tenant: str, first_is_item: bool, first_id: str) -> str:

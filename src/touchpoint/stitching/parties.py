@@ -24,7 +24,8 @@ def claimed_key(tenant: str, who: Claim) -> PartyKey | None:
 
 def implied(facts: Iterable[Fact], limits: Limits) -> list[Fact]:
     """What the events of one thing say of addresses, without repetitions; in whatever order they are."""
-    return telling(known for fact in facts if (known := identification(fact, limits)) is not None)
+    spoken = [identification(fact, limits) for fact in facts if "party" in fact.data]
+    return telling([known for known in spoken if known is not None])
 
 
 def place(item: str, facts: Iterable[Fact]) -> PartyFacts:

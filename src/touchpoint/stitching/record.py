@@ -52,9 +52,7 @@ def record(closed: ClosedInteraction, secret: bytes) -> Json:
         "campaign": first.campaign if first else None,
         "parent_interaction_id": closed.parent,
         "closed_by": closed.closed_by,
-        "flags": sorted(
-            {*closed.flags, *(f for e in closed.entities for each in (e.item, e.activity) if each for f in each.flags)}
-        ),
+        "flags": _flags(closed),
         "media_items": [_media_item(e, e.item, secret) for e in items if e.item is not None],
         "activities": [_activity(e) for e in closed.entities if e.activity is not None],
         "objects": list(_objects(closed.entities)),
@@ -78,7 +76,9 @@ def party_key(secret: bytes, key: PartyKey) -> str:
 
 def content_hash(row: Json) -> str:
     """SHA-256 of the record's canonical JSON without what ``_UNHASHED`` names (stitching.md, 3)."""
-    content = {name: value for name, value in row.items() if name not in _UNHASHED}
+    content = row.copy()
+    for name in _UNHASHED:
+        content.pop(name, None)
     return sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
@@ -117,6 +117,15 @@ def instant(time: Micros) -> str:
     """RFC 3339 in UTC; microseconds only where there are any."""
     seconds, micros = divmod(time, SECOND)
     return f"{_second(seconds)}.{micros:06d}Z" if micros else f"{_second(seconds)}Z"
+
+
+def _flags(closed: ClosedInteraction) -> list[str]:
+    flags = set(closed.flags)
+    for entity in closed.entities:
+        for thing in (entity.item, entity.activity):
+            if thing is not None:
+                flags.update(thing.flags)
+    return sorted(flags)
 
 
 def _party(closed: ClosedInteraction) -> Json:

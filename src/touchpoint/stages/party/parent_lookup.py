@@ -13,8 +13,9 @@ from touchpoint.stages.messages import Addresses, Ask, Touch, latest
 from touchpoint.stages.protocol import Forward, State
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.flushes import Flushes
-from touchpoint.stitching.interactions.advance import located_each, shortest_wait
+from touchpoint.stitching.interactions.advance import located_each
 from touchpoint.stitching.interactions.model import PartyFacts, reference
+from touchpoint.stitching.interactions.pauses import shortest_wait
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.telemetry.logs import place_of
 

@@ -22,12 +22,13 @@ from touchpoint.stages.party.rerouting import MOST_HOPS, Directory
 from touchpoint.stages.protocol import MOST_STATE, Forward, Record, State
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.flushes import Flushes
-from touchpoint.stitching.interactions.advance import END_OF_TIME, Advance, advance, shortest_wait
+from touchpoint.stitching.interactions.advance import END_OF_TIME, Advance, advance
 from touchpoint.stitching.interactions.entities import WRAPPED_UP
 from touchpoint.stitching.interactions.identity import telling
 from touchpoint.stitching.interactions.late import Amendment
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, merged
 from touchpoint.stitching.interactions.names import item_name
+from touchpoint.stitching.interactions.pauses import shortest_wait
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.record import Json, amendment, identity, instant, party_key, record
 from touchpoint.stitching.watermarks import UNKNOWN

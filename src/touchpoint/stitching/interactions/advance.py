@@ -15,21 +15,30 @@ from touchpoint.stitching.facts import DAY, Fact, Micros
 from touchpoint.stitching.flushes import NO_FLUSHES, Declared, Flushes, flush_instants, is_covered
 from touchpoint.stitching.interactions import late
 from touchpoint.stitching.interactions.entities import Entity
-from touchpoint.stitching.interactions.grouping import Component, deadlines
+from touchpoint.stitching.interactions.grouping import Component
 from touchpoint.stitching.interactions.late import Amendment
 from touchpoint.stitching.interactions.model import Closed, PartyFacts, PartyKey, reference
 from touchpoint.stitching.interactions.names import item_name, item_of
 from touchpoint.stitching.interactions.past import Past
-from touchpoint.stitching.interactions.present import ACTIVITY, CONTROL, IDENTITY, ITEM, Placed, Present, placed
+from touchpoint.stitching.interactions.pauses import Pauses, shortest_wait
+from touchpoint.stitching.interactions.present import (
+    ACTIVITY,
+    CONTROL,
+    IDENTITY,
+    ITEM,
+    Dated,
+    Placed,
+    Present,
+    placed,
+    time_of,
+)
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.rules_version import dialects_used
-from touchpoint.stitching.verbs import CLOSING
 
 END_OF_TIME: Micros = 2**62
 REMEMBERED: Micros = DAY
 """For so long what closed is remembered in any case, however old it was then: its events may come twice."""
-_MANY_FACTS = 50
 ONE_LOOK = 100
 """Facts that are looked at together at first."""
 
@@ -91,10 +100,6 @@ def located_each(
     return found
 
 
-_Due = tuple[Micros, str, Component]
-"""An interaction's closing instant, why it closes, and itself."""
-
-
 class _Walk:
     def __init__(
         self, party: PartyFacts, horizon: Micros, limits: Limits, silences: Silences, flushes: Flushes
@@ -104,9 +109,10 @@ class _Walk:
         self.present = Present(limits, silences, self.past.parents_key)
         self.closed: list[ClosedInteraction] = []
         self.amendments: list[Amendment] = []
-        self.ahead = sorted(placed(party), key=_time)
+        self.ahead = sorted(placed(party), key=time_of)
         self.flushes = flushes
         self.flushed = flush_instants((new.fact for new in self.ahead), flushes) if flushes else []
+        self.pauses = Pauses(limits)
         self.beyond: Micros | None = None  # past the horizon: only what was flushed until then closes
 
     def run(self) -> Advance:
@@ -131,7 +137,7 @@ class _Walk:
         """
         for declared in self.flushed:
             at = declared.until
-            passed = bisect_left(self.ahead, at + 1, key=_time)
+            passed = bisect_left(self.ahead, at + 1, key=time_of)
             if not all(is_covered(new.fact, self.flushes, at) for new in self.ahead[:passed] if new.kind != IDENTITY):
                 return
             self.beyond = at
@@ -141,20 +147,19 @@ class _Walk:
     def _close_flushed(self, declared: Declared) -> None:
         """What was complete at the instant, and of which nothing more had happened when that was said."""
         at, said = declared
-        later = self.ahead[: bisect_left(self.ahead, said + 1, key=_time)]
+        later = self.ahead[: bisect_left(self.ahead, said + 1, key=time_of)]
         going_on = {(ACTIVITY if new.kind == ACTIVITY else ITEM, new.home) for new in later if new.kind != IDENTITY}
         while (due := self._next_flushed(END_OF_TIME, at, going_on)) is not None:
             _, why, component = due
             self._close(component, at, why)
 
-    def _next_flushed(self, time: Micros, at: Micros, going_on: Collection[tuple[str, str]] = ()) -> _Due | None:
+    def _next_flushed(self, time: Micros, at: Micros, going_on: Collection[tuple[str, str]] = ()) -> Dated | None:
         """The next that closes before a time, among those that were flushed until an instant."""
         due = self.present.next_close(time)
         if due is None or self._is_flushed(due[-1], at, going_on):
             return due
-        found = self.present.components()
-        dated = zip(deadlines(found, self.limits), found, strict=True)
-        flushed = ((*close, c) for close, c in dated if close[0] < time and self._is_flushed(c, at, going_on))
+        dated = (each for each in self.present.dated() if each[0] < time)
+        flushed = (each for each in dated if self._is_flushed(each[-1], at, going_on))
         return min(flushed, key=lambda each: (each[0], each[2].first.order), default=None)
 
     def _is_flushed(self, component: Component, at: Micros, going_on: Collection[tuple[str, str]] = ()) -> bool:
@@ -203,16 +208,17 @@ class _Walk:
 
     def _bursts(self) -> Iterator[list[Placed]]:
         """Facts before the horizon in order of time, cut at every pause that is long enough for a close."""
-        pause = shortest_wait(self.limits)
         burst: list[Placed] = []
-        passed = bisect_left(self.ahead, self.horizon, key=_time)
+        passed = bisect_left(self.ahead, self.horizon, key=time_of)
         now, self.ahead = self.ahead[:passed], self.ahead[passed:]
+        last = END_OF_TIME
         for new in now:
-            if burst and new.fact.time - burst[-1].fact.time > pause:
+            time = new.fact.time
+            if time - last > self.pauses.wait:
                 yield burst
-                burst = [new]
-            else:
-                burst.append(new)
+                burst = []
+            burst.append(new)
+            last = time
         if burst:
             yield burst
 
@@ -229,13 +235,15 @@ class _Walk:
         return seam
 
     def _seam(self, burst: list[Placed], mark: int) -> Micros | None:
-        found, start = self.present.components(), burst[0].fact.time
-        closes = min(instant for instant, _ in deadlines(found, self.limits)) if found else END_OF_TIME
-        if closes < burst[-1].fact.time:
+        start, closes = burst[0].fact.time, self.present.earliest_close()
+        if closes is not None and closes < burst[-1].fact.time:
             return closes + 1
-        pauses = [pause for component in found if (pause := _pause(component, self.limits)) is not None]
+        found = self.present.components()
+        pauses = [pause for component in found if (pause := self.pauses.of(component)) is not None]
         if pauses:
             return min(pauses)
+        if self.present.identity.mark() == mark:
+            return None
         told = [n.fact for n in burst if n.kind == IDENTITY]
         later = next((fact.time for fact in told if fact.time > start), None)
         return later if later is not None and not self.present.grouped_alike(mark, told) else None
@@ -250,7 +258,7 @@ class _Walk:
             instant, why, component = due
             self._close(component, instant, why)
 
-    def _next_close(self, time: Micros) -> _Due | None:
+    def _next_close(self, time: Micros) -> Dated | None:
         if self.beyond is not None:
             return self._next_flushed(time, self.beyond)
         return self.present.next_close(time)
@@ -267,7 +275,7 @@ class _Walk:
         identifier = late.identify(component)
         parent = self._parent(component, identifier, instant)
         account, name = (known.account, known.name) if known else (None, None)
-        used = dialects_used((f.dialect for e in entities for f in e.facts), self.limits.capabilities)
+        used = dialects_used({f.dialect for e in entities for f in e.facts}, self.limits.capabilities)
         self.closed.append(
             ClosedInteraction(identifier, key, entities, why, instant, parent, account, name, used, flags)
         )
@@ -283,6 +291,8 @@ class _Walk:
         other = self.present.referred(component, wanted, items) if wanted else None
         if other is not None:
             return late.identify(other)
+        if not self.party.parents:
+            return None
         foreign = ((each.id, item_of(ref)) for each in component.entities for ref in each.refs - component.names)
         named = sorted(reference(item, ref) for item, ref in foreign if ref is not None)
         return next((p for n in named if (p := self.party.parents.get(n)) is not None and p != own), None)
@@ -331,67 +341,6 @@ def _whole_instant(burst: list[Placed], end: int) -> int:
     return end
 
 
-def _time(new: Placed) -> Micros:
-    return new.fact.time
-
-
 def _in_order(new: Placed) -> tuple[bool, str, str]:
     """Of one instant: identity first, then by source and id, as amendments are numbered."""
     return (new.kind != IDENTITY, new.fact.source, new.fact.id)
-
-
-def shortest_wait(limits: Limits, requested: bool = False) -> Micros:
-    """No interaction closes sooner after its last sign of life, unless it was asked to; then it is worth a look."""
-    waits = [limits.activity_gap, *(channel.linger for channel in limits.channels.values())]
-    return min(limits.wrapped_up_wait, *waits) if requested else min(waits)
-
-
-def _pause(component: Component, limits: Limits) -> Micros | None:
-    """The end of a pause in which some step of the walk might have found this component complete."""
-    last = max(f.time for e in component.entities for f in (*e.facts, *e.controls))
-    until = min(e.started_at for e in component.entities)
-    longest, age = shortest_wait(limits), min(channel.age for channel in limits.channels.values())
-    sealed = component.sealed_at(limits)
-    for start, end in (*sorted(span for e in component.entities for span in _observed(e, limits.quiet)), (last, last)):
-        # sealed, it closes with its last item, a quiet moment after that one's end at the soonest
-        soon = sealed is not None and start > sealed
-        if start - until > (_quiet(component, limits) if soon else longest):
-            return start
-        if end - start >= age:
-            return end
-        until = max(until, end)
-    return None
-
-
-def _quiet(component: Component, limits: Limits) -> Micros:
-    """No item is complete sooner after its end, unless its source reports no wrap-ups."""
-    if any(f.dialect for e in component.entities for f in e.facts):
-        return 0
-    return limits.quiet if component.wrapped_up is None else min(limits.quiet, limits.wrapped_up_wait)
-
-
-def _unquiet(entity: Entity, quiet: Micros) -> Iterator[tuple[Micros, Micros]]:
-    """Spans before any word of its end in which it was never quiet for so long that it could have been complete."""
-    begun = until = None
-    for fact in sorted(entity.facts, key=lambda each: each.time):
-        if fact.verb in CLOSING:
-            break
-        if begun is None or until is None or fact.time - until > quiet:
-            if begun is not None and until is not None:
-                yield begun, until
-            begun = fact.time
-        until = fact.time
-    if begun is not None and until is not None:
-        yield begun, until
-
-
-def _observed(entity: Entity, quiet: Micros) -> Iterator[tuple[Micros, Micros]]:
-    """Spans in which it was plainly not over."""
-    if entity.item is None:
-        yield entity.started_at, entity.ended_at
-        return
-    if len(entity.facts) > _MANY_FACTS:
-        yield from _unquiet(entity, quiet)
-    for segment in entity.item.segments:
-        if segment.provenance == "observed" and segment.type not in ("routing", "wrap_up", "gap"):
-            yield segment.started_at, segment.ended_at

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
 
 import msgspec
@@ -61,7 +61,7 @@ def item_entity(
     """A media item: its fold, and the links that its facts carry."""
     item = fold(item_id, facts, limits, silences)
     channel = limits.channel(item.channel)
-    names, refs, correlations = _links(item_id, facts, limits.channel(item.channel).like == "email")
+    names, refs, correlations = _links(item_id, facts, channel.like == "email")
     email = channel.stitch_gap == 0
     requests = [control.time for control in controls if control.verb in REQUESTS]
     reach = item.complete_at + channel.linger if email else max(item.ended_at + channel.stitch_gap, item.latest)
@@ -88,38 +88,37 @@ def item_entity(
         tuple(controls),
         min(requests, default=None),
         min((control.time for control in controls if control.verb == WRAPPED_UP), default=None),
-        min(fact.time for fact in facts),
+        min([fact.time for fact in facts]),
     )
 
 
 def _links(item_id: str, facts: Collection[Fact], email: bool) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-    subjects = {item_id, *(f.subject for f in facts)}
-    names, refs, correlations = set(map(item_name, subjects)), set(map(item_name, item_refs(facts))), set()
-    for fact in facts:
-        if fact.correlation is not None:
-            correlations.add(fact.correlation)
-        if "related" in fact.data and fact.data["related"].get("thread"):
-            names.add(thread_name(fact.data["related"]["thread"]))
-        if email:
-            refs.update(map(mail_name, _named_messages(fact)))
-            if fact.data.get("message_id"):
-                names.add(mail_name(fact.data["message_id"]))
-            names.update(map(thread_name, islice(_named_messages(fact), 1)))
-    return frozenset(names), frozenset(refs) - names, frozenset(correlations) if correlations else NOTHING
+    names = set(map(item_name, {item_id, *[fact.subject for fact in facts]}))
+    refs: set[str] = set()
+    for related in [fact.data["related"] for fact in facts if "related" in fact.data]:
+        refs.update(map(item_name, _items_of(related)))
+        if related.get("thread"):
+            names.add(thread_name(related["thread"]))
+    for fact in facts if email else ():
+        refs.update(map(mail_name, _named_messages(fact)))
+        if fact.data.get("message_id"):
+            names.add(mail_name(fact.data["message_id"]))
+        names.update(map(thread_name, islice(_named_messages(fact), 1)))
+    correlations = [fact.correlation for fact in facts if fact.correlation is not None]
+    return frozenset(names), frozenset(refs - names), frozenset(correlations) if correlations else NOTHING
 
 
-def item_refs(facts: Collection[Fact]) -> set[str]:
-    """The media items that an item's events refer to: parent, previous, resumes."""
-    related = (fact.data["related"] for fact in facts if "related" in fact.data)
-    return {every[kind] for every in related for kind in ("parent", "previous", "resumes") if every.get(kind)}
+def _items_of(related: Mapping[str, str]) -> list[str]:
+    """The media items that an event refers to: parent, previous, resumes."""
+    return [related[kind] for kind in ("parent", "previous", "resumes") if related.get(kind)]
 
 
-def reference_times(facts: Collection[Fact]) -> dict[str, Micros]:
+def reference_times(facts: Iterable[Fact]) -> dict[str, Micros]:
     """The media items that an item's events refer to, and when each was first named."""
     named: dict[str, Micros] = {}
     for fact in facts:
         if "related" in fact.data:
-            for item in item_refs([fact]):
+            for item in _items_of(fact.data["related"]):
                 named[item] = min(fact.time, named.get(item, fact.time))
     return named
 
@@ -187,13 +186,16 @@ def activity_entity(activity_id: str, facts: Collection[Fact], limits: Limits) -
         frozenset({activity_name(activity_id)}),
         NOTHING if about is None else frozenset({about}),
         about,
-        first_event=min(fact.time for fact in facts),
+        first_event=min([fact.time for fact in facts]),
     )
 
 
 def parent_of(item: str, facts: Collection[Fact]) -> str | None:
     """The media item that an item without a party takes its party from: the first that its own events refer to."""
-    named = reference_times([fact for fact in facts if fact.subject == item])
+    related = [fact for fact in facts if "related" in fact.data and fact.subject == item]
+    if not related:  # hot path
+        return None
+    named = reference_times(related)
     named.pop(item, None)
     return min(named, key=lambda name: (named[name], name), default=None)
 

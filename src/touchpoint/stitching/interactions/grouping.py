@@ -134,10 +134,14 @@ def deadlines(components: Sequence[Component], limits: Limits) -> list[tuple[Mic
 
 
 def _closing(component: Component, held: Micros, limits: Limits) -> tuple[Micros, str]:
-    complete = max(held, *(completes_at(entity, component.wrapped_up, limits) for entity in component.entities))
-    reach = max(entity.reach for entity in component.entities)
+    entities = component.entities
+    if component.wrapped_up is None:
+        complete = max(held, *[entity.complete_at for entity in entities])
+    else:
+        complete = max(held, *[completes_at(entity, component.wrapped_up, limits) for entity in entities])
+    reach = max([entity.reach for entity in entities])
     full = component.sealed_at(limits) if component.request is None else None
-    age = min(entity.first_event for entity in component.entities) + limits.interaction_age
+    age = min([entity.first_event for entity in entities]) + limits.interaction_age
     return closing_instant(complete, reach, component.request, full, age)
 
 

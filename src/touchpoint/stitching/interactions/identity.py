@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable
-from functools import partial
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from touchpoint.stitching.facts import Fact, Micros
@@ -57,7 +56,9 @@ def identification(fact: Fact, limits: Limits) -> Fact | None:
     if party is None or fact.kind == "party":
         return None
     party_id, address = party.get("id"), party.get("address")
-    if party_id is None or address is None or address in limits.own_addresses | limits.unstitched_addresses:
+    if party_id is None or address is None:
+        return None
+    if address in limits.own_addresses or address in limits.unstitched_addresses:
         return None
     known = {key: value for key, value in party.items() if key != "address"}
     return Fact(fact.time, "party", "identified", fact.source, fact.id, address, fact.tenant, data=known)
@@ -85,19 +86,18 @@ class Identity:
     with each. A question costs the logarithm of what was told.
     """
 
-    def __init__(self, facts: Iterable[Fact] = ()) -> None:
-        self._known: dict[str, list[Known]] = {}
-        self._places: dict[str, int] = {}  # of addresses, in the order in which they were first told
+    def __init__(self, facts: Collection[Fact] = ()) -> None:
+        self._known: dict[str, tuple[int, list[Known]]] = {}  # by address: the how manyth that was told of, and what
         self._union: dict[str, str] = {}  # a forest of merged parties: the larger set takes the smaller
         self._sizes: dict[str, int] = {}
         self._labels: dict[str, str] = {}  # by set: the party that stands for it
         self._latest: dict[str, _Latest] = {}  # by set
-        self._undo: list[Callable[[], object]] = []
+        self._undo: list[tuple[dict[str, Any], str, object]] = []  # what each change has replaced
         self.add(facts)
 
-    def add(self, facts: Iterable[Fact]) -> None:
+    def add(self, facts: Collection[Fact]) -> None:
         """Take facts none of which is earlier than what was told before."""
-        for fact in sorted(facts, key=_order):
+        for fact in sorted(facts, key=_order) if len(facts) > 1 else facts:
             if fact.verb == "identified":
                 self._identify(fact)
             elif fact.verb == "merged":
@@ -110,26 +110,31 @@ class Identity:
     def roll_back(self, mark: int) -> None:
         """Forget what was added since."""
         while len(self._undo) > mark:
-            self._undo.pop()()
+            mapping, key, before = self._undo.pop()
+            if mapping is self._known and before is not None:
+                self._known[key][1].pop()
+            elif before is None:
+                del mapping[key]
+            else:
+                mapping[key] = before
 
     def _set(self, mapping: dict[str, Any], key: str, value: object) -> None:
         """Assign, so that it can be undone."""
-        if key in mapping:
-            self._undo.append(partial(mapping.__setitem__, key, mapping[key]))
-        else:
-            self._undo.append(partial(mapping.pop, key))
+        self._undo.append((mapping, key, mapping.get(key)))
         mapping[key] = value
 
     def _identify(self, fact: Fact) -> None:
         data = fact.data
         known = Known(fact.time, data["id"], data.get("account"), data.get("name"))
-        if fact.subject not in self._known:
-            self._set(self._places, fact.subject, len(self._places))
-            self._set(self._known, fact.subject, [])
-        told = self._known[fact.subject]
-        told.append(known)
-        self._undo.append(told.pop)
-        at = (fact.time, self._places[fact.subject])
+        before = self._known.get(fact.subject)
+        self._undo.append((self._known, fact.subject, before))
+        if before is None:
+            place = len(self._known)
+            self._known[fact.subject] = place, [known]
+        else:
+            place, told = before
+            told.append(known)
+        at = (fact.time, place)
         party = self._find(known.id)
         new = _Latest(at, known.account, at, known.name, at)
         self._set(self._latest, party, _later(self._latest.get(party), new))
@@ -168,9 +173,9 @@ class Identity:
 
     def party_of(self, address: str, start: Micros) -> str | None:
         """Whom an address stood for at `start`, else the first that it was identified as later."""
-        told = self._known.get(address)
-        if not told:
+        if address not in self._known:
             return None
+        _, told = self._known[address]
         return told[max(0, bisect_right(told, start, key=_time) - 1)].id
 
     def latest(self, party_id: str) -> Known | None:
@@ -194,8 +199,10 @@ def _time(known: Known) -> Micros:
     return known.time
 
 
-def telling(facts: Iterable[Fact]) -> list[Fact]:
+def telling(facts: Collection[Fact]) -> list[Fact]:
     """Identifications and merges without those that say what was known: every call of a known party repeats it."""
+    if len(facts) < 2:  # hot path
+        return list(facts)
     kept: list[Fact] = []
     known: dict[str, tuple[str | None, ...]] = {}
     for fact in sorted(facts, key=_order):

@@ -90,7 +90,7 @@ class Past:
 
     def knows_any(self, names: Collection[str]) -> bool:
         """Whether one of the names is that of something closed."""
-        return any(name in self._by_name for name in names)
+        return not self._by_name.keys().isdisjoint(names)
 
     def add(self, closed: Closed) -> None:
         """One more; the oldest go for it."""
@@ -147,6 +147,8 @@ class Past:
 
     def _of(self, names: Collection[str], oldest: Micros) -> Iterator[_Tombstone]:
         """Those that one of the names is of and that are not forgotten, oldest first."""
+        if not self._tombstones:
+            return
         numbers = {number for name in names for number in self._by_name.get(name, ())}
         for number in sorted(numbers):
             if self._tombstones[number].closed.instant >= oldest:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from touchpoint.stitching.facts import UNREADABLE, Fact, Micros
 from touchpoint.stitching.interactions.busy import Busy
@@ -35,8 +36,15 @@ def placed(party: PartyFacts) -> Iterator[Placed]:
                 yield Placed(kind, home, fact)
 
 
-def _time(new: Placed) -> Micros:
-    return new.fact.time
+time_of = attrgetter("fact.time")
+"""The time of a placed fact."""
+
+Dated = tuple[Micros, str, Component]
+"""An interaction's closing instant, why it closes, and itself."""
+
+
+def _first_due(dated: Dated) -> tuple[Micros, Any]:
+    return dated[0], dated[-1].first.order
 
 
 _Snapshot = tuple[
@@ -56,6 +64,7 @@ class Present:
         self._facts: dict[tuple[str, str], tuple[Fact, ...]] = {}
         self._entities: dict[tuple[str, str], Entity] = {}
         self._components: list[Component] | None = None
+        self._dated: list[Dated] | None = None
         self._told: list[Fact] = []  # of identity
         self._busy: Busy | None = None  # while there are many
         self._many = min(MANY, limits.party_open)
@@ -77,7 +86,7 @@ class Present:
             touched[ITEM if key[0] == CONTROL else key[0], key[1]] = None
         for key in touched:
             self._entities.pop(key, None)
-        self._components = None
+        self._components = self._dated = None
         if self._busy is None:
             self.identity.add(told)
         else:
@@ -91,6 +100,7 @@ class Present:
 
     def restore(self, snapshot: _Snapshot) -> None:
         self._facts, self._entities, self._components, told, mark = snapshot
+        self._dated = None
         del self._told[told:]
         self.identity.roll_back(mark)
 
@@ -104,17 +114,19 @@ class Present:
         if self._busy is not None and len(self._busy) < self._many // 4:
             self._busy = None
         if self._busy is None:
+            if len(self._facts) + end - begin <= self._many:  # hot path: each fact brings one thing at most
+                return end
             homes = {key for key in self._facts if key[0] != CONTROL}
             for n in range(begin, end):
                 homes.add(burst[n][:2])
                 if len(homes) > self._many and burst[n].kind not in (CONTROL, IDENTITY):
-                    end = bisect_left(burst, burst[n].fact.time, begin, n, key=_time)
+                    end = bisect_left(burst, burst[n].fact.time, begin, n, key=time_of)
                     break
             if end > begin and len(self._facts) <= self._many:
                 return end
             entities = {key: entity for key in self._facts if (entity := self._entity(key)) is not None}
             self._busy = Busy(entities, self.identity, self._closed, self._limits)
-        return bisect_right(burst, burst[begin].fact.time, begin, key=_time)
+        return bisect_right(burst, burst[begin].fact.time, begin, key=time_of)
 
     def components(self) -> list[Component]:
         """The interactions that are open now, of a few."""
@@ -133,30 +145,34 @@ class Present:
         def sets(found: list[Component]) -> set[frozenset[int]]:
             return {frozenset(id(entity) for entity in component.entities) for component in found}
 
+        if sum(len(component.entities) for component in self.components()) < 2:  # hot path
+            return True
         now = sets(self.components())
         self.identity.roll_back(mark)
         before = sets(self._grouped())
         self.identity.add(told)
         return now == before
 
-    def next_close(self, before: Micros) -> tuple[Micros, str, Component] | None:
+    def dated(self) -> list[Dated]:
+        """The interactions that are open now, of a few, and when each closes if nothing comes."""
+        if self._dated is None:
+            open_ = self.components()
+            self._dated = [(*at, c) for at, c in zip(deadlines(open_, self._limits), open_, strict=True)]
+        return self._dated
+
+    def next_close(self, before: Micros) -> Dated | None:
         """What closes first before an instant; of what closes at once that which began first."""
         if self._busy is not None:
             found = self._busy.next_close(before)
             return None if found is None else (found.instant, found.why, found.one.component())
-        open_ = self.components()
-        dated = zip(deadlines(open_, self._limits), open_, strict=True)
-        due = [(instant, c.first.order, why, c) for (instant, why), c in dated if instant < before]
-        if not due:
-            return None
-        instant, _, why, component = min(due, key=lambda each: each[:2])
-        return instant, why, component
+        due = [each for each in self.dated() if each[0] < before]
+        return min(due, key=_first_due) if len(due) > 1 else due[0] if due else None
 
     def earliest_close(self) -> Micros | None:
         """When the first closes if nothing comes."""
         if self._busy is not None:
             return self._busy.earliest_close()
-        return min((instant for instant, _ in deadlines(self.components(), self._limits)), default=None)
+        return min([instant for instant, *_ in self.dated()], default=None)
 
     def overfull(self) -> Component | None:
         """The interaction with the oldest thing of a party that has more open than it may."""
@@ -213,6 +229,7 @@ class Present:
             self._components = None
         else:
             self._components = [c for c in self.components() if c is not component]
+        self._dated = None
         for home in gone:
             self._facts.pop(home, None)
             self._entities.pop(home, None)

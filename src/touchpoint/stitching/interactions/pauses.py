@@ -1,0 +1,78 @@
+"""Pauses in which some step of the walk might have found an interaction complete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from touchpoint.stitching.facts import Micros
+from touchpoint.stitching.interactions.entities import Entity
+from touchpoint.stitching.interactions.grouping import Component
+from touchpoint.stitching.limits import Limits
+from touchpoint.stitching.verbs import CLOSING
+
+_MANY_FACTS = 50
+
+
+def shortest_wait(limits: Limits, requested: bool = False) -> Micros:
+    """No interaction closes sooner after its last sign of life, unless it was asked to; then it is worth a look."""
+    waits = [limits.activity_gap, *[channel.linger for channel in limits.channels.values()]]
+    return min(limits.wrapped_up_wait, *waits) if requested else min(waits)
+
+
+class Pauses:
+    """Finds them in what has happened of an interaction so far."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.wait = shortest_wait(limits)
+        self._shortest_age = min([channel.age for channel in limits.channels.values()])
+
+    def of(self, component: Component) -> Micros | None:
+        """The end of the first pause; None: there is none."""
+        last = max([f.time for e in component.entities for f in (*e.facts, *e.controls)])
+        until = min([e.started_at for e in component.entities])
+        sealed = component.sealed_at(self._limits)
+        # sealed, it closes with its last item, a quiet moment after that one's end at the soonest
+        quiet = self.wait if sealed is None else _quiet(component, self._limits)
+        spans = sorted([span for e in component.entities for span in _observed(e, self._limits.quiet)])
+        for start, end in (*spans, (last, last)):
+            if start - until > (self.wait if sealed is None or start <= sealed else quiet):
+                return start
+            if end - start >= self._shortest_age:
+                return end
+            until = max(until, end)
+        return None
+
+
+def _quiet(component: Component, limits: Limits) -> Micros:
+    """No item is complete sooner after its end, unless its source reports no wrap-ups."""
+    if any(f.dialect for e in component.entities for f in e.facts):
+        return 0
+    return limits.quiet if component.wrapped_up is None else min(limits.quiet, limits.wrapped_up_wait)
+
+
+def _unquiet(entity: Entity, quiet: Micros) -> Iterator[tuple[Micros, Micros]]:
+    """Spans before any word of its end in which it was never quiet for so long that it could have been complete."""
+    begun = until = None
+    for fact in sorted(entity.facts, key=lambda each: each.time):
+        if fact.verb in CLOSING:
+            break
+        if begun is None or until is None or fact.time - until > quiet:
+            if begun is not None and until is not None:
+                yield begun, until
+            begun = fact.time
+        until = fact.time
+    if begun is not None and until is not None:
+        yield begun, until
+
+
+def _observed(entity: Entity, quiet: Micros) -> Iterator[tuple[Micros, Micros]]:
+    """Spans in which it was plainly not over."""
+    if entity.item is None:
+        yield entity.started_at, entity.ended_at
+        return
+    if len(entity.facts) > _MANY_FACTS:
+        yield from _unquiet(entity, quiet)
+    for segment in entity.item.segments:
+        if segment.provenance == "observed" and segment.type not in ("routing", "wrap_up", "gap"):
+            yield segment.started_at, segment.ended_at
