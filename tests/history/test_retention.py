@@ -16,7 +16,7 @@ from database_roles import acting_as
 from history_records import amended, call, closed
 from patience import LIMIT
 
-from touchpoint.history.retention import MonthInUseError, drop_months, expired_months
+from touchpoint.history.retention import MonthInUseError, drop_empty_months, drop_months, expired_months
 from touchpoint.history.writer import HistoryWriter
 
 pytestmark = pytest.mark.slow
@@ -189,6 +189,79 @@ async def test_a_terminal_is_asked(
     assert done.returncode == status, done.stderr
     assert "Drop all of these" in done.stderr
     assert await months_of(pool, "interaction") == left
+
+
+# --- months ahead
+
+FAR, FARTHER = month_ago(-20), date(2090, 1, 1)
+
+
+async def all_months(pool: asyncpg.Pool) -> set[date]:
+    return {row[0] for row in await pool.fetch("SELECT touchpoint.months()")}
+
+
+async def test_the_command_drops_empty_months_that_lie_farther_ahead_than_months_are_made(
+    database: str, pool: asyncpg.Pool
+) -> None:
+    """A wrong clock made them, and they counted for the bound of 400 until they had ended."""
+    await pool.execute("SELECT touchpoint.ensure_partitions($1)", FAR)
+    await store(pool, FARTHER, NOW)
+    before = await all_months(pool)
+    assert {FAR, FARTHER, NEXT, month_ago(-12)} <= before
+    done = touchpoint("partitions", "--drop-empty", database=database)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "months made: 0",
+        "2090-01 stays until it has ended: it has 1 interactions",
+        f"empty months dropped: {FAR:%Y-%m}",
+    ]
+    assert await all_months(pool) == before - {FAR}
+    again = touchpoint("partitions", "--drop-empty", "--ahead", "11", database=database)
+    assert again.stdout.splitlines()[-1] == f"empty months dropped: {month_ago(-12):%Y-%m}"
+
+
+async def test_a_month_that_is_not_ahead_or_not_empty_is_not_dropped_as_an_empty_one(pool: asyncpg.Pool) -> None:
+    await pool.execute("SELECT touchpoint.ensure_partitions($1)", OLD)
+    for month in (OLD, NOW, NEXT + timedelta(days=1)):
+        with pytest.raises(asyncpg.InvalidParameterValueError, match="not the first day of a month that lies ahead"):
+            await pool.execute("SELECT touchpoint.drop_empty_month($1)", month)
+    await store(pool, FARTHER)
+    with pytest.raises(asyncpg.InvalidParameterValueError, match="it has rows"):
+        await pool.execute("SELECT touchpoint.drop_empty_month($1)", FARTHER)
+    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+        with pytest.raises(asyncpg.ActiveSQLTransactionError):
+            await connection.execute("SELECT touchpoint.drop_empty_month($1)", NEXT)
+    assert await months_of(pool, "interaction") == {FARTHER}
+
+
+async def test_a_row_that_comes_while_its_empty_month_waits_to_be_dropped_keeps_it(
+    database: str, pool: asyncpg.Pool
+) -> None:
+    """The month's table of amendments is locked, as by a writer; what is committed meanwhile is seen."""
+    await pool.execute("SELECT touchpoint.ensure_partitions($1)", FAR)
+    owner = await asyncpg.connect(database)
+    async with pool.acquire() as writer:
+        writing = writer.transaction()
+        await writing.start()
+        insert = "INSERT INTO touchpoint.amendment VALUES (gen_random_uuid(), $1, 1, 'late_event', '{}', 'e1')"
+        await writer.execute(insert, datetime(FAR.year, FAR.month, 2, tzinfo=UTC))
+        dropping = asyncio.create_task(collected(drop_empty_months(owner, [FAR])))
+        await until_waiting(pool)
+        await writing.commit()
+    with pytest.raises(asyncpg.InvalidParameterValueError, match="it has rows"):
+        await dropping
+    await owner.close()
+    assert FAR in await all_months(pool)
+
+
+async def test_a_writer_that_knows_a_month_which_was_dropped_makes_it_again(pool: asyncpg.Pool) -> None:
+    writer, at = HistoryWriter(pool), datetime(FAR.year, FAR.month, 2, tzinfo=UTC)
+    await pool.execute("SELECT touchpoint.ensure_partitions($1)", FAR)
+    writer._months.add((FAR.year, FAR.month))
+    async with pool.acquire() as connection:
+        assert await collected(drop_empty_months(connection, [FAR])) == [FAR]
+    assert await writer.write_batch([closed(call("c1", at))]) == []
+    assert FAR in await months_of(pool, "interaction")
 
 
 # --- making months

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from datetime import date, datetime
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,12 +13,17 @@ from touchpoint.cli.database import USAGE, DatabaseOption, ask
 from touchpoint.cli.errors import CliError
 
 if TYPE_CHECKING:
-    from touchpoint.history.retention import ExpiredMonth
+    from touchpoint.history.identity import Connection
+    from touchpoint.history.retention import ExpiredMonth, MonthAhead
 
 Ahead = Annotated[int, typer.Option("--ahead", min=0, max=240, help="Make so many months from now on.")]
 Expired = Annotated[
     datetime | None,
     typer.Option("--drop-before", formats=["%Y-%m-%d"], help="Drop each month that ended by this day, for good."),
+]
+DropEmpty = Annotated[
+    bool,
+    typer.Option("--drop-empty", help="Drop months beyond --ahead in which nothing is, as a wrong clock makes them."),
 ]
 Yes = Annotated[
     bool, typer.Option("--yes", help="Drop months of the last twelve too, without being asked. The current one stays.")
@@ -44,28 +50,62 @@ def migrate(database: DatabaseOption) -> None:
         print("the schema is up to date")
 
 
-def partitions(database: DatabaseOption, ahead: Ahead = 12, drop_before: Expired = None, yes: Yes = False) -> None:
+def partitions(
+    database: DatabaseOption,
+    ahead: Ahead = 12,
+    drop_before: Expired = None,
+    drop_empty: DropEmpty = False,
+    yes: Yes = False,
+) -> None:
     """Make the coming months' partitions; drop expired ones where asked to.
 
     The worker makes a month that it needs by itself; this is for a timer, and for retention. What is dropped is shown
     first. A month is dropped only when it has ended; one of the last twelve only with --yes, or when a terminal is
     asked and agrees. Each month goes at once or not at all, and nobody waits for it longer than a second: while its
     tables are being read the command tries again, for ten minutes. A run that was ended goes on when it is repeated.
+    Of months that lie ahead only empty ones can be dropped.
 
     Exit status: 0; 1 if a month was in use all the time, or the answer was no; 2 for wrong usage, a day that is still
     to come, or a month that needs --yes; 3 if the database cannot be used.
     """
     from touchpoint.history.migrate import make_partitions
+    from touchpoint.history.retention import drop_months
 
     print(f"months made: {ask(database, make_partitions(database, months_ahead=ahead))}")
+    if drop_empty:
+        _drop_empty(database, ahead)
     if drop_before is None:
         return
     expired = _expired(database, drop_before.date())
     if expired:
         _show(expired)
         _confirm(expired, yes)
-    dropped = ask(database, _drop(database, [one.month for one in expired]))
-    print(f"months dropped: {', '.join(f'{month:%Y-%m}' for month in dropped) or 'none'}")
+    months = [one.month for one in expired]
+    dropped = ask(database, _drop(database, lambda connection: drop_months(connection, months, confirmed=True)))
+    print(f"months dropped: {_listed(dropped)}")
+
+
+def _listed(months: list[date]) -> str:
+    return ", ".join(f"{month:%Y-%m}" for month in months) or "none"
+
+
+def _drop_empty(database: str, ahead: int) -> None:
+    """Drops the empty months that lie more than so many ahead, and says which of them are not empty."""
+    from touchpoint.history.migrate import later
+    from touchpoint.history.retention import drop_empty_months, months_ahead
+    from touchpoint.history.session import session
+
+    async def question() -> list[MonthAhead]:
+        async with session(database) as connection:
+            return await months_ahead(connection, later(datetime.now(UTC).date(), ahead))
+
+    beyond = ask(database, question())
+    for one in beyond:
+        if not one.is_empty:
+            print(f"{one.month:%Y-%m} stays until it has ended: it has {one.interactions:,} interactions")
+    empty = [one.month for one in beyond if one.is_empty]
+    dropped = ask(database, _drop(database, lambda connection: drop_empty_months(connection, empty)))
+    print(f"empty months dropped: {_listed(dropped)}")
 
 
 def _expired(database: str, before: date) -> list[ExpiredMonth]:
@@ -84,15 +124,15 @@ def _expired(database: str, before: date) -> list[ExpiredMonth]:
     return ask(database, question())
 
 
-async def _drop(database: str, months: list[date]) -> list[date]:
-    """Drops them all, confirmed or older than what is kept; says which is gone as soon as it is."""
-    from touchpoint.history.retention import MonthInUseError, drop_months
+async def _drop(database: str, dropping: Callable[[Connection], AsyncIterator[date]]) -> list[date]:
+    """Drops months; says which is gone as soon as it is."""
+    from touchpoint.history.retention import MonthInUseError
     from touchpoint.history.session import session
 
     dropped = []
     async with session(database) as connection:
         try:
-            async for month in drop_months(connection, months, confirmed=True):
+            async for month in dropping(connection):
                 dropped.append(month)
                 print(f"dropped {month:%Y-%m}", file=sys.stderr)
         except MonthInUseError as error:

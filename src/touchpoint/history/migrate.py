@@ -73,13 +73,12 @@ async def make_partitions(database: Database, *, months_ahead: int = 12) -> int:
     async with session(database) as connection:
         for month in range(0, months_ahead + 2, MONTHS_AT_ONCE):
             count = min(MONTHS_AT_ONCE, months_ahead + 2 - month)
-            made += await connection.fetchval(
-                "SELECT touchpoint.ensure_partitions($1, $2)", _later(first, month), count
-            )
+            made += await connection.fetchval("SELECT touchpoint.ensure_partitions($1, $2)", later(first, month), count)
     return made
 
 
-def _later(first: date, months: int) -> date:
+def later(first: date, months: int) -> date:
+    """The first day of the month so many months after that of `first`."""
     year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
     return date(year, month + 1, 1)
 

@@ -24,6 +24,14 @@ class ExpiredMonth(msgspec.Struct, frozen=True):
     kept: bool  # dropped only by confirmation: this month or one of the twelve before it
 
 
+class MonthAhead(msgspec.Struct, frozen=True):
+    """A month that lies ahead."""
+
+    month: date
+    interactions: int
+    is_empty: bool  # no table of the month has a row
+
+
 class MonthInUseError(Exception):
     """A month could not be dropped because transactions were using its tables all the time."""
 
@@ -37,6 +45,24 @@ async def expired_months(connection: Connection, before: date) -> list[ExpiredMo
     return [ExpiredMonth(*row) for row in rows]
 
 
+async def months_ahead(connection: Connection, beyond: date) -> list[MonthAhead]:
+    """The months that begin after `beyond` and after today, oldest first; takes the role touchpoint_admin."""
+    rows = await connection.fetch("SELECT * FROM touchpoint.months_ahead($1)", beyond)
+    return [MonthAhead(*row) for row in rows]
+
+
+async def drop_empty_months(
+    connection: Connection, months: list[date], *, patience: float = PATIENCE_SECONDS
+) -> AsyncIterator[date]:
+    """Drops each of the months that lie ahead and have no row, oldest first; waits and raises as `drop_months`.
+
+    Raises asyncpg.InvalidParameterValueError for a month that does not lie ahead, or that has a row by now.
+    """
+    for month in sorted(months):
+        await _drop(connection, "SELECT touchpoint.drop_empty_month($1)", month, patience=patience)
+        yield month
+
+
 async def drop_months(
     connection: Connection, months: list[date], *, confirmed: bool = False, patience: float = PATIENCE_SECONDS
 ) -> AsyncIterator[date]:
@@ -47,17 +73,17 @@ async def drop_months(
     asyncpg.InvalidParameterValueError for a month that has not ended, or that is kept and not `confirmed`.
     """
     for month in sorted(months):
-        await _drop(connection, month, confirmed, patience)
+        await _drop(connection, "SELECT touchpoint.drop_month($1, $2)", month, confirmed, patience=patience)
         yield month
     await connection.execute("SELECT touchpoint.forget_dropped()")
 
 
-async def _drop(connection: Connection, month: date, confirmed: bool, patience: float) -> None:
+async def _drop(connection: Connection, statement: str, month: date, *more: bool, patience: float) -> None:
     deadline = asyncio.get_running_loop().time() + patience
     pause = _SHORTEST_PAUSE
     while True:
         try:
-            await connection.execute("SELECT touchpoint.drop_month($1, $2)", month, confirmed)
+            await connection.execute(statement, month, *more)
         except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
             if asyncio.get_running_loop().time() + pause > deadline:
                 raise MonthInUseError(
