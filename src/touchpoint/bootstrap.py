@@ -1,22 +1,53 @@
-"""The worker as it runs in production: the real stages, and Postgres."""
+"""The worker as it runs: its agents, their stages and the history, wired together from the settings."""
 
 from __future__ import annotations
 
 import gc
 
+import msgspec
+
+from touchpoint.dialects import DIALECTS
+from touchpoint.dialects.translator import Translator
 from touchpoint.events import Decoder
 from touchpoint.history.sink import History, history_pool
 from touchpoint.history.watch import HistoryWatch
-from touchpoint.kafka.topic_admin import feed_topics, media_topics
+from touchpoint.kafka.topic_admin import feed_table, feed_topics, media_topics
 from touchpoint.kafka.topic_rights import topic_rights
 from touchpoint.settings import Settings
 from touchpoint.stages.feed.feed_stage import FeedStage
 from touchpoint.stages.media.media_stage import MediaStage
-from touchpoint.stages.messages import LINKS
+from touchpoint.stages.messages import LINKS, TOUCHES
 from touchpoint.stages.party.party_stage import PartyStage
-from touchpoint.stages.protocol import State, Writer
-from touchpoint.stream.stream_worker import Stages, run_worker
+from touchpoint.stages.protocol import Assignment, Stage, StageFactory, Writer
+from touchpoint.stream.process import run_worker
+from touchpoint.stream.stream_worker import AgentSpec, StageSpec
 from touchpoint.telemetry.metrics import Metrics
+
+AT_ONCE = 50
+"""Records of a topic with a dialect that are finished together: their memory and their offset are stored as one."""
+
+
+class Stages(msgspec.Struct, frozen=True):
+    """What the agents do, and where the history goes."""
+
+    media: StageFactory
+    party: StageFactory
+    writer: Writer
+    feeds: dict[str, StageFactory] = {}  # by topic with a dialect
+
+
+def agents(settings: Settings, stages: Stages) -> list[AgentSpec]:
+    """What each agent reads, where its state is, and what it does (docs/architecture.md has the picture)."""
+    feeds = [
+        AgentSpec(feed_table(topic), (topic,), StageSpec(feed_table(topic), build, AT_ONCE))
+        for topic, build in stages.feeds.items()
+    ]
+    return [
+        AgentSpec("media", media_topics(settings), StageSpec("media", stages.media)),
+        AgentSpec("party", (TOUCHES,), StageSpec("parties", stages.party)),
+        AgentSpec("history", ("interactions",), stages.writer),
+        *feeds,
+    ]
 
 
 def production_stages(settings: Settings, writer: Writer) -> Stages:
@@ -24,21 +55,22 @@ def production_stages(settings: Settings, writer: Writer) -> Stages:
     limits = settings.stitching_limits()
     secret = settings.party_secret.get_secret_value().encode()
     decoder = Decoder(limits.channels, settings.number_plan)
-    feeds = feed_topics(settings)
-    rights = topic_rights(settings)
-    lines = settings.lines.lines()
+    declared, rights = feed_topics(settings), topic_rights(settings)
     inputs = {topic: rights[topic] for topic in media_topics(settings) if topic != LINKS}
+    lines = settings.lines.lines()
 
-    def media(partition: int, partitions: int, state: State) -> MediaStage:
-        return MediaStage(partition, partitions, state, decoder, limits, secret, inputs, feeds)
+    def media(assignment: Assignment) -> Stage:
+        return MediaStage(assignment, decoder, limits, secret, inputs, declared)
 
-    def feed(topic: str, partition: int, of: int, partitions: int, state: State) -> FeedStage:
-        return FeedStage(partition, of, partitions, state, topic, feeds[topic], decoder, limits, rights[topic], lines)
+    def party(assignment: Assignment) -> Stage:
+        return PartyStage(assignment, limits, secret)
 
-    def party(partition: int, partitions: int, state: State) -> PartyStage:
-        return PartyStage(partition, partitions, state, limits, secret)
+    def feed(topic: str) -> StageFactory:
+        translator = Translator(DIALECTS[declared[topic].dialect], decoder)
+        its_feed = declared[topic].feed(limits.own_addresses, lines)
+        return lambda assignment: FeedStage(assignment, topic, translator, its_feed, limits, rights[topic])
 
-    return Stages(media, party, writer, feed)
+    return Stages(media, party, writer, {topic: feed(topic) for topic in declared})
 
 
 async def run(settings: Settings) -> int:
@@ -46,8 +78,9 @@ async def run(settings: Settings) -> int:
     assert settings.database_url is not None
     _collect_less()
     async with history_pool(settings.database_url.get_secret_value()) as pool:
-        watch = HistoryWatch(settings, pool, Metrics())
-        return await run_worker(settings, production_stages(settings, History(pool, watch)), watch)
+        watch = HistoryWatch(settings, pool, Metrics(settings.named_sources))
+        stages = production_stages(settings, History(pool, watch))
+        return await run_worker(settings, agents(settings, stages), watch)
 
 
 def _collect_less() -> None:

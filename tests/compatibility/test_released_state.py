@@ -16,7 +16,8 @@ import pytest
 from stage_cluster import SECRET, Cluster, Json, records_of
 
 from touchpoint.cli.earlier_rules import NOW, rules_of
-from touchpoint.dialects import Memory
+from touchpoint.dialects import DIALECTS
+from touchpoint.dialects.translator import Translator
 from touchpoint.events import Accepted, Decoder
 from touchpoint.history.records import Interaction, decode
 from touchpoint.kafka.topic_admin import feed_table
@@ -90,9 +91,9 @@ class Release:
         for topic, key, value, _ in self.inputs():
             if topic in self.feeds:
                 declared = self.feeds[topic][0]
-                translation = feeds.setdefault(
-                    (topic, key), Translation(declared, decoder, self.limits.own_addresses, Memory())
-                )
+                translator = Translator(DIALECTS[declared.dialect], decoder)
+                feed = declared.feed(self.limits.own_addresses)
+                translation = feeds.setdefault((topic, key), Translation(translator, feed))
                 verdicts = translation.verdicts(value, (), key)
             else:
                 verdicts = [decoder.decode(value, (), key)]

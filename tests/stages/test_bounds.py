@@ -57,11 +57,9 @@ class Watching(Feeds):
         for key, value in self.states[agent, p].take_changes():
             place = table, held.of(key).kind
             self.largest[place] = max(self.largest[place], len(value or b""))
-        stage = self.stages[agent, p]
-        for kind, count in getattr(stage, "full", {}).items():
-            self.full[table, kind] += count
-        getattr(stage, "full", {}).clear()
         super()._forward(agent, p, forwards)
+        for kind, count in self.reports[agent][-1].full.items():
+            self.full[table, kind] += count
 
     @property
     def keys(self) -> Counter[tuple[str, str]]:

@@ -15,12 +15,14 @@ from vendor_day import VendorRecord, day, translated
 from vendor_feed import CAPTURES
 from vendor_scenes import BEGIN, ami_call
 
+from touchpoint.dialects import DIALECTS
+from touchpoint.dialects.translator import Translator
 from touchpoint.events import Decoder
 from touchpoint.settings.sections import DialectTopic
 from touchpoint.stages.dead_letter_records import CAUSE, CODE, ORIGIN
 from touchpoint.stages.feed.feed_stage import FeedStage
 from touchpoint.stages.messages import LINKS, Link, read
-from touchpoint.stages.protocol import Forward, Record, State
+from touchpoint.stages.protocol import Assignment, Forward, Record, State
 from touchpoint.stitching.facts import SECOND, Fact
 from touchpoint.stream.dead_letter_limit import WINDOW, FloodError, FloodGate, Versions
 from touchpoint.telemetry.metrics import OTHERS, Metrics
@@ -80,7 +82,8 @@ QUEUE_LOG = "vendor:pbx.queue_log"
 
 def feed(state: State, dialect: str = "asterisk-queue-log", **fields: str) -> FeedStage:
     declared = DialectTopic(dialect=dialect, **fields)
-    return FeedStage(0, 1, 4, state, QUEUE_LOG, declared, Decoder(), LIMITS, FEED_RIGHTS)
+    translator, made = Translator(DIALECTS[dialect], Decoder()), declared.feed(LIMITS.own_addresses)
+    return FeedStage(Assignment(0, 4, 1, state), QUEUE_LOG, translator, made, LIMITS, FEED_RIGHTS)
 
 
 def record(offset: int, value: bytes | None, key: bytes | None = b"pbx1", timestamp: int = 0) -> Record:
@@ -120,7 +123,7 @@ def test_records_refused_by_dialect_or_decoder_are_dead_letters_as_they_came(
     assert (letter.topic, letter.key, letter.value, headers["trace"]) == ("dead-letters", b"pbx1", value, b"t")
     assert headers[ORIGIN] == b"vendor:pbx.queue_log/0/7"
     assert (headers[CODE].decode(), headers[CAUSE].decode()[: len(cause)]) == (code, cause)
-    assert stage.translated == {("asterisk-queue-log", "dead letter"): 1}
+    assert stage.report().translated == {("asterisk-queue-log", "dead letter"): 1}
 
 
 def test_refused_event_of_a_record_leaves_its_other_events() -> None:
@@ -147,12 +150,14 @@ def test_records_without_a_media_item_are_counted_by_dialect() -> None:
     rows = [row(0, "PAUSE", "NONE", "SIP/1"), row(1, "TELEPORTED", "NONE"), b"", None, row(2, "ABANDON")]
     forwards = stage.apply([record(n, value) for n, value in enumerate(rows)], NOW)
     assert [each.topic for each in forwards] == ["links"]
-    assert stage.translated == {
+    report = stage.report()
+    assert report.translated == {
         ("asterisk-queue-log", "nothing"): 3,
         ("asterisk-queue-log", "not known"): 1,
         ("asterisk-queue-log", "events"): 1,
     }
-    assert stage.verdicts == {"accepted": 1, "skipped": 1, "dead letter": 0}
+    assert report.verdicts == {"accepted": 1, "skipped": 1, "dead letter": 0}
+    assert stage.report().translated == {}, "what was reported is not reported again"
 
 
 def test_facts_carry_what_the_declaration_says_of_their_source() -> None:
@@ -250,8 +255,9 @@ def test_a_heartbeat_is_the_sources_and_not_the_vendors_record() -> None:
         {"touches"},
         {"touches"},
     ]
-    assert stage.translated == {("asterisk-queue-log", "heartbeat"): 4}
-    assert stage.sources == {(QUEUE_LOG, "/pbx/london"): (BEGIN + 180) * SECOND}
+    report = stage.report()
+    assert report.translated == {("asterisk-queue-log", "heartbeat"): 4}
+    assert report.sources == {(QUEUE_LOG, "/pbx/london"): (BEGIN + 180) * SECOND}
     row_that_says_so = row(0, "ENTERQUEUE", "c1", "NONE", "", "source.heartbeat")
     assert [fact.verb for fact in facts_in(stage.apply([record(4, row_that_says_so)], NOW))] == ["queued"]
 

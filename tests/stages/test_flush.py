@@ -50,7 +50,7 @@ def test_a_simulated_hour_that_is_flushed_is_what_stitch_makes_of_it(
     assert not cluster.dead
     equal(found(cluster), offline(events))
     assert all(
-        (time := stage.watermark) is None or time <= datetime.fromisoformat(last(events)).timestamp() * 1e6  # type: ignore[attr-defined]
+        (time := stage.report().watermark) is None or time <= datetime.fromisoformat(last(events)).timestamp() * 1e6
         for stage in cluster.stages.values()
     )
 

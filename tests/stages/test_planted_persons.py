@@ -73,7 +73,7 @@ def test_causes_and_logs_of_an_event_name_no_person(
         said = f"{ours[CAUSE]!r} {ours[ORIGIN]!r}"
         assert found(said) == []
         assert (ours[CAUSE] or b"").decode().isprintable()
-    sources = getattr(cluster.stages["media", 0], "sources")  # noqa: B009 - stages have it or not
+    sources = {place: time for report in cluster.reports["media"] for place, time in report.sources.items()}
     for (topic, source), time in sources.items():
         metrics.saw(topic, source, time / 1e6)
     labels = [str(sample.labels) for family in metrics.registry.collect() for sample in family.samples]

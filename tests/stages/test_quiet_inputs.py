@@ -7,7 +7,7 @@ import time
 from faust.types import TP
 
 from touchpoint.stages.media.media_clock import LONGEST_TICK, MediaClock
-from touchpoint.stages.protocol import Record
+from touchpoint.stages.protocol import Assignment, Record
 from touchpoint.stitching.facts import SECOND, Fact, Micros
 from touchpoint.stitching.limits import DEFAULT
 from touchpoint.stream.transport import Consumer, OffsetTracker
@@ -37,7 +37,7 @@ def test_offsets_read_before_a_broker_failure_are_not_used() -> None:
 
 
 def test_a_tick_that_waited_for_the_broker_does_not_count_as_a_quiet_time() -> None:
-    clock = MediaClock(0, 1, {}, ["calls"], DEFAULT)
+    clock = MediaClock(Assignment(0, 1, 1, {}), ["calls"], DEFAULT)
     clock.saw_stamp(stamped("calls", 1_000), 0)
     clock.saw("calls", Fact(1_000 * SECOND, "call", "offered", "/pbx", "1", "c1"), 1_000 * SECOND, {})
     clock.passes(SECOND, ["calls"])

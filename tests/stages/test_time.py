@@ -16,7 +16,7 @@ from touchpoint.simulate import simulate
 from touchpoint.stages.heartbeats import MOST_SOURCES, SOURCES
 from touchpoint.stages.media.media_clock import MediaClock, MediaTime
 from touchpoint.stages.media.media_stage import MediaStage
-from touchpoint.stages.protocol import Record
+from touchpoint.stages.protocol import Assignment, Record
 from touchpoint.stitching.facts import DAY, HOUR, MINUTE, SECOND, Micros
 from touchpoint.stitching.limits import DEFAULT, Limits
 from touchpoint.stitching.watermarks import Input
@@ -150,7 +150,7 @@ def test_minutes_ahead_cost_others_minutes_and_no_row() -> None:
 
 def stage(state: dict[bytes, bytes]) -> MediaStage:
     inputs = {topic: rights for topic, rights in topic_rights(load_settings({})).items() if topic == "calls"}
-    return MediaStage(0, 1, state, Decoder(), DEFAULT, b"test", inputs)
+    return MediaStage(Assignment(0, 1, 1, state), Decoder(), DEFAULT, b"test", inputs)
 
 
 @pytest.mark.parametrize("stamped", [True, False])
@@ -177,12 +177,12 @@ def test_local_clock_is_not_used_where_the_broker_stamps() -> None:
 def test_a_clock_of_the_release_before_that_was_ahead_is_set_right_once() -> None:
     """B6 in state: v0.1.0 may have left a clock 399 days ahead, and told it to everybody."""
     state: dict[bytes, bytes] = {}
-    clock = MediaClock(0, 1, state, ["calls"], DEFAULT)
+    clock = MediaClock(Assignment(0, 1, 1, state), ["calls"], DEFAULT)
     clock.time.inputs["calls"] = Input(micros(NOON) + 399 * DAY)
     clock.time.links.told = {0: [micros(NOON) + 399 * DAY] * 2}
     clock.time.is_bounded = False
     clock.save()
-    again = MediaClock(0, 1, state, ["calls"], DEFAULT)
+    again = MediaClock(Assignment(0, 1, 1, state), ["calls"], DEFAULT)
     again.passes(micros(NOON), ())
     assert again.watermark == micros(NOON) + DEFAULT.ahead
     assert again.time.inputs["calls"].latest == micros(NOON) + DEFAULT.ahead
@@ -214,8 +214,8 @@ def test_a_stop_of_two_minutes_delays_nothing_afterwards() -> None:
 
 
 def delay(cluster: Cluster) -> Micros:
-    reached = [stage.watermark for stage in cluster.stages.values()]  # type: ignore[attr-defined]
-    return cluster.now - int(min(reached))
+    reached = [stage.report().watermark or 0 for stage in cluster.stages.values()]
+    return cluster.now - min(reached)
 
 
 def test_a_pause_of_the_machine_is_made_up_for_too() -> None:

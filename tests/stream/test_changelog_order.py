@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from touchpoint.stages.protocol import FIRST, LAST, in_order
+from touchpoint.stream.changelog import ONE_BATCH, parts_of
 from touchpoint.stream.outbox import Outbound
-from touchpoint.stream.work import ONE_BATCH, parts_of
 
 KEYS = [LAST + b"progress", b"party", FIRST + b"party", b"?question", b"another party", FIRST + b"another party"]
 

@@ -23,11 +23,12 @@ from typing import Any
 from recovery_faults import interrupt_recovery, let_rebalances_overtake_recovery, load_coordinator
 from trips import Trip
 
+from touchpoint.bootstrap import Stages, agents
 from touchpoint.settings import Settings
 from touchpoint.stages.dead_letter_records import dead_letter
-from touchpoint.stages.protocol import Forward, Record
+from touchpoint.stages.protocol import Forward, Record, Report
 from touchpoint.stream import app, partition_watch
-from touchpoint.stream.stream_worker import Stages, run_worker
+from touchpoint.stream.process import run_worker
 
 BLOCK = b"block"  # the process stands still, once
 POISON = b"poison"
@@ -72,8 +73,14 @@ class CountingStage:
         self._state[key] = encode(count + 1, last)
         return True
 
+    def parts(self, records: Sequence[Record]) -> Sequence[Sequence[Record]]:
+        return (records,)
+
     def tick(self, now: int, caught_up: Collection[str]) -> Sequence[Forward]:  # noqa: ARG002
         return []
+
+    def report(self) -> Report:
+        return Report()
 
 
 def encode(count: int, last: dict[str, int]) -> bytes:
@@ -110,8 +117,8 @@ class FileWriter:
 def counting_stages(output: Path) -> Stages:
     seen = output.with_suffix(".seen")
     return Stages(
-        media=lambda _partition, _partitions, state: CountingStage("touches", state, seen),
-        party=lambda _partition, _partitions, state: CountingStage("interactions", state, seen),
+        media=lambda assignment: CountingStage("touches", assignment.state, seen),
+        party=lambda assignment: CountingStage("interactions", assignment.state, seen),
         writer=FileWriter(output),
     )
 
@@ -141,7 +148,8 @@ def main() -> int:
     load_coordinator(Path(output).with_suffix(".loading"))
     app.PRODUCE_SECONDS = float(fields.pop("produce_seconds", app.PRODUCE_SECONDS))
     partition_watch.UNREAD_SECONDS = float(fields.pop("unread_seconds", partition_watch.UNREAD_SECONDS))
-    return asyncio.run(run_worker(test_settings(broker, **fields), counting_stages(Path(output))))
+    settings = test_settings(broker, **fields)
+    return asyncio.run(run_worker(settings, agents(settings, counting_stages(Path(output)))))
 
 
 if __name__ == "__main__":

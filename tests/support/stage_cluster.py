@@ -11,6 +11,8 @@ from typing import Any
 import orjson
 from aiokafka.partitioner import murmur2
 
+from touchpoint.dialects import DIALECTS
+from touchpoint.dialects.translator import Translator
 from touchpoint.events import Accepted, Decoder
 from touchpoint.kafka.topic_admin import FOREIGN, feed_table
 from touchpoint.kafka.topic_rights import topic_rights
@@ -20,7 +22,7 @@ from touchpoint.settings.sections import DialectTopic
 from touchpoint.stages.feed.feed_stage import FeedStage
 from touchpoint.stages.media.media_stage import MediaStage
 from touchpoint.stages.party.party_stage import PartyStage
-from touchpoint.stages.protocol import Forward, Record, Stage, in_order
+from touchpoint.stages.protocol import Assignment, Forward, Record, Report, Stage, in_order
 from touchpoint.stitching.facts import SECOND, Micros
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.offline import fold_all
@@ -68,6 +70,7 @@ class Cluster:
         self.dead: list[Record] = []
         self.stamps = True  # whether the broker stamps what is appended
         self.lagging: set[str] = set()  # inputs that are not read to their end
+        self.reports: dict[str, list[Report]] = defaultdict(list)  # of each agent's stages, as after each batch
         counts = {"media": partitions, "party": partitions} | {feed: of for feed, (_, of) in self.feeds.items()}
         self.stages = {(agent, p): self._stage(agent, p) for agent, of in counts.items() for p in range(of)}
 
@@ -76,11 +79,14 @@ class Cluster:
         if agent in self.feeds:
             declared, of = self.feeds[agent]
             rights = self.rights.get(agent, FEED_RIGHTS)
-            return FeedStage(p, of, self.partitions, state, agent, declared, self.decoder, self.limits, rights)
+            translator = Translator(DIALECTS[declared.dialect], self.decoder)
+            feed = declared.feed(self.limits.own_addresses)
+            return FeedStage(Assignment(p, self.partitions, of, state), agent, translator, feed, self.limits, rights)
+        assignment = Assignment(p, self.partitions, self.partitions, state)
         if agent == "media":
             inputs = {topic: self.rights[topic] for topic in self.inputs}
-            return MediaStage(p, self.partitions, state, self.decoder, self.limits, SECRET, inputs, self.feeds)
-        return PartyStage(p, self.partitions, state, self.limits, SECRET)
+            return MediaStage(assignment, self.decoder, self.limits, SECRET, inputs, self.feeds)
+        return PartyStage(assignment, self.limits, SECRET)
 
     def restart(self) -> None:
         """Every stage anew from its state, as after a crash."""
@@ -222,6 +228,7 @@ class Cluster:
 
     def _forward(self, agent: str, p: int, forwards: Iterable[Forward]) -> None:
         self.states[agent, p].take_changes()
+        self.reports[agent].append(self.stages[agent, p].report())
         for forward in forwards:
             if forward.topic == "interactions":
                 self.closed.append(orjson.loads(forward.value or b""))

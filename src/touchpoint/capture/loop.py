@@ -9,10 +9,12 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from touchpoint.capture.outcome import outcome_of
 from touchpoint.capture.sinks import Sink
 from touchpoint.capture.source import Chunk, Source, SourceError
 from touchpoint.capture.state import State, StateFile
-from touchpoint.capture.translator import Translator
+from touchpoint.dialects import Feed
+from touchpoint.dialects.translator import Translator
 from touchpoint.telemetry.capture_metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ class Capture:
 
     source: Source
     translator: Translator
+    feed: Feed
     sink: Sink
     metrics: Metrics
     file: StateFile | None = None
@@ -41,9 +44,9 @@ class Capture:
         self._state = self.file.load() if self.file else State()
         if self._state.position is None:
             self._state.rules_version = self.translator.dialect.rules_version
-        self.translator.feed.memory = self._state.memory
-        if self.translator.feed.source:
-            self._state.names = {self.translator.feed.source}
+        self.feed.memory = self._state.memory
+        if self.feed.source:
+            self._state.names = {self.feed.source}
         self._unstored = False
         self._ahead = False  # the memory is of a later place than the position, until its events are acknowledged
         self._store_after = self._beat_after = 0.0
@@ -64,7 +67,7 @@ class Capture:
             self._check_ids()
         if chunk.records:
             self._ahead = True
-            outcome = self.translator.translate(chunk.records)
+            outcome = outcome_of(chunk.records, self.translator, self.feed)
             await self.sink.deliver(outcome)
             self._ahead = False
             self._state.name({event["source"] for event in outcome.events})

@@ -15,8 +15,8 @@ from touchpoint.capture.loop import Capture
 from touchpoint.capture.sinks import KafkaSink, Printed, Sink
 from touchpoint.capture.source import Source
 from touchpoint.capture.state import StateFile
-from touchpoint.capture.translator import Translator
 from touchpoint.dialects import DIALECTS, Feed
+from touchpoint.dialects.translator import Translator
 from touchpoint.events import Decoder
 from touchpoint.settings import Settings
 from touchpoint.telemetry.capture_metrics import Metrics
@@ -60,12 +60,12 @@ async def run(
     metrics = Metrics(kind.name)
     page = metrics.endpoint()
     decoder = Decoder(settings.stitching_limits().channels, settings.number_plan)
-    translator = Translator(DIALECTS[kind.dialect], feed, decoder)
+    translator = Translator(DIALECTS[kind.dialect], decoder)
     sink: Sink = KafkaSink(settings, kind.dialect, kind.channels) if way.kafka else Printed()
     try:
         if way.metrics_port:
             await page.start(settings.metrics_host, way.metrics_port)
-        capture = Capture(source(metrics.connected), translator, sink, metrics, file, way.heartbeat, way.repeat)
+        capture = Capture(source(metrics.connected), translator, feed, sink, metrics, file, way.heartbeat, way.repeat)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, capture.stopping.set)
         await _within_grace(capture, settings.grace_seconds)

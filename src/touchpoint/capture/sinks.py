@@ -16,7 +16,7 @@ import orjson
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
 from touchpoint.capture.blocking import in_thread
-from touchpoint.capture.translator import Letter, Outcome
+from touchpoint.capture.outcome import Letter, Outcome
 from touchpoint.events.burial import CAPTURED, TOPIC, reasons
 from touchpoint.producer import Producer
 from touchpoint.producer.routing import address, topics_of

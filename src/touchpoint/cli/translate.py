@@ -19,6 +19,7 @@ import typer
 from touchpoint.cli.errors import CliError, configuration
 from touchpoint.cli.stitch import bounded, opened
 from touchpoint.dialects import DIALECTS, Dialect, Feed, IdsChanged, Unknown
+from touchpoint.dialects.translator import translate as translated
 from touchpoint.events.masking import mask
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="As the vendor writes it; -: standard input.")]
@@ -123,9 +124,8 @@ def events_of(files: Iterable[str], dialect: Dialect, feed: Feed, told: Told) ->
     for name in files:
         try:
             with opened(name) as lines:
-                for record in dialect.read(told.counted(bounded(lines))):
+                for said in translated(dialect, feed, told.counted(bounded(lines))):
                     told.records += 1
-                    said = dialect.translate(record, feed)
                     if isinstance(said, Unknown):
                         told.note(said)
                     else:

@@ -162,6 +162,8 @@ async def _consumed(settings: Settings) -> tuple[list[Fact], int]:
 
 def _reader(settings: Settings) -> Callable[[ConsumerRecord], list[Verdict]]:
     """What becomes of a record of any input, read partition by partition in its order."""
+    from touchpoint.dialects import DIALECTS
+    from touchpoint.dialects.translator import Translator
     from touchpoint.events import Decoder
     from touchpoint.kafka.topic_admin import short_name
     from touchpoint.kafka.topic_rights import topic_rights
@@ -188,7 +190,9 @@ def _reader(settings: Settings) -> Callable[[ConsumerRecord], list[Verdict]]:
             return [decoder.decode(record.value, record.headers, record.key)]
         place = record.topic, record.partition
         if place not in partitions:
-            partitions[place] = Translation(declared, decoder, limits.own_addresses, lines=settings.lines.lines())
+            translator = Translator(DIALECTS[declared.dialect], decoder)
+            feed = declared.feed(limits.own_addresses, settings.lines.lines())
+            partitions[place] = Translation(translator, feed)
         return partitions[place].verdicts(record.value, record.headers, record.key)
 
     return verdicts

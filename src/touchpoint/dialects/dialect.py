@@ -54,6 +54,10 @@ class Feed:
     own: frozenset[str] = frozenset()
     lines: Lines = Lines()  # noqa: RUF009 - a NamedTuple is immutable
 
+    def with_memory(self, memory: Memory) -> Feed:
+        """The same feed with another memory."""
+        return Feed(self.source, self.tenant, self.zone, memory, self.own, self.lines)
+
     def is_own(self, address: str) -> bool:
         """Whether a mail address in lower case is the organisation's."""
         return f"mailto:{address}" in self.own or address[address.rfind("@") :] in self.own

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -11,7 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from pydantic.fields import FieldInfo
 from pydantic_settings import NoDecode
 
-from touchpoint.dialects import DIALECTS, Lines
+from touchpoint.dialects import DIALECTS, Feed, Lines
+from touchpoint.stages.rights import Identifies
 from touchpoint.stitching.facts import DAY, HOUR, MINUTE, SECOND, Micros
 from touchpoint.stitching.limits import CHANNELS, DEFAULT, KNOWN, ChannelLimits, Profile
 
@@ -112,6 +113,10 @@ class DialectTopic(Section):
     zone: str = "UTC"
     """of stamps that are local time, such as Europe/London"""
 
+    def feed(self, own: frozenset[str] = frozenset(), lines: Lines | None = None) -> Feed:
+        """What dialects know of it. ``own``: own addresses; ``lines``: which phones are ours."""
+        return Feed(self.source, self.tenant, ZoneInfo(self.zone), own=own, lines=lines or Lines())
+
     @field_validator("dialect")
     @classmethod
     def _dialect(cls, name: str) -> str:
@@ -127,10 +132,6 @@ class DialectTopic(Section):
         except (KeyError, ValueError, OSError):
             raise ValueError("must be a time zone such as Europe/London") from None
         return name
-
-
-Identifies = Literal["none", "address", "all"]
-"""What events may say of who a party is: nothing, its address, or whatever the contract allows."""
 
 
 class TopicSettings(Section):

@@ -1,13 +1,14 @@
 """What a stage of the stream is to its runtime: records in, state and forwards out, no IO.
 
-The runtime (``stream/runtime.py``) owns everything durable: it writes the state's changes to the
-changelog, produces the forwards, waits for every acknowledgement and only then lets the offset go.
-A stage therefore must be *repeatable*: the same records applied to the state they left must change nothing.
+The runtime (``stream/work.py``) owns everything durable: it writes the state's changes to the changelog, produces the
+forwards, waits for every acknowledgement and only then lets the offset go. A stage therefore must be *repeatable*: the
+same records applied to the state they left must change nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, MutableMapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, MutableMapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -68,8 +69,42 @@ class Forward(msgspec.Struct, frozen=True, gc=False):
     partition: int | None = None  # None: by key with murmur2, as every Java and aiokafka producer does
 
 
+class Report(msgspec.Struct):
+    """What a stage has to say of itself since its last report; the runtime makes metrics and log lines of it."""
+
+    watermark: Micros | None = None  # event time here; None: not known yet
+    verdicts: Counter[str] = msgspec.field(default_factory=Counter)  # events by verdict
+    translated: Counter[tuple[str, str]] = msgspec.field(default_factory=Counter)  # records by dialect and outcome
+    sources: dict[tuple[str, str], Micros] = {}  # by topic and source: the time of the last event
+    full: Counter[str] = msgspec.field(default_factory=Counter)  # by kind of key (bounds.py): had no room
+    failures: list[tuple[str, Exception]] = []  # what failed and is tried again later, in words, and its error
+
+    def take(self, watermark: Micros | None) -> Report:
+        """What was noted here, as a report of its own; this one begins anew."""
+        taken = Report(
+            watermark, self.verdicts.copy(), self.translated.copy(), dict(self.sources), self.full.copy(),
+            list(self.failures),
+        )  # fmt: skip
+        for noted in (self.verdicts, self.translated, self.sources, self.full, self.failures):
+            noted.clear()
+        return taken
+
+
+class Assignment(msgspec.Struct, frozen=True):
+    """The partition of an agent that a stage is built for."""
+
+    partition: int
+    partitions: int  # of each of our own topics
+    topic_partitions: int  # of the agent's topics: another number where a topic with a dialect is read
+    state: State  # of this partition, recovered
+
+
 class Stage(Protocol):
     """The work of one agent on one partition. Calls never overlap."""
+
+    def parts(self, records: Sequence[Record]) -> Iterable[Sequence[Record]]:
+        """The parts in which `apply` is to take the records of a batch, in order: between two calls others may run."""
+        ...
 
     def apply(self, records: Sequence[Record], now: Micros) -> Sequence[Forward]:
         """Take records of one topic partition, in order. ``now`` is the wall clock, UTC microseconds."""
@@ -79,9 +114,13 @@ class Stage(Protocol):
         """About every half second. ``caught_up``: topics of this partition number that are read to their end."""
         ...
 
+    def report(self) -> Report:
+        """What happened since the last call. Counts of records that the runtime takes back may be in it or not."""
+        ...
 
-StageFactory = Callable[[int, int, State], Stage]
-"""(partition, partitions, state): built once the table's partition is recovered, dropped when it is lost."""
+
+StageFactory = Callable[[Assignment], Stage]
+"""Called once the table's partition is recovered, and again after a failure; dropped when the partition is lost."""
 
 
 class Writer(Protocol):

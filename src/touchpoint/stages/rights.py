@@ -7,13 +7,16 @@ may write to any input could erase, merge and close for everybody (docs/operatio
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
 from touchpoint.events import Accepted, DeadLetter, Verdict
-from touchpoint.settings.sections import Identifies
 from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.verbs import WRAPUPS
+
+Identifies = Literal["none", "address", "all"]
+"""What events may say of who a party is: nothing, its address, or whatever the contract allows."""
 
 
 class Rights(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ import msgspec
 from touchpoint.stages.heartbeats import Sources
 from touchpoint.stages.media.media_clock import Reached, TimeBound, broadcast_every
 from touchpoint.stages.messages import LINKS, TOUCHES, Flush, Life, Told, told
-from touchpoint.stages.protocol import Forward, Record, State
+from touchpoint.stages.protocol import Assignment, Forward, Record
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.watermarks import EMPTY, UNKNOWN, Input
@@ -26,14 +26,12 @@ class FeedTime(msgspec.Struct, array_like=True):
 class FeedClock:
     """Keeps the time of one partition of a feed's topic; tells it to every partition of the media agent."""
 
-    def __init__(
-        self, topic: str, partition: int, of: int, partitions: int, time: FeedTime, state: State, limits: Limits
-    ) -> None:
-        """``of``: partitions of the topic; ``partitions``: those of the media agent."""
-        self._topic, self._partition, self._of, self._partitions = topic, partition, of, partitions
+    def __init__(self, topic: str, assignment: Assignment, time: FeedTime, limits: Limits) -> None:
+        self._topic, self._partition = topic, assignment.partition
+        self._of, self._partitions = assignment.topic_partitions, assignment.partitions
         self.time, self._limits = time, limits
         self.time.beats = {}
-        self._sources = Sources(state, limits)
+        self._sources = Sources(assignment.state, limits)
         self._bound = TimeBound(limits)
         self._caught_up = False
         self._told_at: Micros = 0

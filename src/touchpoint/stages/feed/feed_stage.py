@@ -6,21 +6,20 @@ before it. So the memory is a part of the state, and with it the offset up to wh
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 
 import msgspec
 
-from touchpoint.dialects import Lines, Memory
-from touchpoint.events import Accepted, DeadLetter, Decoder, Verdict
+from touchpoint.dialects import Feed, Memory
+from touchpoint.dialects.translator import NOT_KNOWN, Translator
+from touchpoint.events import Accepted, DeadLetter, Verdict
 from touchpoint.events.verdicts import OF_OTHERS, TOMBSTONE
-from touchpoint.settings.sections import DialectTopic
 from touchpoint.stages.dead_letter_records import dead_letter
 from touchpoint.stages.feed.feed_clock import FeedClock, FeedTime
-from touchpoint.stages.feed.translation import NOT_KNOWN, Translation
+from touchpoint.stages.feed.translation import Translation
 from touchpoint.stages.media.media_clock import TimeBound
 from touchpoint.stages.messages import FROM_FEED, Life, Link, link
-from touchpoint.stages.protocol import LAST, Forward, Record, State
+from touchpoint.stages.protocol import LAST, Assignment, Forward, Record, Report
 from touchpoint.stages.rights import Rights
 from touchpoint.stitching.facts import FLUSHED, UNREADABLE, Fact, Micros, lean
 from touchpoint.stitching.limits import Limits
@@ -36,27 +35,23 @@ _encode = msgspec.msgpack.Encoder().encode
 class FeedStage:
     """One partition of a topic with a dialect."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what the runtime and the settings know of it
-        self, partition: int, of: int, partitions: int, state: State, topic: str, declared: DialectTopic,
-        decoder: Decoder, limits: Limits, rights: Rights, lines: Lines = Lines(),  # noqa: B008 - immutable
-    ) -> None:  # fmt: skip
-        """``topic``: as records have it; ``of``: its partitions; ``partitions``: those of the media agent."""
-        self._state, self._topic, self._rights = state, topic, rights
+    def __init__(
+        self, assignment: Assignment, topic: str, translator: Translator, feed: Feed, limits: Limits, rights: Rights
+    ) -> None:
+        """``topic``: as records have it; ``feed``: what its declaration says of it."""
+        self._state = state = assignment.state
+        self._topic, self._rights = topic, rights
         raw = state.get(_PROGRESS)
         time = FeedTime(Input()) if raw is None else _decode(raw)
-        self._clock = FeedClock(topic, partition, of, partitions, time, state, limits)
+        self._clock = FeedClock(topic, assignment, time, limits)
         self._bound = TimeBound(limits)
         kept = ((key.removeprefix(_MEMORY), value) for key, value in state.items() if key.startswith(_MEMORY))
-        self._translation = Translation(declared, decoder, limits.own_addresses, Memory.restored(kept), lines)
-        self.verdicts: Counter[str] = Counter()
-        self.translated: Counter[tuple[str, str]] = Counter()
-        self.full: Counter[str] = Counter()  # by kind of key (bounds.py)
-        self.sources: dict[tuple[str, str], Micros] = {}  # by topic and source
+        self._translation = Translation(translator, feed, Memory.restored(kept))
+        self._report = Report()
 
-    @property
-    def watermark(self) -> Micros | None:
-        """Event time here, for the metric."""
-        return self._clock.watermark
+    def parts(self, records: Sequence[Record]) -> Sequence[Sequence[Record]]:
+        """The whole batch: it concerns little state."""
+        return (records,)
 
     def apply(self, records: Sequence[Record], now: Micros) -> list[Forward]:
         """Translate, and send each fact to its media item."""
@@ -65,7 +60,7 @@ class FeedStage:
         for record in records:
             appended = self._clock.taken(record, now)
             if appended is None:
-                self.translated[self._translation.dialect.name, "again"] += 1
+                self._report.translated[self._translation.dialect.name, "again"] += 1
                 continue
             arrived: dict[tuple[str, str], list[Fact]] = {}
             for fact in self._facts(record, appended, out):
@@ -73,7 +68,7 @@ class FeedStage:
                     out += self._clock.flushed(fact)
                 elif fact.verb != UNREADABLE:
                     self._clock.saw(fact, appended, lives)
-                    self.sources[self._topic, fact.source] = fact.time
+                    self._report.sources[self._topic, fact.source] = fact.time
                 if fact.kind != "source":
                     arrived.setdefault((fact.tenant, _item(fact)), []).append(fact)
             out += (link(Link(tenant, item, FROM_FEED, facts)) for (tenant, item), facts in arrived.items())
@@ -89,13 +84,17 @@ class FeedStage:
             self._state[_PROGRESS] = _encode(self._clock.time)
         return told
 
+    def report(self) -> Report:
+        """Of events by verdict, of records by outcome, and of sources."""
+        return self._report.take(self._clock.watermark)
+
     def _save(self) -> None:
         for key, value in self._translation.memory.changes():
             if value is not None:
                 self._state[_MEMORY + key] = value
             elif _MEMORY + key in self._state:
                 del self._state[_MEMORY + key]
-        self.full += self._translation.memory.forgotten
+        self._report.full += self._translation.memory.forgotten
         self._translation.memory.forgotten.clear()
         self._state[_PROGRESS] = _encode(self._clock.time)
 
@@ -129,16 +128,16 @@ class FeedStage:
         return judged
 
     def _count(self, facts: Sequence[Fact], refused: Sequence[DeadLetter], verdicts: Sequence[Verdict]) -> None:
-        self.verdicts["accepted"] += len(facts)
-        self.verdicts["dead letter"] += bool(refused)
-        self.verdicts["skipped"] += TOMBSTONE in verdicts
+        self._report.verdicts["accepted"] += len(facts)
+        self._report.verdicts["dead letter"] += bool(refused)
+        self._report.verdicts["skipped"] += TOMBSTONE in verdicts
         if refused:
             outcome = "dead letter"
         elif facts:
             outcome = "heartbeat" if facts[0].kind == "source" else "events"
         else:
             outcome = "not known" if NOT_KNOWN in verdicts else "nothing"
-        self.translated[self._translation.dialect.name, outcome] += 1
+        self._report.translated[self._translation.dialect.name, outcome] += 1
 
 
 def _item(fact: Fact) -> str:

@@ -5,35 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import blake2b
 from io import BytesIO
-from zoneinfo import ZoneInfo
 
-import orjson
-
-from touchpoint.dialects import DIALECTS, Event, Feed, Lines, Memory, Unknown
-from touchpoint.events import Accepted, DeadLetter, Decoder, Skipped, Verdict
+from touchpoint.dialects import Feed, Memory
+from touchpoint.dialects.translator import Translator
+from touchpoint.events import Accepted, DeadLetter, Verdict
 from touchpoint.events.verdicts import TOMBSTONE
 from touchpoint.events.wire import too_large
-from touchpoint.settings.sections import DialectTopic
 from touchpoint.stages.protocol import Headers
 
 DECLARATIONS = (b"source.heartbeat", b"source.flushed")
 """What a source says of itself, in the form of the contract, also in a topic with a dialect."""
 LONGEST_SCOPE = 256  # bytes
-NOT_KNOWN = Skipped("not known to the dialect, and of no media item")
 
 
 class Translation:
     """One partition of the topic, in its order."""
 
-    def __init__(
-        self, declared: DialectTopic, decoder: Decoder, own: frozenset[str], memory: Memory | None = None,
-        lines: Lines = Lines(),  # noqa: B008 - a NamedTuple is immutable
-    ) -> None:  # fmt: skip
-        """``own``: own addresses; ``memory``: of what came before; ``lines``: which phones are ours."""
-        self.dialect = DIALECTS[declared.dialect]
+    def __init__(self, translator: Translator, feed: Feed, memory: Memory | None = None) -> None:
+        """``feed``: what the topic's declaration says; ``memory``: of what came before, in place of the feed's."""
+        self.dialect = translator.dialect
         self.memory = Memory() if memory is None else memory
-        self._declared, self._decoder, self._own, self._lines = declared, decoder, own, lines
-        self._zone = ZoneInfo(declared.zone)
+        self._translator, self._feed = translator, feed
 
     def verdicts(self, value: bytes | None, headers: Headers, key: bytes | None) -> list[Verdict]:
         """One on each event that the record holds, and on each part of it that is none."""
@@ -46,25 +38,18 @@ class Translation:
         """Whoever fills the topic may say that the source is alive or has told everything, as in every input."""
         if not any(name in value for name in DECLARATIONS) and all(text not in DECLARATIONS for _, text in headers):
             return None
-        verdict = self._decoder.decode(value, headers, key)
+        verdict = self._translator.decoder.decode(value, headers, key)
         return verdict if isinstance(verdict, Accepted) and verdict.fact.kind == "source" else None
 
     def _read(self, value: bytes, headers: Headers, key: bytes | None) -> Iterator[Verdict]:
         if (large := too_large(value, headers)) is not None:
             yield DeadLetter(large.cause, large.code)
             return
-        declared = self._declared
-        feed = Feed(
-            declared.source, declared.tenant, self._zone, self.memory.of(self._scope(key)), self._own, self._lines
-        )
+        feed = self._feed.with_memory(self.memory.of(self._scope(key)))
         recognized = False
-        for each in self.dialect.read(BytesIO(value)):
+        for translated in self._translator.translate(feed, BytesIO(value)):
             recognized = True
-            said = self.dialect.translate(each, feed)
-            if not isinstance(said, Unknown):
-                yield from map(self._verdict, said)
-            else:
-                yield DeadLetter(said.reason, "dialect") if said.dead_letter else NOT_KNOWN
+            yield translated.verdict
         if not recognized and value.strip():
             yield DeadLetter(
                 f"nothing of it is of the form that {self.dialect.name} reads: {self.dialect.reads}", "dialect"
@@ -78,10 +63,3 @@ class Translation:
         if key is None or not self.dialect.capabilities.ordered:
             return None
         return key.decode("latin-1") if len(key) <= LONGEST_SCOPE else blake2b(key, digest_size=16).hexdigest()
-
-    def _verdict(self, event: Event) -> Verdict:
-        verdict = self._decoder.decode(orjson.dumps(event))
-        if isinstance(verdict, DeadLetter):
-            cause = f"{verdict.cause} (in the event that {self.dialect.name} makes of it)"
-            return DeadLetter(cause, verdict.code, verdict.about)
-        return verdict

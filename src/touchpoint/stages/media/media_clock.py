@@ -11,7 +11,7 @@ from touchpoint.events import Accepted, DeadLetter, Verdict
 from touchpoint.stages.due_times import stamped, unstamped
 from touchpoint.stages.heartbeats import Sources
 from touchpoint.stages.messages import LINKS, TOUCHES, Flush, Life, Told, told
-from touchpoint.stages.protocol import LAST, Forward, Record, State
+from touchpoint.stages.protocol import LAST, Assignment, Forward, Record
 from touchpoint.stitching.facts import FLUSHED, SECOND, Fact, Micros
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.watermarks import EMPTY, UNKNOWN, Input, Progress, bounded, least
@@ -177,10 +177,11 @@ class MediaClock:
     """Reads and keeps the time of one media partition; tells it to everyone who waits for it."""
 
     def __init__(
-        self, partition: int, partitions: int, state: State, holding: Collection[str], limits: Limits,
-        feeds: Collection[str] = (),
-    ) -> None:  # fmt: skip
-        self._partition, self._partitions, self._state, self._limits = partition, partitions, state, limits
+        self, assignment: Assignment, holding: Collection[str], limits: Limits, feeds: Collection[str] = ()
+    ) -> None:
+        self._partition, self._partitions = assignment.partition, assignment.partitions
+        self._state, self._limits = assignment.state, limits
+        state, partitions = self._state, self._partitions
         raw = state.get(_KEY)
         fresh = MediaTime({}, Progress(LINK_HOPS, partitions), is_bounded=True)
         self.time = _decode(unstamped(raw)) if raw is not None else fresh

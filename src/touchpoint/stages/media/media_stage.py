@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
@@ -27,7 +27,7 @@ from touchpoint.stages.messages import (
     link,
     read,
 )
-from touchpoint.stages.protocol import MOST_STATE, Forward, Record, State
+from touchpoint.stages.protocol import MOST_STATE, Assignment, Forward, Record, Report
 from touchpoint.stages.rights import Rights
 from touchpoint.stitching.facts import FLUSHED, Fact, Micros, lean
 from touchpoint.stitching.interactions.identity import claim
@@ -55,27 +55,25 @@ def _key(tenant: str, item: str) -> bytes:
 class MediaStage:
     """One partition of the media agent."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what the runtime and the settings know of it
-        self, partition: int, partitions: int, state: State, decoder: Decoder, limits: Limits, secret: bytes,
-        inputs: Mapping[str, Rights], feeds: Collection[str] = (),
+    def __init__(
+        self, assignment: Assignment, decoder: Decoder, limits: Limits, secret: bytes, inputs: Mapping[str, Rights],
+        feeds: Collection[str] = (),
     ) -> None:  # fmt: skip
         """``inputs``: what each input topic may say; its time is waited for. ``feeds``: topics with a dialect, which
         tell of theirs.
         """
+        state, partitions = assignment.state, assignment.partitions
         self._inputs, self._partitions = inputs, partitions
         self._state, self._decoder, self._limits = state, decoder, limits
         self._addresses = Addresses(secret, partitions)
-        self._clock = MediaClock(partition, partitions, state, inputs, limits, feeds)
+        self._clock = MediaClock(assignment, inputs, limits, feeds)
         self._bound = TimeBound(limits)
         self._timers = Timers(state, lambda key: not key.startswith(OURS))
-        self.verdicts: Counter[str] = Counter()
-        self.full: Counter[str] = Counter()  # by kind of key (bounds.py)
-        self.sources: dict[tuple[str, str], Micros] = {}  # by topic and source: the time of the last event
+        self._report = Report()
 
-    @property
-    def watermark(self) -> Micros | None:
-        """Event time here, for the metric."""
-        return self._clock.watermark
+    def parts(self, records: Sequence[Record]) -> Sequence[Sequence[Record]]:
+        """The whole batch: it concerns little state."""
+        return (records,)
 
     def apply(self, records: Sequence[Record], now: Micros) -> list[Forward]:
         """Decode, deduplicate, send on what is new."""
@@ -103,6 +101,10 @@ class MediaStage:
             self._clock.save()
         return out + told
 
+    def report(self) -> Report:
+        """Of events by verdict, and of their sources."""
+        return self._report.take(self._clock.watermark)
+
     # --- records in -----------------------------------------------------------------------------------------
 
     def _events(self, records: Sequence[Record], now: Micros, out: list[Forward]) -> dict[tuple[str, str], Changes]:
@@ -128,8 +130,8 @@ class MediaStage:
             if fact.time < forgotten and self._is_repeated(record, fact, arrived):
                 self._refuse(record, _REPEATED, out)
                 continue
-            self.verdicts["accepted"] += 1
-            self.sources[record.topic, fact.source] = fact.time
+            self._report.verdicts["accepted"] += 1
+            self._report.sources[record.topic, fact.source] = fact.time
             if fact.verb == FLUSHED:
                 out += self._clock.flushed(record.topic, fact)
                 continue
@@ -148,10 +150,10 @@ class MediaStage:
 
     def _refuse(self, record: Record, verdict: object, out: list[Forward]) -> None:
         if isinstance(verdict, DeadLetter):
-            self.verdicts["dead letter"] += 1
+            self._report.verdicts["dead letter"] += 1
             out.append(dead_letter(record, verdict.cause, verdict.code))
         else:
-            self.verdicts["skipped"] += 1
+            self._report.verdicts["skipped"] += 1
 
     @property
     def _forgotten(self) -> Micros:
@@ -252,7 +254,7 @@ class MediaStage:
         sent = item.take(changes)
         after = _encode(state)
         if len(after) > MOST_STATE and len(after) > len(before or b""):
-            self.full["item"] += 1
+            self._report.full["item"] += 1
             brought = {(record.topic, record.offset): record for record in changes.records}
             out += [dead_letter(record, _FULL, "too_large") for record in brought.values()]
             return

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection
 
 import msgspec
 
 from touchpoint.stages.due_times import Timers, due_of, unstamped
-from touchpoint.stages.protocol import FIRST, State
+from touchpoint.stages.protocol import FIRST, Report, State
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.interactions.model import Closed, PartyFacts, merged
 from touchpoint.stitching.interactions.names import activity_name, item_name
@@ -39,9 +38,9 @@ def not_forgotten(new: PartyFacts, oldest: Micros, known: PartyFacts, moved: Col
 class Tombstones:
     """The closed interactions of one partition's parties, each until an interaction's greatest age has passed."""
 
-    def __init__(self, state: State, limits: Limits, full: Counter[str]) -> None:
-        """``full``: counts how often something was forgotten before its time."""
-        self._state, self._age, self._full = state, limits.interaction_age, full
+    def __init__(self, state: State, limits: Limits, report: Report) -> None:
+        """``report``: where it notes that something was forgotten before its time."""
+        self._state, self._age, self._report = state, limits.interaction_age, report
         self._timers = Timers(state, lambda key: key.startswith(TOMBSTONES))
 
     def has(self, party: bytes) -> bool:
@@ -56,7 +55,7 @@ class Tombstones:
     def keep(self, party: bytes, closed: list[Closed]) -> None:
         """Replace what is remembered of a party."""
         kept = remembered(closed)
-        self._full["closed"] += len(kept) < len(closed)
+        self._report.full["closed"] += len(kept) < len(closed)
         self._store(TOMBSTONES + party, kept)
 
     def expire(self, watermark: Micros, most: int) -> None:

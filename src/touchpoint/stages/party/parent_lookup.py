@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
 from collections.abc import Callable, Collection
 
 import msgspec
 
 from touchpoint.stages.due_times import POSTPONED, Timers, unstamped
 from touchpoint.stages.messages import Addresses, Ask, Touch, latest
-from touchpoint.stages.protocol import Forward, State
+from touchpoint.stages.protocol import Forward, Report, State
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.flushes import Flushes
 from touchpoint.stitching.interactions.advance import located_each
 from touchpoint.stitching.interactions.model import PartyFacts, reference
 from touchpoint.stitching.interactions.pauses import shortest_wait
 from touchpoint.stitching.limits import Limits, Silences
-from touchpoint.telemetry.logs import place_of
-
-log = logging.getLogger(__name__)
 
 ASKS = b"?"  # before a party's key: the questions that wait there
 MOST_ANSWERED = 500
@@ -31,9 +26,9 @@ _encode = msgspec.msgpack.Encoder().encode
 class Questions:
     """The questions that wait in one partition for time to reach the instant that they ask about."""
 
-    def __init__(self, state: State, addresses: Addresses, limits: Limits, full: Counter[str]) -> None:
-        """``full``: counts how often there were too many at one place."""
-        self._state, self._addresses, self._limits, self._full = state, addresses, limits, full
+    def __init__(self, state: State, addresses: Addresses, limits: Limits, report: Report) -> None:
+        """``report``: where it notes that there were too many at one place, and what failed."""
+        self._state, self._addresses, self._limits, self._report = state, addresses, limits, report
         self._timers = Timers(state, lambda key: key.startswith(ASKS))
         self._wait = shortest_wait(limits)
 
@@ -59,7 +54,7 @@ class Questions:
         waiting = _decode(unstamped(raw)) if raw is not None else []
         waiting = list(dict.fromkeys([*waiting, *asks]))
         kept = latest(waiting)
-        self._full["questions"] += len(kept) < len(waiting)
+        self._report.full["questions"] += len(kept) < len(waiting)
         self._timers.put(key, min(ask.time for ask in kept), _encode(kept))
 
     def answer(
@@ -73,7 +68,7 @@ class Questions:
             try:
                 out += self._told([ask for ask in waiting if ask.time < settled], facts, silences, flushes)
             except Exception as error:  # noqa: BLE001 - one party must not keep the others from their answers
-                log.error("questions about a party failed and are tried again later: %s", place_of(error))
+                self._report.failures.append(("questions about a party failed and are tried again later", error))
                 self._timers.postpone(key, settled + POSTPONED)
                 continue
             self._state.pop(key)

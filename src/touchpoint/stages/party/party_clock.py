@@ -10,7 +10,7 @@ from touchpoint.stages.due_times import stamped, unstamped
 from touchpoint.stages.heartbeats import Sources
 from touchpoint.stages.media.media_clock import MOST_FLUSHES, OURS, Reached, broadcast_every, furthest
 from touchpoint.stages.messages import TOUCHES, Flush, Told, told
-from touchpoint.stages.protocol import Forward, Record, State
+from touchpoint.stages.protocol import Assignment, Forward, Record
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.flushes import Declared, Flushes
 from touchpoint.stitching.limits import Limits, Silences
@@ -45,8 +45,10 @@ _encode = msgspec.msgpack.Encoder().encode
 class PartyClock:
     """Reads and keeps the time of one party partition; tells it to the others."""
 
-    def __init__(self, partition: int, partitions: int, state: State, limits: Limits) -> None:
-        self._partition, self._partitions, self._state, self._limits = partition, partitions, state, limits
+    def __init__(self, assignment: Assignment, limits: Limits) -> None:
+        self._partition, self._partitions = assignment.partition, assignment.partitions
+        self._state, self._limits = assignment.state, limits
+        state, partitions = self._state, self._partitions
         raw = state.get(_KEY)
         fresh = PartyTime(Progress(1, partitions), Progress(HOPS, partitions), is_bounded=True)
         self.time = _decode(unstamped(raw)) if raw is not None else fresh

@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-import logging
-from collections import Counter, deque
-from collections.abc import Collection, Sequence
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
-import orjson
 
 from touchpoint.stages.backfill import hold, hold_moved, is_flushed, is_history, parted, rejoined, still_held
-from touchpoint.stages.dead_letter_records import dead_letter, orphan
+from touchpoint.stages.dead_letter_records import dead_letter
 from touchpoint.stages.due_times import POSTPONED, Timers, due_of, unstamped
 from touchpoint.stages.media.media_clock import OURS
 from touchpoint.stages.messages import Addresses, Flush, Told, Touch, incredible, read
 from touchpoint.stages.party.closed_memory import TOMBSTONES, Tombstones, not_forgotten
-from touchpoint.stages.party.erasure import erased, onward, without_identity, without_names
+from touchpoint.stages.party.erasure import onward, without_names
+from touchpoint.stages.party.interaction_events import erased_event, outcome_events
 from touchpoint.stages.party.parent_lookup import ASKS, Questions
 from touchpoint.stages.party.party_clock import HOPS, PartyClock
 from touchpoint.stages.party.rerouting import MOST_HOPS, Directory
-from touchpoint.stages.protocol import MOST_STATE, Forward, Record, State
+from touchpoint.stages.protocol import MOST_STATE, Assignment, Forward, Record, Report
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.flushes import Flushes
 from touchpoint.stitching.interactions.advance import END_OF_TIME, Advance, advance
 from touchpoint.stitching.interactions.entities import WRAPPED_UP
 from touchpoint.stitching.interactions.identity import telling
-from touchpoint.stitching.interactions.late import Amendment
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, merged
 from touchpoint.stitching.interactions.names import item_name
 from touchpoint.stitching.interactions.pauses import shortest_wait
 from touchpoint.stitching.limits import Limits
-from touchpoint.stitching.record import Json, amendment, identity, instant, party_key, record
 from touchpoint.stitching.watermarks import UNKNOWN
-from touchpoint.telemetry.logs import place_of
-
-log = logging.getLogger(__name__)
 
 FEW = 4
 """So many open things of a party are looked at when the last of them may be over, more as soon as the first may."""
@@ -49,6 +43,8 @@ MOST_DUE = 500
 """Parties looked at in one call: a long queue of them must not keep the others of the process waiting."""
 MOST_AT_ONCE = 256 * 1024
 """Bytes of their state, but for the last of them."""
+MOST_READ = 1024 * 1024
+"""Bytes of state that one call reads for the records it is given, unless one key has more."""
 _FULL = (
     f"its party has {MOST_STATE >> 20} MiB open, and takes no more until that closes; is its address a switchboard? "
     "Then name it in TOUCHPOINT_UNSTITCHED_ADDRESSES"
@@ -74,26 +70,30 @@ _encode = msgspec.msgpack.Encoder().encode
 class PartyStage:
     """One partition of the party agent."""
 
-    def __init__(self, partition: int, partitions: int, state: State, limits: Limits, secret: bytes) -> None:
+    def __init__(self, assignment: Assignment, limits: Limits, secret: bytes) -> None:
+        state, partitions = assignment.state, assignment.partitions
         self._state, self._limits, self._secret, self._partitions = state, limits, secret, partitions
-        self._clock = PartyClock(partition, partitions, state, limits)
+        self._report = Report()
+        self._clock = PartyClock(assignment, limits)
         self._timers = Timers(state, lambda key: not key.startswith((OURS, ASKS, TOMBSTONES)))
-        self.full: Counter[str] = Counter()  # by kind of key (bounds.py)
-        self._tombstones = Tombstones(state, limits, self.full)
+        self._tombstones = Tombstones(state, limits, self._report)
         self._addresses = Addresses(secret, partitions)
-        self._questions = Questions(state, self._addresses, limits, self.full)
+        self._questions = Questions(state, self._addresses, limits, self._report)
         self._wait = shortest_wait(limits)
         self._to_flush: tuple[list[Flush], deque[bytes]] | None = None
-        self.verdicts: Counter[str] = Counter()
 
-    @property
-    def watermark(self) -> Micros | None:
-        """Event time here, for the metric."""
-        return self._clock.watermark
-
-    def weight(self, record: Record) -> int:
-        """Bytes of the state that a record makes us read and write."""
-        return len(self._state.get(record.key, b"")) if record.key is not None else 0
+    def parts(self, records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+        """Parts that each concern little state; what several records of one key concern is read once."""
+        begin, held, keys = 0, 0, set[bytes]()
+        for n, record in enumerate(records):
+            if record.key is not None and record.key not in keys:
+                keys.add(record.key)
+                size = len(self._state.get(record.key, b""))
+                held += size
+                if held > MOST_READ and n > begin:
+                    yield records[begin:n]
+                    begin, held, keys = n, size, {record.key}
+        yield records[begin:] if begin else records
 
     def apply(self, records: Sequence[Record], now: Micros) -> list[Forward]:
         """Take touches; send on what is another party's; close what the watermark has passed."""
@@ -131,6 +131,10 @@ class PartyStage:
         self._pass_time(out)
         return told + out
 
+    def report(self) -> Report:
+        """Of closings that failed, verdict `postponed`."""
+        return self._report.take(self._clock.watermark)
+
     # --- touches in -----------------------------------------------------------------------------------------
 
     def _admitted(self, key: bytes, came: list[tuple[Record, Touch]], out: list[Forward]) -> list[Touch]:
@@ -139,7 +143,7 @@ class PartyStage:
         if weight <= MOST_STATE:
             return [touch for _, touch in came]
         nothing = PartyFacts()
-        self.full["party"] += 1
+        self._report.full["party"] += 1
         out += [dead_letter(rec, _FULL, "too_large") for rec, touch in came if touch.facts != nothing]
         return [touch for _, touch in came if touch.facts == nothing]
 
@@ -152,7 +156,7 @@ class PartyStage:
         facts = merged(state.facts, *arrivals)
         self._shed(facts, touches)
         leaving = self._part(key, state, facts, touches)
-        self.full["party"] += state.directory.shed()
+        self._report.full["party"] += state.directory.shed()
         asked = {ask for away in leaving for ask in away.asks}
         self._questions.take(key, [ask for each in touches for ask in each.asks if ask not in asked])
         for away in leaving:
@@ -175,10 +179,10 @@ class PartyStage:
         if any(each.facts.identity for each in touches):
             told = telling(facts.identity)
             facts.identity = told[-MOST_TOLD:]
-            self.full["party"] += len(told) > MOST_TOLD
+            self._report.full["party"] += len(told) > MOST_TOLD
         if len(facts.parents) > MOST_PARENTS:
             facts.parents = dict(list(facts.parents.items())[-MOST_PARENTS:])
-            self.full["party"] += 1
+            self._report.full["party"] += 1
 
     def _hold(self, key: bytes, state: PartyState, touches: list[Touch]) -> None:
         """Note what came first-hand long after its time."""
@@ -226,8 +230,7 @@ class PartyStage:
                 if not repeated:  # whatever its time: another clock may have been ahead of this one
                     state.requests = [*state.requests, erasure.request][-MOST_REQUESTS:]
                 state.erased = max(erasure.time, state.erased or erasure.time)
-                key, data = party_key(self._secret, state.key), erased(state.key, erasure, self._secret)
-                out.append(_event("party.erased", f"{erasure.request}/{key}", instant(erasure.time), key, data))
+                out.append(erased_event(state.key, erasure, self._secret))
                 known_as = onward(state.key, state.facts.identity, erasure.time) if each.hop < MOST_HOPS else ()
                 for other in sorted(known_as):
                     touch = Touch(other, each.hop + 1, PartyFacts(), erasures=[erasure])
@@ -302,14 +305,14 @@ class PartyStage:
             if (error := self._tried(key, watermark, out)) is not None
         ]
         if failed:
-            log.error("%d parties failed and are tried again later: %s", len(failed), place_of(failed[0]))
+            self._report.failures.append((f"{len(failed)} parties failed and are tried again later", failed[0]))
 
     def _tried(self, key: bytes, watermark: Micros, out: list[Forward]) -> Exception | None:
         told: list[Forward] = []
         try:
             self._close(key, watermark, told)
         except Exception as error:  # noqa: BLE001 - one party must not keep the others from closing
-            self.verdicts["postponed"] += 1
+            self._report.verdicts["postponed"] += 1
             self._timers.postpone(key, watermark + POSTPONED)
             return error
         out += told
@@ -328,9 +331,9 @@ class PartyStage:
             going.closed = self._tombstones.of(key)
             known = len(going.closed)
             step = advance(going, watermark, self._limits, self._clock.silences(watermark), flushes)
-            self._tell(step, state, out)
+            out += outcome_events(step, state.key, state.erased, self._secret)
             self._tombstones.keep(key, step.rest.closed)
-            self.full["closed"] += len(step.rest.closed) < known + len(step.closed)
+            self._report.full["closed"] += len(step.rest.closed) < known + len(step.closed)
             state.facts = rejoined(step.rest, waits)
             state.facts.closed = []
             look = self._next_look(step, watermark)
@@ -349,19 +352,6 @@ class PartyStage:
             return min(step.due, watermark + self._limits.silence)
         return step.due
 
-    def _tell(self, step: Advance, state: PartyState, out: list[Forward]) -> None:
-        for closed in step.closed:
-            row = record(closed, self._secret)
-            if state.erased is not None and min(e.started_at for e in closed.entities) <= state.erased:
-                data = without_identity(row, closed, self._secret)
-            else:
-                data = {**row, "identity": identity(closed, self._secret)}
-            out.append(
-                _event("interaction.closed", row["interaction_id"], instant(closed.instant), row["party_key"], data)
-            )
-        out += [_amended(late, party_key(self._secret, state.key), self._secret) for late in step.amendments]
-        out += [orphan(fact) for fact in step.orphans]
-
 
 def _wait_after(controls: Collection[Fact], limits: Limits) -> Micros:
     """How long after a request its interaction usually closes."""
@@ -373,26 +363,3 @@ def _speaks(facts: PartyFacts, flushes: Flushes) -> bool:
     """Whether anything open is of a source that has declared something to be over."""
     homes = (*facts.items.values(), *facts.activities.values())
     return any((fact.tenant, fact.source) in flushes for its in homes for fact in its)
-
-
-def _event(kind: str, event_id: str, time: str, key: str, data: Json) -> Forward:
-    event = {
-        "specversion": "1.0",
-        "id": event_id,
-        "source": "touchpoint",
-        "type": kind,
-        "time": time,
-        "datacontenttype": "application/json",
-        "data": data,
-    }
-    return Forward("interactions", key.encode(), orjson.dumps(event))
-
-
-def _amended(late: Amendment, key: str, secret: bytes) -> Forward:
-    data = {
-        "interaction_id": late.interaction_id,
-        "tenant": late.tenant,
-        "ended_at": instant(late.ended_at),
-        **amendment(late, secret),
-    }
-    return _event("interaction.amended", f"{late.interaction_id}/{late.seq}", instant(late.time), key, data)

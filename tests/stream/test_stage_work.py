@@ -1,0 +1,80 @@
+"""What the runtime does for a stage, without a broker."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+import pytest
+
+from touchpoint.stages.protocol import Assignment, Forward, Record, Report, Stage
+from touchpoint.stream.changelog import Changelog
+from touchpoint.stream.delivery import Delivery, Destinations
+from touchpoint.stream.outbox import Outbox, Partitioner
+from touchpoint.stream.tables import PartitionState
+from touchpoint.stream.work import StageWork
+from touchpoint.telemetry.metrics import Metrics
+
+MARY = "tel:+441632960001"
+
+
+class ReportingStage:
+    """Reports once what it was made with."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+
+    def parts(self, records: Sequence[Record]) -> Iterable[Sequence[Record]]:
+        return (records,)
+
+    def apply(self, records: Sequence[Record], now: int) -> Sequence[Forward]:  # noqa: ARG002
+        return []
+
+    def tick(self, now: int, caught_up: Collection[str]) -> Sequence[Forward]:  # noqa: ARG002
+        return []
+
+    def report(self) -> Report:
+        return self._report.take(1_000_000)
+
+
+def work(stage: Stage, metrics: Metrics) -> StageWork:
+    def no_producer() -> None:
+        raise AssertionError("nothing is to be sent")
+
+    state = PartitionState("media")
+    outbox = Outbox(no_producer, print)
+    delivery = Delivery("media", 3, outbox, Destinations(Partitioner(4), str, len), metrics, lambda: False)
+
+    async def read_again(_state: PartitionState) -> None:
+        raise AssertionError("nobody else has written")
+
+    changelog = Changelog("media", "media-changelog", state, delivery, read_again)
+    return StageWork(lambda _assignment: stage, Assignment(3, 4, 4, state), changelog, delivery)
+
+
+async def test_report_of_a_stage_becomes_metrics_and_a_line_without_the_error_text(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    metrics, report = Metrics(["/pbx"]), Report()
+    report.verdicts["accepted"] += 5
+    report.translated["twilio-taskrouter", "events"] += 2
+    report.sources["calls", "/pbx"] = 7_000_000
+    report.full["item"] += 1
+    try:
+        raise ArithmeticError(MARY)
+    except ArithmeticError as error:
+        report.failures.append(("2 parties failed and are tried again later", error))
+    stage_work = work(ReportingStage(report), metrics)
+    await stage_work.tick(())
+    await stage_work.tick(())
+
+    def value(name: str, **labels: str) -> float | None:
+        return metrics.registry.get_sample_value(f"touchpoint_{name}", labels)
+
+    assert value("events_total", agent="media", verdict="accepted") == 5
+    assert value("vendor_records_total", dialect="twilio-taskrouter", outcome="events") == 2
+    assert value("source_seconds", topic="calls", source="/pbx") == 7
+    assert value("state_full_total", table="media", kind="item") == 1
+    assert (value("watermark_delay_seconds", agent="media", partition="3") or 0) > 50 * 365 * 86_400
+    [line] = caplog.messages
+    assert line.startswith("2 parties failed and are tried again later: ArithmeticError at ")
+    assert MARY not in line
