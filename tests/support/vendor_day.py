@@ -42,12 +42,12 @@ def day(
 ) -> list[VendorRecord]:
     """Records of every fixture, `copies` times, in the order of their arrival."""
     dice = random.Random(seed)
-    seconds = dice.sample(range(int(hours * 3600)), copies * len(CAPTURES))
     found: list[VendorRecord] = []
     for dialect, file in captures:
         plain = list(_records(dialect, file))
-        for _ in range(copies):
-            begins = START + timedelta(seconds=seconds.pop())
+        # stamps move by whole minutes: two copies in one minute would have the same ids, and so be one call
+        for minute in dice.sample(range(int(hours * 60)), copies):
+            begins = START + timedelta(minutes=minute, seconds=dice.randrange(60))
             system = dice.choice(SYSTEMS)
             found += _copy(dialect, plain, begins, f"{seed}/{len(found)}", system, dice)
     return sorted(found, key=lambda each: each.arrives)
