@@ -96,7 +96,7 @@ async def test_capture_killed_while_sending_to_kafka_loses_no_event(installation
 
 @pytest.mark.kafka
 @pytest.mark.slow
-async def test_told_to_end_while_kafka_stands_still_it_ends_in_time_and_remembers_only_what_is_stored(
+async def test_capture_ends_in_time_while_kafka_stands_still_and_remembers_what_is_stored(
     installation: Installation,
 ) -> None:
     broker, _, log, state, process = installation

@@ -121,7 +121,7 @@ async def test_mailbox_gives_the_events_of_its_archive_and_stays_unchanged(accou
     assert "secret" not in (tmp_path / "events-1.jsonl").read_text() + (tmp_path / "state.json").read_text()
 
 
-async def test_killed_at_any_instant_and_started_again_every_message_is_there_and_repeated_ones_are_equal(
+async def test_mailbox_capture_killed_at_any_instant_loses_and_changes_no_message(
     account: Account, tmp_path: Path
 ) -> None:
     process = capture(account, tmp_path)

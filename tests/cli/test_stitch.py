@@ -142,7 +142,7 @@ def test_the_secret_changes_the_partys_key_and_nothing_that_is_hashed_of_the_seg
     assert one["media_items"][0]["segments"] == other["media_items"][0]["segments"]
 
 
-def test_a_line_longer_than_any_record_is_rejected_without_being_held_and_the_next_is_read(call: Path) -> None:
+def test_overlong_line_is_rejected_without_being_held_and_the_next_is_read(call: Path) -> None:
     done = stitch("-", text=b"x" * (40 << 20) + b"\n" + call.read_bytes())
     assert done.stderr.decode() == "-:1: the line has more than 16 MiB; a record has at most 256 KiB\n"
     assert len(records(done)) == 1

@@ -63,9 +63,7 @@ def test_translate_prints_what_stitch_reads() -> None:
 
 
 @pytest.mark.parametrize(("call", "status"), [("c1", 1), ("NONE", 0)])
-def test_records_that_are_not_understood_are_counted_and_fail_only_if_they_name_a_media_item(
-    call: str, status: int
-) -> None:
+def test_unknown_records_are_counted_and_fail_only_if_they_name_a_media_item(call: str, status: int) -> None:
     done = translate("-", given=f"{LOG}1|{call}|q|NONE|NEWS|x\n2|{call}|q|NONE|NEWS|y\n")
     assert done.returncode == status
     kept = "" if status else " (of no media item)"
@@ -119,7 +117,7 @@ def test_an_empty_file_is_no_mistake() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_records_from_both_sides_of_a_change_of_event_ids_are_refused_unless_that_is_meant(tmp_path: Path) -> None:
+def test_records_from_both_sides_of_a_change_of_event_ids_need_a_yes(tmp_path: Path) -> None:
     """Translated again, what 0.1.0 captured would count twice."""
     (change,) = DIALECTS["amazon-connect"].ids_changed
     records = b"".join(fixture("connect_contact_records"))

@@ -18,7 +18,7 @@ RELEASES = sorted(Path(__file__).parent.glob("v*"))
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.name)
-def test_a_dialect_that_makes_other_events_than_a_release_has_another_version_and_tells_of_other_ids(
+def test_dialect_with_other_events_than_a_release_has_another_version(
     release: Path,
 ) -> None:
     """Or `verify` takes rows that it made for faults, and a backfill counts twice what was captured before."""

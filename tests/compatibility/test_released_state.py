@@ -145,7 +145,7 @@ def test_the_history_reads_what_a_release_wrote_into_interactions(release: Relea
             assert stored.content_hash == event["data"]["content_hash"]
 
 
-def test_a_row_that_differs_from_what_the_release_made_of_the_same_events_has_another_version_of_the_rules(
+def test_row_that_differs_from_a_release_has_another_rules_version(
     release: Release,
 ) -> None:
     """Or `verify` takes it for a fault: raise RULES_VERSION, or the rules_version of the dialect, once in a release."""

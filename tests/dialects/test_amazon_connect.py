@@ -80,7 +80,7 @@ def test_contact_events_of_a_transferred_call_are_one_item_of_both_contacts() ->
     assert item[CALL]["flags"] == []
 
 
-def test_contact_events_are_unordered_and_best_effort_so_any_order_and_repetition_is_the_same() -> None:
+def test_contact_events_in_any_order_and_repetition_give_the_same() -> None:
     lines = fixture(LIVE)
     expected = items(events(NAME, lines))[CALL]
     for seed in range(5):

@@ -243,7 +243,7 @@ def test_one_broken_object_among_others_loses_itself(broken: str) -> None:
     assert [each.reason for each in said if isinstance(each, Unknown)] in (["not JSON"], ["not a JSON object"])
 
 
-def test_a_bad_field_deep_in_a_page_is_told_with_its_place_and_loses_its_conversation_alone() -> None:
+def test_bad_field_of_a_page_is_named_and_loses_its_conversation_alone() -> None:
     page = json.loads(b"".join(fixture("genesys_details.json")))
     good = page["conversations"][0]
     bad = copy.deepcopy(good) | {"conversationId": "bad"}

@@ -216,9 +216,7 @@ def run_worker(**fields: object) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_a_worker_that_cannot_use_its_database_ends_with_a_sentence_before_it_asks_a_broker(
-    postgres: TestPostgres, database: str
-) -> None:
+def test_worker_with_an_unusable_database_ends_before_it_asks_a_broker(postgres: TestPostgres, database: str) -> None:
     asyncio.run(check(Wanted(database, SECRET), 10))
     for fields, status, said in (
         ({"database_url": "postgresql://worker:a/b@c#d@host/db"}, USAGE, "TOUCHPOINT_DATABASE_URL: contains a #"),

@@ -86,9 +86,7 @@ async def test_sql_drops_one_of_the_last_twelve_months_only_by_confirmation(pool
     assert await months_of(pool, "interaction_index") == set()
 
 
-async def test_writes_go_on_while_a_month_waits_for_a_reader_and_it_goes_when_the_reader_has_ended(
-    database: str, pool: asyncpg.Pool
-) -> None:
+async def test_writes_go_on_while_a_dropped_month_waits_for_its_reader(database: str, pool: asyncpg.Pool) -> None:
     await store(pool, OLDER, OLD)
     reader, owner = await asyncpg.connect(database), await asyncpg.connect(database)
     report = reader.transaction()

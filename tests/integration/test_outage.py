@@ -41,7 +41,7 @@ async def test_an_outage_longer_than_rebalances_with_workers_that_come_and_go_co
     await installation.until_stored(offline(events))
 
 
-async def test_a_worker_that_starts_in_an_outage_stitches_says_why_it_is_not_ready_and_stores_when_it_is_over(
+async def test_worker_started_in_an_outage_stitches_and_stores_when_it_is_over(
     installation: Installation, postgres: TestPostgres
 ) -> None:
     events = arrival(simulate(7, START, hours=0.2, volume=200), seed=7)

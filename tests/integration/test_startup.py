@@ -43,7 +43,7 @@ async def test_changed_number_of_partitions_is_found_at_the_start(
     assert "Traceback" not in said
 
 
-async def test_state_that_another_version_wrote_in_another_form_ends_the_worker_and_stays_as_it_is(
+async def test_state_in_a_later_form_ends_the_worker_and_stays_as_it_is(
     kafka: KafkaBroker, database: str, tmp_path: Path
 ) -> None:
     installation = Installation(kafka.bootstrap, database, tmp_path, "otherform")

@@ -56,7 +56,7 @@ async def send(installation: Installation, events: list[Event], finish: bool = F
     await produce(events, installation.client, installation.settings.topic_prefix, pace, finish)
 
 
-async def test_a_rolling_upgrade_under_load_loses_nothing_and_each_row_is_that_of_the_rules_that_made_it(
+async def test_rolling_upgrade_under_load_loses_nothing_and_each_row_names_its_rules(
     installation: Installation, release: Path, tmp_path: Path
 ) -> None:
     events = arrival(simulate(5, START, hours=2, volume=200), seed=5)

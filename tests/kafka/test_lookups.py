@@ -49,7 +49,7 @@ class MovedLeader:
         return SimpleNamespace(API_VERSION=1, topics=[(MOVED.topic, [(MOVED.partition, error, -1, 7)])])
 
 
-async def test_a_partition_whose_leader_has_moved_does_not_keep_the_old_leaders_others_from_being_read() -> None:
+async def test_partition_whose_leader_moved_does_not_block_the_old_leaders_others() -> None:
     """A soak with three brokers: no input that the broker led was read for minutes, and 50 interactions not stored."""
     subscription, client = SubscriptionState(), MovedLeader()
     subscription.assign_from_user([MOVED, STAYED])

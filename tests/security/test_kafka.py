@@ -46,7 +46,7 @@ def installation(secure_kafka: SecureBroker, database: str, tmp_path: Path) -> I
     made.close()
 
 
-async def test_a_worker_over_tls_with_scram_and_no_more_rights_than_it_needs_stores_what_stitch_gives(
+async def test_worker_over_tls_with_scram_and_least_rights_stores_what_stitch_gives(
     installation: Installation, secure_kafka: SecureBroker
 ) -> None:
     """Rights as docs/operations.md has them; the topics are made by somebody who may."""
@@ -170,7 +170,7 @@ def test_wrong_kafka_credentials_are_refused_with_the_way_out(secure_kafka: Secu
     [each for each in WRONG if each.what in ("wrong password, PLAIN", "expired certificate")],
     ids=lambda w: w.what,
 )
-def test_a_worker_that_is_refused_ends_within_seconds_and_keeps_the_secret_even_where_it_logs_everything(
+def test_refused_worker_ends_and_logs_no_secret_at_any_level(
     secure_kafka: SecureBroker, wrong: Wrong, database: str
 ) -> None:
     fields = wrong.fields(secure_kafka) | {"database_url": database, "metrics_port": 0, "log_level": "debug"}
@@ -225,7 +225,7 @@ def test_files_that_are_no_certificates_are_mistakes_in_the_configuration(tmp_pa
     assert "Traceback" not in done.stderr
 
 
-def test_a_wrong_password_of_our_key_is_a_mistake_in_the_configuration_and_nobody_is_asked_for_it(
+def test_wrong_password_of_the_key_is_a_mistake_in_the_configuration(
     secure_kafka: SecureBroker,
 ) -> None:
     certificate, key = secure_kafka.authority.issue("locked", password=b"of the key")

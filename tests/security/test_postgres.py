@@ -101,7 +101,7 @@ def command(name: str, *arguments: str, **fields: object) -> subprocess.Complete
     return subprocess.run(call, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False)
 
 
-async def test_a_worker_needs_no_more_than_the_writers_role_over_tls_and_ends_without_its_password(
+async def test_worker_over_tls_needs_the_writers_role_and_its_password_alone(
     secure: SecurePostgres, kafka: KafkaBroker, tmp_path: Path
 ) -> None:
     """A backfill of an old month too: the worker makes its partitions. One with a wrong password reads nothing."""

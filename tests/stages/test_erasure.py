@@ -66,7 +66,7 @@ def about(cluster: Cluster, item: str) -> Event:
     return next(data for data in closed if data["media_items"][0]["media_item_id"] == item)
 
 
-def test_the_history_is_told_of_the_address_its_party_and_the_partys_other_addresses_and_of_nobody_else() -> None:
+def test_erasure_names_the_address_its_party_and_its_other_addresses_alone() -> None:
     cluster = run(KNOWN, OPEN[:2], [erasure(MARY, "10:00:00")])
     told = [e for e in cluster.closed if e["type"] == "party.erased"]
     assert {e["data"]["party"]["id"] for e in told} == {None, "P1"}

@@ -133,7 +133,7 @@ def test_refused_event_of_a_record_leaves_its_other_events() -> None:
     assert [each.value for each in forwards if each.topic == "dead-letters"] == [value]
 
 
-def test_a_topic_that_was_declared_anew_with_a_wrong_dialect_stops_the_worker_before_it_buries_it() -> None:
+def test_topic_declared_with_a_wrong_dialect_stops_the_worker() -> None:
     state: dict[bytes, bytes] = {}
     versions = Versions(1, state)
     versions.accept("vendor:pbx.queue_log")

@@ -216,7 +216,7 @@ def test_an_id_that_can_be_nothing_else_is_its_name_as_state_of_0_1_0_has_it(ite
 
 
 @pytest.mark.parametrize("item", ["activity:x", "thread:x", "mail:x", "corr:x", "address:x", "x"])
-def test_a_late_event_of_what_0_1_0_closed_is_an_amendment_and_not_one_of_what_only_has_the_name(item: str) -> None:
+def test_late_event_of_an_interaction_that_0_1_0_closed_is_an_amendment(item: str) -> None:
     key, day = PartyKey("default", "id", "P1"), 86_400_000_000
     late = accepted(smallest_event("call.answered", subject=item))
     mine = Closed(interaction_id("default", True, item), key, late.time + 1, late.time, (item,), b"")

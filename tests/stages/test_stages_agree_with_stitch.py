@@ -318,7 +318,7 @@ def test_equal_event_ids_of_two_tenants_are_two_events_in_stages_and_in_stitch()
     assert found == expected
 
 
-def test_an_address_identified_after_the_close_is_one_amendment_of_its_latest_interaction_each_time() -> None:
+def test_identification_after_the_close_is_one_amendment_of_the_latest_interaction() -> None:
     """Each identification was an amendment of each closed interaction: 40 of an address with 400 made 16,000."""
 
     def event(kind: str, id_: str, day: int, subject: str, **data: Any) -> Json:

@@ -75,7 +75,7 @@ def test_a_media_item_that_never_ends_is_buried_byte_for_byte_beyond_its_room(mo
     assert items_of(cluster) == {"endless", "hers"}
 
 
-def test_a_party_that_never_rests_is_buried_beyond_its_room_and_taken_again_when_it_has_closed(
+def test_events_beyond_a_partys_bound_are_dead_letters_until_it_has_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(party_stage, "MOST_STATE", 10_000)

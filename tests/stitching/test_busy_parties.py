@@ -67,7 +67,7 @@ def calls(count: int, party: str) -> list[Fact]:
     return made
 
 
-def test_of_a_party_with_more_open_than_it_may_have_the_oldest_closes_and_no_other_partys_does() -> None:
+def test_oldest_open_thing_of_a_full_party_closes_and_no_other_partys() -> None:
     limits = Limits(party_open=20)
     rows = fold_all([*calls(30, "tel:+441632960001"), *calls(20, "tel:+441632960002")], limits, b"").records
     closed = {row["media_items"][0]["media_item_id"]: row for row in rows}

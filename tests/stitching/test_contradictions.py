@@ -24,7 +24,7 @@ def test_an_object_of_which_nobody_says_what_was_done_with_it_is_recorded() -> N
     assert [(each["object_id"], each["object_action"]) for each in record["objects"]] == [("o1", None)]
 
 
-def test_of_names_that_one_item_tells_one_after_the_other_the_last_stands_in_whatever_order_they_come() -> None:
+def test_last_name_that_an_item_gives_stands_in_any_order_of_arrival() -> None:
     said = [(0, PARTY | {"name": "Mary"}), (1, PARTY), (2, PARTY | {"name": "Mary Major"}), (3, PARTY)]
     facts = [
         accepted(smallest_event("call.queued", id=f"e{at}", time=f"2026-01-05T09:00:0{at}Z", data={"party": party}))

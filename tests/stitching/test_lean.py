@@ -31,7 +31,7 @@ def test_of_an_identification_nothing_stays_but_who_it_is() -> None:
 
 
 @pytest.mark.parametrize("verb", ["dialing", "connected", "failed"])
-def test_the_number_that_an_outbound_attempt_dialed_is_in_no_record_whether_it_says_outbound_or_not(verb: str) -> None:
+def test_number_dialed_by_an_outbound_attempt_is_in_no_record(verb: str) -> None:
     dialed = [smallest_event(f"call.{verb}", data={"dialed": NUMBER}), smallest_event("call.ended", id="e2")]
     [record] = fold_all(map(accepted, dialed), DEFAULT, b"").records
     assert record["media_items"][0]["dialed"] is None

@@ -73,9 +73,7 @@ async def test_long_refusal_by_the_broker_holds_the_commit_and_loses_nothing(
 
 
 @pytest.mark.trap(5)
-async def test_late_offsets_at_a_start_with_a_backlog_and_a_changelog_skip_nothing_and_repeat_nothing(
-    lab: Lab, proxy: KafkaProxy
-) -> None:
+async def test_late_offsets_at_a_start_with_a_backlog_skip_and_repeat_nothing(lab: Lab, proxy: KafkaProxy) -> None:
     await lab.send(3_000)
     worker = lab.worker()
     await lab.until_stored()

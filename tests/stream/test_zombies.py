@@ -47,7 +47,7 @@ async def test_a_changelog_record_that_arrives_after_its_partition_moved_counts_
         assert last == await lab.table("media"), "what came too late was written over, or compaction would keep it"
 
 
-async def test_a_changelog_record_that_a_living_worker_could_not_send_in_time_counts_for_nothing(
+async def test_changelog_record_sent_too_late_by_a_living_worker_counts_for_nothing(
     lab: Lab, kafka: KafkaBroker
 ) -> None:
     name = changelog(lab.settings, "media")
