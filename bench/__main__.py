@@ -3,6 +3,7 @@
 python3 dev bench [--traffic contacts|calls|both] [--events N] [--plain-events N] [--broker auto|kafka|embedded]
                     [--seed N] [--only touchpoint|plain] [--quick]
 python3 dev bench --open 1000000     what a worker needs that has so many media items open
+python3 dev bench --latency 20       how long a row takes, at so many calls a second (--seconds N)
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
-from bench import measure, report, state  # noqa: E402 - the path comes first
+from bench import latency, measure, report, state  # noqa: E402 - the path comes first
 from bench.machine import describe  # noqa: E402
 from bench.offline import Expected, fold  # noqa: E402
 from bench.services import Place, Services  # noqa: E402
@@ -57,6 +58,10 @@ def main() -> int:
                 found = state.Measurement(services, options.open, Progress("state").doing).run()
                 print(f"\n{state.write(found, machine, RESULTS).read_text()}")
                 return 0
+            if options.latency:
+                timed = latency.run(services, options.latency, options.seconds, Progress)
+                print(f"\n{latency.write(timed, machine, options.latency, options.seconds, RESULTS).read_text()}")
+                return 0
             measured = {traffic: run(services, traffic, options) for traffic in traffics}
     except KeyboardInterrupt:
         print("\nbench: interrupted; everything it started has ended", file=sys.stderr)
@@ -79,6 +84,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} events: does it work? Not a measurement")
     parser.add_argument("--only", choices=["touchpoint", "plain"], help="leave the other out")
     parser.add_argument("--open", type=int, help="measure a worker with so many open media items instead")
+    parser.add_argument("--latency", type=float, help="measure how long a row takes at so many calls a second instead")
+    parser.add_argument("--seconds", type=float, default=180.0, help="of such traffic")
     options = parser.parse_args()
     if options.quick:
         options.events = options.plain_events = QUICK
