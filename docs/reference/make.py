@@ -26,6 +26,9 @@ SETTINGS = """# Settings
 Each is an environment variable, or a name in the TOML file that `TOUCHPOINT_CONFIG` names (`partitions = 12`,
 `[limits]`, `[channels.sms]`); a variable wins over the file. All mistakes are told at once, at the start, with exit
 status 2. A span of time is a number of seconds or has a unit: `90s` `10m` `4h` `30d`.
+
+Of each secret there is also `..._FILE`, the name of a file that has it, as Docker and Kubernetes mount them:
+`TOUCHPOINT_PARTY_SECRET_FILE=/run/secrets/party`. A line end at the file's end is no part of it.
 """
 CHANNELS = """
 ## A channel

@@ -10,6 +10,7 @@ import pytest
 
 from touchpoint.cli import COMMANDS
 from touchpoint.settings import PREFIX, Settings
+from touchpoint.settings.secret_files import FILE, secret_places, variable
 from touchpoint.settings.sections import ChannelSettings, DialectTopic, LimitSettings, LineSettings, TopicSettings
 from touchpoint.settings.web_section import WebSettings
 from touchpoint.telemetry.capture_metrics import METRICS as CAPTURE_METRICS
@@ -46,6 +47,7 @@ def test_names_in_reference_pages_exist(page: Path) -> None:
     links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)#][^)]*)\)", text) if "://" not in link]
     assert [link for link in links if not (page.parent / link).exists()] == []
     settings = {PREFIX + name.upper() for name in Settings.model_fields} | {PREFIX + "CONFIG"}
+    settings |= {variable(PREFIX, place) + FILE for place in secret_places(Settings)}
     settings |= {f"{PREFIX}LIMITS__{name.upper()}" for name in LimitSettings.model_fields}
     settings |= {f"{PREFIX}LINES__{name.upper()}" for name in LineSettings.model_fields}
     settings |= {f"{PREFIX}WEB__{name.upper()}" for name in WebSettings.model_fields}

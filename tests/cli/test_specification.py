@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [path for folder in ("src", "tests", "bench") for path in sorted((ROOT / folder).rglob("*.py"))]
-RESULTS = {"state.md", "soak.md"}  # what a bench or a soak writes
+RESULTS = {"latency.md", "state.md", "soak.md"}  # what a bench or a soak writes
 DOCUMENTS = RESULTS | {path.name for path in [*ROOT.glob("docs/**/*.md"), *ROOT.glob("*.md")]}
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 import asyncpg
 import typer
 
-from touchpoint.cli.errors import CliError
+from touchpoint.cli.errors import CliError, configuration
 from touchpoint.settings.database_url import EXAMPLE
 from touchpoint.settings.database_url import place as place_of
 
@@ -21,10 +21,32 @@ NOT_FOUND = 1
 USAGE = 2
 UNREACHABLE = 3
 
+
+def configured_database() -> str | None:
+    """The URL of TOUCHPOINT_DATABASE_URL with its password, from variables and files; None where there is none.
+
+    Raises typer.BadParameter for a configuration that is wrong.
+    """
+    try:
+        url = configuration().database_url
+    except CliError as error:
+        raise typer.BadParameter(str(error)) from None
+    return None if url is None else url.get_secret_value()
+
+
+def needed_database() -> str:
+    """As `configured_database`. Raises typer.BadParameter where there is none."""
+    url = configured_database()
+    if url is None:
+        raise typer.BadParameter("name it with --database or TOUCHPOINT_DATABASE_URL")
+    return url
+
+
+_HELP = "postgresql://user@host/name; unset: that of TOUCHPOINT_DATABASE_URL."
 DatabaseOption = Annotated[
-    str,
-    typer.Option("--database", envvar="TOUCHPOINT_DATABASE_URL", metavar="URL", help="postgresql://user@host/name"),
+    str, typer.Option("--database", metavar="URL", default_factory=needed_database, help=_HELP, show_default=False)
 ]
+OptionalDatabase = Annotated[str | None, typer.Option("--database", metavar="URL", help=_HELP)]
 TenantOption = Annotated[str, typer.Option("--tenant", help="Whose customers: tenants never mix.")]
 
 

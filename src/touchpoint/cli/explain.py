@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from touchpoint.cli.database import NOT_FOUND, USAGE, TenantOption, ask
+from touchpoint.cli.database import NOT_FOUND, USAGE, OptionalDatabase, TenantOption, ask, needed_database
 from touchpoint.cli.errors import CliError, configuration
 
 Wanted = Annotated[
@@ -14,10 +14,6 @@ Wanted = Annotated[
 ]
 
 
-Database = Annotated[
-    str | None,
-    typer.Option("--database", envvar="TOUCHPOINT_DATABASE_URL", metavar="URL", help="postgresql://user@host/name"),
-]
 AsScenario = Annotated[
     bool,
     typer.Option("--scenario", help="Print a media item's events and segments as a test's scenario, details replaced."),
@@ -33,7 +29,7 @@ Topics = Annotated[bool, typer.Option("--topics", help="Find the media item's ev
 
 def explain(
     interaction: Wanted,
-    database: Database = None,
+    database: OptionalDatabase = None,
     tenant: TenantOption = "default",
     scenario: AsScenario = False,
     events: Events = None,
@@ -52,8 +48,7 @@ def explain(
     if scenario:
         print(scenario_of(interaction, tenant, events or [], topics=topics))
         return
-    if database is None:
-        raise CliError("no database: name it with --database or TOUCHPOINT_DATABASE_URL", status=USAGE)
+    database = database or needed_database()
     from touchpoint.history.reader import one_record
 
     record = ask(database, one_record(database, interaction, tenant=tenant))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from touchpoint.cli.database import USAGE, DatabaseOption, TenantOption, ask
+from touchpoint.cli.database import USAGE, DatabaseOption, OptionalDatabase, TenantOption, ask, needed_database
 from touchpoint.cli.errors import CliError, configuration, guarded
 
 if TYPE_CHECKING:
@@ -41,17 +41,13 @@ Queues = Annotated[list[str] | None, typer.Option("--queue", help="Only what wai
 Agents = Annotated[list[str] | None, typer.Option("--agent", help="Only what this agent was part of; repeatable.")]
 
 
-ServingDatabase = Annotated[
-    str | None,
-    typer.Option("--database", envvar="TOUCHPOINT_DATABASE_URL", metavar="URL", help="postgresql://user@host/name"),
-]
 InsecureLocal = Annotated[
     bool, typer.Option("--insecure-local", help="Ask nobody who they are; serves this machine alone. For a demo.")
 ]
 
 
 @app.callback(invoke_without_command=True)
-def web(context: typer.Context, database: ServingDatabase = None, insecure_local: InsecureLocal = False) -> None:
+def web(context: typer.Context, database: OptionalDatabase = None, insecure_local: InsecureLocal = False) -> None:
     """Serve the history to people and applications: a page, and an API at /api/v1.
 
     Until SIGTERM. Settings are TOUCHPOINT_WEB__...; it needs a login with the role touchpoint_web, and the key.
@@ -66,8 +62,7 @@ def web(context: typer.Context, database: ServingDatabase = None, insecure_local
 def serve_until_terminated(database: str | None, *, insecure_local: bool) -> None:
     """Raises CliError."""
     settings = configuration()
-    if database is None:
-        raise CliError("no database: name it with --database or TOUCHPOINT_DATABASE_URL", status=USAGE)
+    database = database or needed_database()
     try:
         from touchpoint.web.serving import UnservableError, serve
     except ImportError as error:

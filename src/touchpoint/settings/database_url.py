@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 EXAMPLE = "postgresql://user:password@host:5432/name"
 
@@ -27,6 +27,15 @@ def place(url: str) -> str:
     name = unquote(path) or options.get("dbname") or options.get("database") or "(unnamed)"
     host = hosts or options.get("host", "")
     return f"database {name} at {host if host and not host.startswith('/') else 'the local socket'}"
+
+
+def with_password(url: str, password: str) -> str:
+    """The URL with a password, which it must not have yet. Raises ValueError."""
+    hosts, _, options = _parts(url)
+    authority = url.partition("://")[2].partition("/")[0].partition("?")[0]
+    if "password" in options or ":" in authority.removesuffix(hosts):
+        raise ValueError("the URL has a password too: one of them is enough")
+    return f"{url}{'&' if '?' in url else '?'}password={quote(password, safe='')}"
 
 
 def _parts(url: str) -> tuple[str, str, dict[str, str]]:

@@ -5,34 +5,30 @@ A variable wins over the file. All errors are reported at once, at the start, in
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-import os
 import re
 import ssl
-import tomllib
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import phonenumbers
-import pydantic_settings
 from pydantic import (
     Field,
     SecretStr,
-    ValidationError,
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from touchpoint.dialects import CAPABILITIES
 from touchpoint.events.addresses import party_address
 from touchpoint.events.numbers import NumberPlan
 from touchpoint.events.schema import TOPICS
-from touchpoint.settings.database_url import place
+from touchpoint.settings.database_url import place, with_password
+from touchpoint.settings.secret_files import FILE, secret_places, variable
 from touchpoint.settings.sections import (
     ChannelSettings,
     DialectTopic,
@@ -106,6 +102,8 @@ class Settings(BaseSettings):
     # Postgres
     database_url: SecretStr | None = None
     """postgresql://user:password@host:5432/name; needed by the worker"""
+    database_password: SecretStr | None = None
+    """the password of that URL's user, as it is: in the URL some of its characters would have to be encoded"""
 
     # Stitching
     party_secret: SecretStr = SecretStr(FIXED_PARTY_SECRET)
@@ -156,12 +154,15 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic passes all by name
+        settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        if isinstance(env_settings, EnvSettingsSource):
+            files = {(variable(PREFIX, at) + FILE).lower() for at in secret_places(settings_cls)}
+            env_settings.env_vars = {n: value for n, value in env_settings.env_vars.items() if n not in files}
         return init_settings, env_settings
 
     @field_validator("brokers")
@@ -239,9 +240,20 @@ class Settings(BaseSettings):
             for topic in sorted(own & self.dialect_topics.keys())
         ]
         problems += self._unknown_topics()
+        problems += self._put_password_into_url()
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def _put_password_into_url(self) -> list[str]:
+        if self.database_url is None or self.database_password is None:
+            return []
+        try:
+            full = with_password(self.database_url.get_secret_value(), self.database_password.get_secret_value())
+        except ValueError as error:
+            return [f"{PREFIX}DATABASE_PASSWORD: {error}"]
+        self.database_url, self.database_password = SecretStr(full), None
+        return []
 
     def _unknown_topics(self) -> list[str]:
         """Rights of a topic that nobody reads would protect nothing."""
@@ -318,79 +330,3 @@ class Settings(BaseSettings):
 _READ_BY = {"default_region", "own_addresses", "channels", "dialect_topics", "topics", "limits"}
 _TYPES = {"activity", "interaction", "party", "source"}  # what event types begin with beside channels
 _TOPICS = {"activities", "parties", "touches", "links", "interactions", "dead-letters"}
-
-
-_JSON = {
-    "TOUCHPOINT_CHANNELS": '{"sms": {"age": "2h"}}',
-    "TOUCHPOINT_DIALECT_TOPICS": '{"pbx.queue_log": {"dialect": "asterisk-queue-log"}}',
-    "TOUCHPOINT_TOPICS": '{"calls": {"tenants": ["acme"], "identity": "address"}}',
-    "TOUCHPOINT_LIMITS": '{"quiet": "1m"}',
-    "TOUCHPOINT_WEB__ZONES": '{"default": "Europe/London"}',
-}
-
-
-class SettingsError(Exception):
-    """The configuration is wrong. ``problems``: one line each, naming the setting, its value and the way out."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
-
-
-def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
-    """Read the configuration. Raises ``SettingsError`` with every problem at once."""
-    environ = os.environ if environ is None else environ
-    problems = _unknown(environ)
-    values, problem = _file(environ)
-    problems += problem
-    try:
-        # what the environment names wins over the file, section by section
-        for name in [n for n in values if PREFIX + n.upper() in environ]:
-            del values[name]
-        settings = Settings(**{**values, **overrides})
-    except (
-        pydantic_settings.SettingsError
-    ) as error:  # a section's variable that is no JSON: pydantic stops at the first
-        name = PREFIX + str(error).split('"')[1].upper()
-        raise SettingsError([*problems, f"{name}: must be JSON such as {_JSON.get(name, '{...}')}"]) from None
-    except ValidationError as error:
-        raise SettingsError(problems + [_plain(e) for e in error.errors()]) from None
-    if problems:
-        raise SettingsError(problems)
-    return settings
-
-
-def _unknown(environ: Mapping[str, str]) -> list[str]:
-    known = {name.upper() for name in Settings.model_fields} | {"CONFIG"}
-    problems = []
-    for variable in sorted(environ):
-        name = variable.removeprefix(PREFIX)
-        if name != variable and name.split("__")[0] not in known and not name.startswith("TEST_"):
-            near = difflib.get_close_matches(name, known, 1)
-            problems.append(
-                f"{variable}: there is no such setting" + (f"; did you mean {PREFIX + near[0]}?" if near else "")
-            )
-    return problems
-
-
-def _file(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    name = environ.get(PREFIX + "CONFIG")
-    if not name:
-        return {}, []
-    try:
-        return tomllib.loads(Path(name).read_text("utf-8")), []
-    except OSError as error:
-        return {}, [f"{PREFIX}CONFIG: cannot read {name!r}: {error.strerror}"]
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        return {}, [f"{PREFIX}CONFIG: {name!r} is not TOML: {error}"]
-
-
-def _plain(error: Any) -> str:
-    message = error["msg"].removeprefix("Value error, ")
-    if not error["loc"]:
-        return str(message)
-    if error["type"] == "extra_forbidden":
-        message = "there is no such setting"
-    name = PREFIX + "__".join(str(part).upper() for part in error["loc"])
-    secret = any(word in name for word in ("SECRET", "PASSWORD", "DATABASE_URL", "WEB__KEY"))
-    return f"{name}: {message}" + ("" if secret else f" (it is {error['input']!r})")
