@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,6 +121,10 @@ def test_keep_leaves_it_running_and_says_how_to_connect(marker: str, tmp_path: P
     history = [sys.executable, "-m", "touchpoint", "history", "--database", url[1], party[1]]
     shown = subprocess.run(history, capture_output=True, text=True, env=PLAIN, check=False)
     assert shown.returncode == 0, shown.stderr
+    page = re.search(r"page +(http://127\.0\.0\.1:\d+/)", done.stdout)
+    assert page is not None
+    with urllib.request.urlopen(f"{page[1]}?q=%2B{party[1][1:]}", timeout=LIMIT) as answer:
+        assert "/parties/" in answer.url, "the page finds the customer of the case"
     for pid in end[1].split():
         os.kill(int(pid), signal.SIGINT)
     assert gone(marker)

@@ -11,6 +11,7 @@ import yaml
 
 from touchpoint.cli import COMMANDS
 from touchpoint.settings import PREFIX, Settings
+from touchpoint.settings.web_section import WebSettings
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,8 +22,8 @@ def compose() -> dict[str, Any]:
     return loaded
 
 
-def test_compose_file_has_kafka_postgres_one_shot_jobs_and_a_worker(compose: dict[str, Any]) -> None:
-    assert set(compose["services"]) == {"kafka", "postgres", "migrate", "topics", "worker"}
+def test_compose_file_has_kafka_postgres_one_shot_jobs_a_worker_and_the_web(compose: dict[str, Any]) -> None:
+    assert set(compose["services"]) == {"kafka", "postgres", "migrate", "topics", "worker", "web-key", "web"}
 
 
 def test_service_dependencies_exist_and_can_be_waited_for(compose: dict[str, Any]) -> None:
@@ -30,22 +31,23 @@ def test_service_dependencies_exist_and_can_be_waited_for(compose: dict[str, Any
     waits = [
         (name, on, how["condition"]) for name, s in services.items() for on, how in s.get("depends_on", {}).items()
     ]
-    assert len(waits) == 4
+    assert len(waits) == 6
     for _, on, condition in waits:
         assert condition == ("service_healthy" if "healthcheck" in services[on] else "service_completed_successfully")
 
 
 def test_our_services_run_commands_that_exist(compose: dict[str, Any]) -> None:
-    commands = {service["command"] for service in compose["services"].values() if "command" in service}
-    assert commands == {"migrate", "topics", "worker"}
+    commands = {service["command"].split()[0] for service in compose["services"].values() if "command" in service}
+    assert commands == {"migrate", "topics", "worker", "web"}
     assert commands < {command.name for command in COMMANDS}
 
 
 def test_every_variable_is_a_setting(compose: dict[str, Any]) -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields} | {"PGPASSWORD"}  # the driver reads it
+    known |= {f"{PREFIX}WEB__{name.upper()}" for name in WebSettings.model_fields}
     ours = [service["environment"] for service in compose["services"].values() if service["image"] == "touchpoint"]
     image = re.findall(rf"\b({PREFIX}\w+)=", (ROOT / "deploy/Dockerfile").read_text())
-    assert len(ours) == 3
+    assert len(ours) == 5
     assert {name for environment in ours for name in environment} | set(image) <= known
 
 
@@ -53,7 +55,11 @@ def test_compose_file_holds_no_password_and_no_secret(compose: dict[str, Any]) -
     text = (ROOT / "docker-compose.yml").read_text()
     needed = set(re.findall(r"\$\{(\w+):\?", text))
     example = dict(line.split("=") for line in (ROOT / "deploy/example.env").read_text().splitlines() if "=" in line)
-    assert needed == {"POSTGRES_PASSWORD", "TOUCHPOINT_PARTY_SECRET"} == set(example)
+    assert (
+        needed
+        == {"POSTGRES_PASSWORD", "WEB_PASSWORD", "TOUCHPOINT_PARTY_SECRET", "TOUCHPOINT_WEB__KEY"}
+        == set(example)
+    )
     assert set(example.values()) == {""}
     assert compose["services"]["postgres"]["environment"]["POSTGRES_PASSWORD"].startswith("${")
 

@@ -83,6 +83,7 @@ def demo(seed: Seed = 1, volume: Volume = 300.0, broker: Kind = Broker.EMBEDDED,
             verdict(screen, stored, expected)
             asyncio.run(show(services, screen, named(expected, events)))
             if keep:
+                services.start_web()
                 services.keep()
                 screen.kept(services)
 

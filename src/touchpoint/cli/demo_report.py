@@ -90,7 +90,9 @@ class Screen:
         """How to connect to what was left running, and how to end it."""
         self.section("Left running")
         url, broker = services.database_url, services.broker.address
+        page = f"page        {services.page}\n" if services.page else ""
         self.out.print(
+            f"{page}"
             f"PostgreSQL  psql '{url}'\n"
             f"history     touchpoint history --database '{url}' PARTY\n"
             f"broker      {broker}: touchpoint simulate --brokers {broker} --seed 2\n"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 import sys
 import tempfile
 import time
 import urllib.request
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from shutil import rmtree
 from types import TracebackType
@@ -21,10 +23,12 @@ from touchpoint.embedded.held import Held
 from touchpoint.embedded.kafka import ApacheKafka
 from touchpoint.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresError
 from touchpoint.history.migrate import migrate
+from touchpoint.history.session import session
 from touchpoint.kafka.topic_admin import create_topics
 from touchpoint.settings import PREFIX, load_settings
 
 READY_WITHIN = 60.0  # seconds
+_WEB_LOGIN = "web"
 
 
 class Services:
@@ -38,6 +42,8 @@ class Services:
         self.postgres = EmbeddedPostgres(keep=keep)
         self.directory = Path(tempfile.mkdtemp(prefix="touchpoint-demo-"))
         self.worker: Held | None = None
+        self.web: Held | None = None
+        self.page: str | None = None
         self._keeping = keep
         self._kept = False
 
@@ -50,11 +56,40 @@ class Services:
             raise CliError(str(error)) from None
         asyncio.run(self._prepare())
         port = free_port()
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-        environment |= {PREFIX + name.upper(): str(value) for name, value in self._settings(port).items()}
-        command = [sys.executable, "-m", "touchpoint", "worker"]
-        self.worker = Held(command, keep=self._keeping, signal=signal.SIGTERM, environment=environment)
+        self.worker = self._held("worker", settings=self._settings(port))
         self._await_ready(port)
+
+    def start_web(self) -> None:
+        """Serve the page on this machine, if it is installed: `page` is its address then. Raises CliError."""
+        if find_spec("fastapi") is None:
+            return
+        port, key = free_port(), secrets.token_hex(32)
+        asyncio.run(self._set_view_key(bytes.fromhex(key)))
+        settings = {
+            "database_url": self.database_url.replace("//postgres@", f"//{_WEB_LOGIN}@"),
+            "web__key": key,
+            "web__port": port,
+        }
+        self.web = self._held("web", "--insecure-local", settings=settings)
+        page = f"http://127.0.0.1:{port}/"
+        deadline = time.monotonic() + READY_WITHIN
+        while not self._answers(page):
+            if not self.web.running or time.monotonic() > deadline:
+                raise CliError(f"the page was not served; touchpoint web said:\n{self.web.said()}")
+            time.sleep(0.1)  # between questions, as for the worker
+        self.page = page
+
+    async def _set_view_key(self, key: bytes) -> None:
+        async with session(self.database_url) as connection:
+            await connection.execute("SELECT touchpoint.set_view_key($1)", key)
+            await connection.execute(f"CREATE ROLE {_WEB_LOGIN} LOGIN IN ROLE touchpoint_web")
+
+    def _held(self, *words: str, settings: dict[str, Any]) -> Held:
+        """One of our own commands, with these settings and no others."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+        environment |= {PREFIX + name.upper(): str(value) for name, value in settings.items()}
+        command = [sys.executable, "-m", "touchpoint", *words]
+        return Held(command, keep=self._keeping, signal=signal.SIGTERM, environment=environment)
 
     def _settings(self, port: int) -> dict[str, Any]:
         return {
@@ -80,10 +115,13 @@ class Services:
                 raise CliError(f"the worker was not ready within {READY_WITHIN:.0f} s; {self.said()}")
             time.sleep(0.1)  # between questions: another process tells nobody when it is ready
 
+    def _ready(self, port: int) -> bool:
+        return self._answers(f"http://127.0.0.1:{port}/readyz")
+
     @staticmethod
-    def _ready(port: int) -> bool:
+    def _answers(url: str) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
+            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - one of our own
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -113,7 +151,8 @@ class Services:
     def pids(self) -> list[int]:
         """What to end by hand when it was kept: the worker first."""
         assert self.worker is not None
-        return [self.worker.pid, self.broker.pid, self.postgres.pid]
+        web = [] if self.web is None else [self.web.pid]
+        return [*web, self.worker.pid, self.broker.pid, self.postgres.pid]
 
     def __enter__(self) -> Self:
         return self
@@ -123,8 +162,9 @@ class Services:
     ) -> None:
         if self._kept:
             return
-        if self.worker is not None:
-            self.worker.stop()
+        for held in (self.web, self.worker):
+            if held is not None:
+                held.stop()
         self.broker.end()
         self._end_postgres()
         rmtree(self.directory, ignore_errors=True)

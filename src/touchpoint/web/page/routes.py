@@ -80,7 +80,7 @@ async def party(request: Request, viewer: Reading, key: Id, query: Annotated[Pag
         shown = await listed(request, view, query, party=known["key"])
         year = await last_year(view, {"party": [known["key"]]})
         await view.log(Access("page", "party", described(query), [known["key"]]))
-    title = known["name"] or known["id"] or f"party {known['key'][:12]}"
+    title = known["name"] or known["id"] or next(iter(known["addresses"]), None) or f"party {known['key'][:12]}"
     return page(request, "history", viewer, shown | {"title": title, "kind": "party", "known": known, "strip": year})
 
 
