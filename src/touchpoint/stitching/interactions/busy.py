@@ -60,7 +60,8 @@ class Busy:
         for home, entity in touched.items():
             self._forget(home)
             self._know(home, entity)
-        key_of = party_keys(self._identity, self._items, self._closed)
+        settled = self._linking.key_of if not self._astray else lambda _: None
+        key_of = party_keys(self._identity, self._items, self._closed, settled)
         for home, entity in sorted(touched.items(), key=lambda pair: pair[1].order):
             old, key = before[home], key_of(entity)
             names = entity.names

@@ -201,16 +201,20 @@ def parent_of(item: str, facts: Collection[Fact]) -> str | None:
 
 
 def party_keys(
-    identity: Identity, by_name: Mapping[str, Entity], closed: Callable[[Entity], PartyKey | None]
+    identity: Identity,
+    by_name: Mapping[str, Entity],
+    closed: Callable[[Entity], PartyKey | None],
+    settled: Callable[[Entity], PartyKey | None] = lambda _: None,
 ) -> Callable[[Entity], PartyKey]:
     """What gives each entity's party: tenant and party id once identified, else the address, else the parent's.
 
-    `closed`: under which key its parent closed, if it did.
+    `closed`: under which key its parent closed, if it did. `settled`: the key of one where that is known already, so
+    that a chain of parents is not followed to its end for each thing that is added to it.
     """
     known: dict[Entity, PartyKey | None] = {}
 
     def own(one: Entity) -> PartyKey | None:
-        return _own_key(one, identity)
+        return _own_key(one, identity) or settled(one)
 
     def parent(one: Entity) -> Entity | None:
         return by_name.get(one.parent) if one.parent is not None else None

@@ -69,6 +69,11 @@ class Linking:
                         found.update(shelf.correlations.get(correlation, ()))
         return found
 
+    def key_of(self, entity: Entity) -> PartyKey | None:
+        """Whose an entity is; None: as it is now it is not among them."""
+        group = self.group_of.get(entity.order)
+        return group.key if group is not None and group.of[entity.order].entities[entity.order] is entity else None
+
     def at(self, entity: Entity) -> Linked:
         """The interaction that an entity is in."""
         return self.group_of[entity.order].of[entity.order]
