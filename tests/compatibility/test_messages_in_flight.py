@@ -16,6 +16,9 @@ from touchpoint.stages.messages import read
 from touchpoint.stages.protocol import Forward, Record
 from touchpoint.stitching.limits import Limits
 
+NAMES = {"Link": "ItemMessage", "Touch": "PartyMessage", "Told": "WatermarkUpdate"}
+"""What 0.1.0 called a message -> what this version calls it."""
+
 
 class Listening(Cluster):
     """Keeps what the stages send to each other."""
@@ -68,6 +71,6 @@ def test_messages_of_this_version_are_readable_by_0_1_0() -> None:
         ours = read(Record(forward.topic, 0, 0, forward.key, value, headers, 0))
         found = messages_0_1_0.read(forward.topic, value, headers)
         kinds[type(found).__name__] += 1
-        assert type(found).__name__ == type(ours).__name__
+        assert NAMES[type(found).__name__] == type(ours).__name__
         assert begins_with(fields(ours), fields(found))
-    assert kinds.keys() == {"Link", "Touch", "Told"}
+    assert kinds.keys() == NAMES.keys()

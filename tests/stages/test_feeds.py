@@ -21,7 +21,7 @@ from touchpoint.events import Decoder
 from touchpoint.settings.sections import DialectTopic
 from touchpoint.stages.dead_letter_records import CAUSE, CODE, ORIGIN
 from touchpoint.stages.feed.feed_stage import FeedStage
-from touchpoint.stages.messages import LINKS, Link, read
+from touchpoint.stages.messages import LINKS, ItemMessage, read
 from touchpoint.stages.protocol import Assignment, Forward, Record, State
 from touchpoint.stitching.facts import SECOND, Fact
 from touchpoint.stream.dead_letter_limit import WINDOW, FloodError, FloodGate, Versions
@@ -96,7 +96,7 @@ def row(second: int, event: str, call: str = "c1", agent: str = "NONE", *data: s
 
 def facts_in(forwards: Iterable[Forward]) -> list[Fact]:
     links = [read(Record(LINKS, 0, 0, each.key, each.value, (), 0)) for each in forwards if each.topic == LINKS]
-    return [fact for each in links if isinstance(each, Link) for fact in each.facts]
+    return [fact for each in links if isinstance(each, ItemMessage) for fact in each.facts]
 
 
 @pytest.mark.parametrize(

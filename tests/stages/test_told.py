@@ -10,7 +10,7 @@ from canonical_events import smallest_event
 from stage_cluster import Cluster
 
 from touchpoint.stages.media.media_clock import LINK_HOPS, STAMP
-from touchpoint.stages.messages import PROGRESS, Told
+from touchpoint.stages.messages import PROGRESS, WatermarkUpdate
 from touchpoint.stages.party.party_clock import HOPS
 from touchpoint.stitching.limits import DEFAULT
 from touchpoint.stitching.watermarks import EMPTY
@@ -23,7 +23,7 @@ ENDED = smallest_event("call.ended", id="2", time="2026-01-05T09:05:00Z")
 
 
 def told(stage: str, sender: int, watermarks: list[int], **more: Any) -> bytes:
-    return msgspec.msgpack.encode(Told(stage, sender, watermarks, **more))
+    return msgspec.msgpack.encode(WatermarkUpdate(stage, sender, watermarks, **more))
 
 
 CRAFTED = [

@@ -12,7 +12,7 @@ from vendor_feed import CAPTURES
 from touchpoint.events import Accepted, Decoder
 from touchpoint.settings import load_settings
 from touchpoint.settings.sections import DialectTopic
-from touchpoint.stages.messages import LINKS, Link, read
+from touchpoint.stages.messages import LINKS, ItemMessage, read
 from touchpoint.stages.protocol import Forward, Record
 from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.limits import Limits
@@ -39,7 +39,7 @@ class Feeds(Cluster):
         for each in kept if agent in self.feeds else ():
             if each.topic == LINKS:
                 message = read(Record(LINKS, 0, 0, each.key, each.value, each.headers, 0))
-                self.said += message.facts if isinstance(message, Link) else []
+                self.said += message.facts if isinstance(message, ItemMessage) else []
         super()._forward(agent, p, kept)
 
 

@@ -27,7 +27,7 @@ KIND = "kind"
 PROGRESS = (KIND, b"progress")
 
 
-class Ask(msgspec.Struct, array_like=True, frozen=True):
+class ParentQuery(msgspec.Struct, array_like=True, frozen=True):
     """A media item that names another party's: in which interaction was that, when it was named?"""
 
     item: str  # whose way it takes: what is named, or its root
@@ -41,7 +41,7 @@ MOST_ASKS = 1_000
 MOST_ASKED_BYTES = 1024 * 1024
 
 
-def latest(asks: list[Ask]) -> list[Ask]:
+def latest(asks: list[ParentQuery]) -> list[ParentQuery]:
     """Of the questions that wait at one place, in the order in which they came, as many of the last as may wait."""
     if len(asks) <= MOST_ASKS and sum(map(_size, asks)) <= MOST_ASKED_BYTES:
         return asks
@@ -49,24 +49,24 @@ def latest(asks: list[Ask]) -> list[Ask]:
     return asks[-max(1, min(MOST_ASKS, bisect_right(held, MOST_ASKED_BYTES))) :]
 
 
-def _size(ask: Ask) -> int:
+def _size(ask: ParentQuery) -> int:
     """Bytes, rather more than less: in UTF-8 a character of a text that is not ASCII has up to four."""
     texts = (ask.item, ask.asker, ask.named, ask.key.tenant, ask.key.value)
     return 20 + sum(len(text) if text.isascii() else 4 * len(text) for text in texts)
 
 
-class Link(msgspec.Struct, array_like=True, frozen=True):
+class ItemMessage(msgspec.Struct, array_like=True, frozen=True):
     """Facts on their way to another media item's partition: aliases to their root, the partyless to their parent."""
 
     tenant: str
     item: str  # where they go
     hop: int
     facts: list[Fact]
-    passenger: str | None = None  # name of what travels with `item` because it has no party of its own
-    party: PartyKey | None = None  # whose the passenger turned out to be
-    route: PartyKey | None = None  # the party that the passenger went to first
-    gone: bool = False  # the passenger turned out to be another item's alias
-    ask: Ask | None = None
+    dependent: str | None = None  # name of what travels with `item` because it has no party of its own
+    party: PartyKey | None = None  # whose the dependent turned out to be
+    route: PartyKey | None = None  # the party that the dependent went to first
+    gone: bool = False  # the dependent turned out to be another item's alias
+    ask: ParentQuery | None = None
 
 
 class Erasure(msgspec.Struct, array_like=True, frozen=True):
@@ -76,7 +76,7 @@ class Erasure(msgspec.Struct, array_like=True, frozen=True):
     time: Micros
 
 
-class Touch(msgspec.Struct, array_like=True, frozen=True):
+class PartyMessage(msgspec.Struct, array_like=True, frozen=True):
     """Facts on their way to their party."""
 
     key: PartyKey
@@ -84,7 +84,7 @@ class Touch(msgspec.Struct, array_like=True, frozen=True):
     facts: PartyFacts
     gone: list[str] = []  # names of media items that turned out to be another item's aliases
     rekey: dict[str, PartyKey] = {}  # names of what turned out to be another party's
-    asks: list[Ask] = []
+    asks: list[ParentQuery] = []
     erasures: list[Erasure] = []
     held: dict[str, Micros] = {}  # things of a backfill that move, and until when they wait (backfill.py)
 
@@ -105,7 +105,7 @@ class Flush(msgspec.Struct, array_like=True, frozen=True, order=True):
     source: str
 
 
-class Told(msgspec.Struct, array_like=True, frozen=True):
+class WatermarkUpdate(msgspec.Struct, array_like=True, frozen=True):
     """One partition's progress."""
 
     stage: str  # media, party or a topic with a dialect
@@ -127,7 +127,7 @@ def source_name(tenant: str, source: str) -> str:
 MOST_FEED_PARTITIONS = 100_000
 
 
-def incredible(message: Told, partitions: int, hops: Mapping[str, int]) -> str | None:
+def incredible(message: WatermarkUpdate, partitions: int, hops: Mapping[str, int]) -> str | None:
     """Why a worker cannot have told this, if it cannot: what anybody else wrote must not stop time.
 
     ``hops``: how many watermarks each of our stages tells here. How far ahead they may be, clocks know.
@@ -143,12 +143,12 @@ def incredible(message: Told, partitions: int, hops: Mapping[str, int]) -> str |
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_link = msgspec.msgpack.Decoder(Link).decode
-_touch = msgspec.msgpack.Decoder(Touch).decode
-_told = msgspec.msgpack.Decoder(Told).decode
+_link = msgspec.msgpack.Decoder(ItemMessage).decode
+_touch = msgspec.msgpack.Decoder(PartyMessage).decode
+_told = msgspec.msgpack.Decoder(WatermarkUpdate).decode
 
 
-def link(message: Link) -> Forward:
+def link(message: ItemMessage) -> Forward:
     """To the partition of the media item."""
     return Forward(LINKS, message.item.encode(), _encode(message))
 
@@ -163,19 +163,19 @@ class Addresses:
         """The opaque key of a party."""
         return opaque(self._secret, party.tenant, party.kind, party.value).encode()
 
-    def touch(self, message: Touch) -> Forward:
+    def touch(self, message: PartyMessage) -> Forward:
         """To the party's partition: the key is as good as random, so its first digits choose."""
         key = self.key(message.key)
         return Forward(TOUCHES, key, _encode(message), partition=int(key[:8], 16) % self._partitions)
 
 
-def told(topic: str, message: Told, partitions: int, first: int = 0) -> list[Forward]:
+def broadcast(topic: str, message: WatermarkUpdate, partitions: int, first: int = 0) -> list[Forward]:
     """To so many partitions of a topic."""
     value = _encode(message)
     return [Forward(topic, None, value, (PROGRESS,), partition) for partition in range(first, first + partitions)]
 
 
-def read(record: Record) -> Link | Touch | Told:
+def read(record: Record) -> ItemMessage | PartyMessage | WatermarkUpdate:
     """The message in a record of `links` or `touches`. Raises msgspec.DecodeError on what is none of ours."""
     value: Any = record.value or b""
     if any(name == KIND for name, _ in record.headers):

@@ -6,7 +6,7 @@ import msgspec
 
 from touchpoint.stages.heartbeats import Sources
 from touchpoint.stages.media.media_clock import Reached, TimeBound, broadcast_every
-from touchpoint.stages.messages import LINKS, TOUCHES, Flush, Life, Told, told
+from touchpoint.stages.messages import LINKS, TOUCHES, Flush, Life, WatermarkUpdate, broadcast
 from touchpoint.stages.protocol import Assignment, Forward, Record
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.limits import Limits
@@ -66,13 +66,17 @@ class FeedClock:
         self.passed(fact)
         self.time.input.flushed(fact.data["until"], (fact.tenant, fact.source))
         flush = Flush(fact.time, fact.data["until"], fact.tenant, fact.source)
-        return told(TOUCHES, Told(self._topic, self._partition, [UNKNOWN], flushes=[flush]), self._partitions)
+        return broadcast(
+            TOUCHES, WatermarkUpdate(self._topic, self._partition, [UNKNOWN], flushes=[flush]), self._partitions
+        )
 
     def lives(self, news: dict[str, Life]) -> list[Forward]:
         """Signs of life, told at once: they must be durable with the events that gave them."""
         if not news:
             return []
-        return told(TOUCHES, Told(self._topic, self._partition, [UNKNOWN], lives=news), self._partitions)
+        return broadcast(
+            TOUCHES, WatermarkUpdate(self._topic, self._partition, [UNKNOWN], lives=news), self._partitions
+        )
 
     def passes(self, now: Micros, caught_up: bool) -> None:
         """A topic that is read to its end runs on at the pace of our clock: nothing else here has the broker's stamp.
@@ -99,7 +103,7 @@ class FeedClock:
             return []
         self._told_at, self._said = now, said
         history = self.time.input.history is not None
-        message = Told(
+        message = WatermarkUpdate(
             self._topic, self._partition, [said[0]], of=self._of, flushed=[self.time.flushed], is_history=history
         )
-        return told(LINKS, message, self._partitions)
+        return broadcast(LINKS, message, self._partitions)

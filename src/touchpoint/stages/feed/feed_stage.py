@@ -18,7 +18,7 @@ from touchpoint.stages.dead_letter_records import dead_letter
 from touchpoint.stages.feed.feed_clock import FeedClock, FeedTime
 from touchpoint.stages.feed.translation import Translation
 from touchpoint.stages.media.media_clock import TimeBound
-from touchpoint.stages.messages import FROM_FEED, Life, Link, link
+from touchpoint.stages.messages import FROM_FEED, ItemMessage, Life, link
 from touchpoint.stages.protocol import LAST, Assignment, Forward, Record, Report
 from touchpoint.stages.rights import Rights
 from touchpoint.stitching.facts import FLUSHED, UNREADABLE, Fact, Micros, lean
@@ -71,7 +71,7 @@ class FeedStage:
                     self._report.sources[self._topic, fact.source] = fact.time
                 if fact.kind != "source":
                     arrived.setdefault((fact.tenant, _item(fact)), []).append(fact)
-            out += (link(Link(tenant, item, FROM_FEED, facts)) for (tenant, item), facts in arrived.items())
+            out += (link(ItemMessage(tenant, item, FROM_FEED, facts)) for (tenant, item), facts in arrived.items())
         out += self._clock.lives(lives)
         self._save()
         return out

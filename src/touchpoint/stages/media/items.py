@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from touchpoint.stages.messages import Ask, Link, Touch, latest
+from touchpoint.stages.messages import ItemMessage, ParentQuery, PartyMessage, latest
 from touchpoint.stages.protocol import Record
 from touchpoint.stitching.facts import HOUR, UNREADABLE, Fact, Micros
 from touchpoint.stitching.interactions.aliases import Roots, alias_of
@@ -23,12 +23,15 @@ from touchpoint.stitching.media import merge_facts
 from touchpoint.stitching.parties import claimed_key, implied, place
 from touchpoint.stitching.verbs import ENDS
 
+Sent = ItemMessage | PartyMessage
+"""To another media item's partition, or to a party's."""
+
 MOST_HOPS = 8
 MOST_ASKED = 100
 """Questions about an item that are remembered, the latest: a mailing that everybody answers is asked for by each."""
 
 
-class Passenger(msgspec.Struct, array_like=True):
+class Dependent(msgspec.Struct, array_like=True):
     """An item or activity without a party of its own, that goes where the item goes which it names."""
 
     facts: list[Fact] = []
@@ -46,22 +49,22 @@ class ItemState(msgspec.Struct, array_like=True):
     parent: str | None = None  # the media item through which they go, for want of a party
     party: PartyKey | None = None  # whose it is now
     root: str | None = None  # it is an alias of this
-    passengers: dict[str, Passenger] = {}  # by name
-    asks: list[Ask] = []  # that wait for its party to be known
+    dependents: dict[str, Dependent] = {}  # by name
+    asks: list[ParentQuery] = []  # that wait for its party to be known
     last: Micros = 0
     stub: bool = False  # its facts are forgotten; only the way that they took is kept
-    asked: list[Ask] = []  # that were passed on; they are asked again if it turns out to be an alias
+    asked: list[ParentQuery] = []  # that were passed on; they are asked again if it turns out to be an alias
 
 
 class Changes:
     """What a batch brought for one media item."""
 
-    __slots__ = ("asks", "facts", "hop", "passengers", "records")
+    __slots__ = ("asks", "dependents", "facts", "hop", "records")
 
     def __init__(self) -> None:
         self.facts: list[Fact] = []
-        self.passengers: list[Link] = []
-        self.asks: list[Ask] = []
+        self.dependents: list[ItemMessage] = []
+        self.asks: list[ParentQuery] = []
         self.hop = 0
         self.records: list[Record] = []  # that brought it
 
@@ -74,19 +77,17 @@ class Item:
         self._alone = PartyKey(tenant, "anon", item)
         self._name = item_name(item)
 
-    def take(self, changes: Changes) -> list[Link | Touch]:
+    def take(self, changes: Changes) -> list[Sent]:
         """Add what is new and send it on. Nothing new, nothing sent."""
         state = self.state
         new = self._new(changes.facts)
-        boarding = self._board(changes.passengers)
-        out: list[Link | Touch] = []
+        changed = self._add_dependents(changes.dependents)
+        out: list[Sent] = []
         if new:
             out += self._send(new)
-        out += self._seat(boarding)
-        out += self._pass_on(changes.asks)
-        times = (
-            [f.time for f in new] + [f.time for fs in boarding.values() for f in fs] + [a.time for a in changes.asks]
-        )
+        out += self._forward_dependents(changed)
+        out += self._forward_queries(changes.asks)
+        times = [f.time for f in new] + [f.time for fs in changed.values() for f in fs] + [a.time for a in changes.asks]
         state.last = max(state.last, *times) if times else state.last
         return out
 
@@ -120,25 +121,27 @@ class Item:
             new += [fact for fact in state.controls if had.get((fact.source, fact.id)) != fact]
         return new
 
-    def _send(self, new: list[Fact]) -> Iterator[Link | Touch]:
+    def _send(self, new: list[Fact]) -> Iterator[Sent]:
         """New facts the way that the others took; all at first, to a root, and when it is none's alias."""
         state = self.state
         first = (state.route is None and state.parent is None) or state.root is not None
         if not state.stub:
-            yield from self._find_way(new)
+            yield from self._resolve_route(new)
         if state.root is not None:
-            yield Link(self._tenant, state.root, self._hop, [*state.facts, *state.controls])
+            yield ItemMessage(self._tenant, state.root, self._hop, [*state.facts, *state.controls])
             return
         facts = [*state.facts, *state.controls] if first and not state.stub else new
         if state.parent is not None:
-            yield Link(self._tenant, state.parent, self._hop, facts, self._name, state.party, state.route)
+            yield ItemMessage(self._tenant, state.parent, self._hop, facts, self._name, state.party, state.route)
         elif state.route is not None:
-            yield Touch(state.route, 0, place(self._item, facts), rekey=_rekey(self._name, state.route, state.party))
+            yield PartyMessage(
+                state.route, 0, place(self._item, facts), rekey=_rekey(self._name, state.route, state.party)
+            )
         else:
             return
-        yield from self._tell_and_ask(facts)
+        yield from self._send_identities_and_queries(facts)
 
-    def _find_way(self, new: list[Fact]) -> Iterator[Link | Touch]:
+    def _resolve_route(self, new: list[Fact]) -> Iterator[Sent]:
         """To its root if it is an alias; to its party; through its parent if it has none; else by itself."""
         state = self.state
         own = [fact for fact in state.facts if fact.subject == self._item and fact.verb != UNREADABLE]
@@ -147,9 +150,9 @@ class Item:
         home = self._root(new)
         root = home if home != self._item and self._hop < MOST_HOPS else None
         if state.root is None:
-            self._set_out([fact for fact in new if fact.subject == self._item], root)
+            self._first_route([fact for fact in new if fact.subject == self._item], root)
         if root is not None and state.root is None:
-            yield from self._take_back()
+            yield from self._withdraw()
         state.root = root
         if root is None:
             state.party = claimed_key(self._tenant, claim(own, self._limits)) or state.party
@@ -165,7 +168,7 @@ class Item:
             return state.root or self._item
         return Roots(lambda item: alias_of(item, state.facts, limits)).of(self._item)
 
-    def _set_out(self, own: list[Fact], root: str | None) -> None:
+    def _first_route(self, own: list[Fact], root: str | None) -> None:
         """The first way, fact by fact as they came.
 
         After a crash they may come again in other batches, when some of it was sent already: it must go the same way.
@@ -183,15 +186,17 @@ class Item:
             if state.parent is None and state.route is None:
                 state.route = state.party or self._alone
 
-    def _take_back(self) -> Iterator[Link | Touch]:
+    def _withdraw(self) -> Iterator[Sent]:
         """What turned out to be an alias is no media item where it went, and nobody there can tell of it."""
         self.state.asks, self.state.asked = [*self.state.asked, *self.state.asks], []
         if self.state.parent is not None:
-            yield Link(self._tenant, self.state.parent, self._hop, [], self._name, None, self.state.route, gone=True)
+            yield ItemMessage(
+                self._tenant, self.state.parent, self._hop, [], self._name, None, self.state.route, gone=True
+            )
         elif self.state.route is not None:
-            yield Touch(self.state.route, 0, PartyFacts(), [self._name])
+            yield PartyMessage(self.state.route, 0, PartyFacts(), [self._name])
 
-    def _tell_and_ask(self, facts: list[Fact]) -> Iterator[Link | Touch]:
+    def _send_identities_and_queries(self, facts: list[Fact]) -> Iterator[Sent]:
         """What they say of addresses goes to the addresses; what they name of other items is asked there; both once."""
         says, names = implied(facts, self._limits), reference_times(facts)
         if not says and not names:
@@ -201,81 +206,81 @@ class Item:
         said, asked = _first_said(implied(before, self._limits)), reference_times(before)
         for known in says:
             if said.get(_content(known), known.time + 1) > known.time:
-                yield Touch(PartyKey(self._tenant, "address", known.subject), 0, PartyFacts(identity=[known]))
+                yield PartyMessage(PartyKey(self._tenant, "address", known.subject), 0, PartyFacts(identity=[known]))
         for named, time in names.items():
             if named != self._item and not asked.get(named, time + 1) <= time:
                 asker = self.state.route or self.state.party or self._alone
-                yield Link(self._tenant, named, 0, [], ask=Ask(named, time, self._item, asker, named))
+                yield ItemMessage(self._tenant, named, 0, [], ask=ParentQuery(named, time, self._item, asker, named))
 
     # --- those that travel with it ------------------------------------------------------------------------------
 
-    def _board(self, messages: list[Link]) -> dict[str, list[Fact]]:
-        """Take passengers' facts; those that are new, for each that anything is new of."""
-        boarding: dict[str, list[Fact]] = {}
+    def _add_dependents(self, messages: list[ItemMessage]) -> dict[str, list[Fact]]:
+        """Take dependents' facts; those that are new, for each that anything is new of."""
+        changed: dict[str, list[Fact]] = {}
         brought: dict[str, list[Fact]] = {}
         for message in messages:
-            name = message.passenger or ""
+            name = message.dependent or ""
             if message.gone:
-                boarding.setdefault(name, [])
-                alias = self.state.passengers.setdefault(name, Passenger())
+                changed.setdefault(name, [])
+                alias = self.state.dependents.setdefault(name, Dependent())
                 alias.own, alias.route = GONE, alias.route or message.route
                 continue
-            passenger = self.state.passengers.setdefault(name, Passenger())
+            dependent = self.state.dependents.setdefault(name, Dependent())
             brought.setdefault(name, []).extend(message.facts)
-            passenger.route = passenger.route or message.route
-            if message.party is not None and message.party != passenger.own:
-                boarding.setdefault(name, [])
-            passenger.own = message.party or passenger.own
+            dependent.route = dependent.route or message.route
+            if message.party is not None and message.party != dependent.own:
+                changed.setdefault(name, [])
+            dependent.own = message.party or dependent.own
         for name, facts in brought.items():
-            passenger = self.state.passengers[name]
-            known = {(fact.source, fact.id): fact for fact in passenger.facts}
-            passenger.facts = union(passenger.facts, facts)
-            new = [fact for fact in passenger.facts if known.get((fact.source, fact.id)) != fact]
+            dependent = self.state.dependents[name]
+            known = {(fact.source, fact.id): fact for fact in dependent.facts}
+            dependent.facts = union(dependent.facts, facts)
+            new = [fact for fact in dependent.facts if known.get((fact.source, fact.id)) != fact]
             if new:
-                boarding.setdefault(name, []).extend(new)
-        return boarding
+                changed.setdefault(name, []).extend(new)
+        return changed
 
-    def _seat(self, boarding: dict[str, list[Fact]]) -> Iterator[Link | Touch]:
-        """New facts of passengers, and all passengers if the item itself goes elsewhere now."""
-        for name, passenger in self.state.passengers.items():
+    def _forward_dependents(self, changed: dict[str, list[Fact]]) -> Iterator[Sent]:
+        """New facts of dependents, and all dependents if the item itself goes elsewhere now."""
+        for name, dependent in self.state.dependents.items():
             away = self.state.root is not None or self.state.parent is not None
             if away and name != self._name and self._hop < MOST_HOPS:
-                yield from self._send_after(name, passenger, boarding)
+                yield from self._forward_to_other(name, dependent, changed)
             else:
-                yield from self._send_along(name, passenger, boarding)
+                yield from self._forward_along(name, dependent, changed)
 
-    def _send_after(self, name: str, passenger: Passenger, boarding: dict[str, list[Fact]]) -> Iterator[Link | Touch]:
-        """The item itself has gone to another: so does its passenger."""
+    def _forward_to_other(self, name: str, dependent: Dependent, changed: dict[str, list[Fact]]) -> Iterator[Sent]:
+        """The item itself has gone to another: so does its dependent."""
         other = self.state.root or self.state.parent or ""
-        first = passenger.party is not None
-        if first or name in boarding:
-            gone = passenger.own == GONE
-            own = None if gone else passenger.own
-            yield Link(self._tenant, other, self._hop, list(passenger.facts), name, own, passenger.route, gone)
-            passenger.party = None
+        first = dependent.party is not None
+        if first or name in changed:
+            gone = dependent.own == GONE
+            own = None if gone else dependent.own
+            yield ItemMessage(self._tenant, other, self._hop, list(dependent.facts), name, own, dependent.route, gone)
+            dependent.party = None
 
-    def _send_along(self, name: str, passenger: Passenger, boarding: dict[str, list[Fact]]) -> Iterator[Link | Touch]:
-        if passenger.own == GONE:
-            if name in boarding and passenger.route is not None:
-                yield Touch(passenger.route, 0, PartyFacts(), [name])
+    def _forward_along(self, name: str, dependent: Dependent, changed: dict[str, list[Fact]]) -> Iterator[Sent]:
+        if dependent.own == GONE:
+            if name in changed and dependent.route is not None:
+                yield PartyMessage(dependent.route, 0, PartyFacts(), [name])
             return
         ours = (self.state.party or self.state.route) if name != self._name else None
         thing = item_of(name) or activity_of(name) or name  # 0.1.0 did not mark the names of items
         alone = PartyKey(self._tenant, "anon", thing)
-        party = passenger.own or ours or alone
-        if passenger.route is None:
+        party = dependent.own or ours or alone
+        if dependent.route is None:
             # whether its item is known yet depends on how batches fall: it always sets out alone
-            passenger.route, facts = alone, passenger.facts
-        elif party != passenger.party or boarding.get(name):
-            facts = boarding.get(name, [])
+            dependent.route, facts = alone, dependent.facts
+        elif party != dependent.party or changed.get(name):
+            facts = changed.get(name, [])
         else:
             return
-        passenger.party = party
-        yield Touch(passenger.route, 0, place(thing, facts), rekey=_rekey(name, passenger.route, party))
+        dependent.party = party
+        yield PartyMessage(dependent.route, 0, place(thing, facts), rekey=_rekey(name, dependent.route, party))
 
     # --- questions about it -------------------------------------------------------------------------------------
 
-    def _pass_on(self, asks: list[Ask]) -> Iterator[Link | Touch]:
+    def _forward_queries(self, asks: list[ParentQuery]) -> Iterator[Sent]:
         """Questions about the item go where its facts went."""
         state = self.state
         waiting, state.asks = [*state.asks, *asks], []
@@ -283,16 +288,16 @@ class Item:
             return
         if state.root is not None:
             asks = [msgspec.structs.replace(ask, item=state.root) for ask in waiting]
-            yield from (Link(self._tenant, state.root, self._hop, [], ask=ask) for ask in asks)
+            yield from (ItemMessage(self._tenant, state.root, self._hop, [], ask=ask) for ask in asks)
             return
         if state.parent is None and state.route is None:
             state.asks = latest(waiting)
             return
         state.asked = [*state.asked, *(ask for ask in waiting if ask not in state.asked)][-MOST_ASKED:]
         if state.parent is not None:
-            yield from (Link(self._tenant, state.parent, self._hop, [], ask=ask) for ask in waiting)
+            yield from (ItemMessage(self._tenant, state.parent, self._hop, [], ask=ask) for ask in waiting)
         elif state.route is not None:
-            yield Touch(state.route, 0, PartyFacts(), asks=waiting)
+            yield PartyMessage(state.route, 0, PartyFacts(), asks=waiting)
 
 
 GONE = PartyKey("", "gone", "")

@@ -10,7 +10,7 @@ import msgspec
 from touchpoint.events import Accepted, DeadLetter, Verdict
 from touchpoint.stages.due_times import stamped, unstamped
 from touchpoint.stages.heartbeats import Sources
-from touchpoint.stages.messages import LINKS, TOUCHES, Flush, Life, Told, told
+from touchpoint.stages.messages import LINKS, TOUCHES, Flush, Life, WatermarkUpdate, broadcast
 from touchpoint.stages.protocol import LAST, Assignment, Forward, Record
 from touchpoint.stitching.facts import FLUSHED, SECOND, Fact, Micros
 from touchpoint.stitching.limits import Limits
@@ -39,7 +39,7 @@ class Feeding(msgspec.Struct, array_like=True):
     begun: Micros = 0  # for how long there have been events anywhere, by the wall clock
     flushed: Progress = msgspec.field(default_factory=lambda: Progress(1, 0))
 
-    def hear(self, message: Told, most: Micros, reached: Micros | None) -> None:
+    def hear(self, message: WatermarkUpdate, most: Micros, reached: Micros | None) -> None:
         self.progress.senders = self.flushed.senders = max(self.progress.senders, message.of)
         passed = message.is_history and reached is not None and message.watermarks[0] <= reached
         self.progress.hear(message.sender, [EMPTY] if passed else bounded(message.watermarks, most))
@@ -244,9 +244,11 @@ class MediaClock:
         if flush in self.time.flushes:
             return []
         self.time.flushes = sorted([*self.time.flushes, flush])[-MOST_FLUSHES:]
-        return told(TOUCHES, Told("media", self._partition, [UNKNOWN], flushes=[flush]), self._partitions)
+        return broadcast(
+            TOUCHES, WatermarkUpdate("media", self._partition, [UNKNOWN], flushes=[flush]), self._partitions
+        )
 
-    def hear(self, message: Told, record: Record) -> None:
+    def hear(self, message: WatermarkUpdate, record: Record) -> None:
         """What a partition tells of its progress. Of a topic that is declared no longer it does not matter."""
         most = furthest(record, self._limits)
         if message.stage == "media":
@@ -260,7 +262,8 @@ class MediaClock:
         """Signs of life, told at once: they must be durable with the events that gave them."""
         if not news:
             return []
-        return told(TOUCHES, Told("media", self._partition, [UNKNOWN], lives=news), self._partitions)
+        update = WatermarkUpdate("media", self._partition, [UNKNOWN], lives=news)
+        return broadcast(TOUCHES, update, self._partitions)
 
     def passes(self, now: Micros, caught_up: Collection[str]) -> None:
         """Our clock says `now`: an input that is read to its end runs on at the broker's pace."""
@@ -305,12 +308,12 @@ class MediaClock:
             if now - self._told_at < STAMP_EVERY:
                 return []
             self._told_at = now
-            return told(LINKS, Told(STAMP, self._partition, []), 1, self._partition)
+            return broadcast(LINKS, WatermarkUpdate(STAMP, self._partition, []), 1, self._partition)
         self._told_at, self._said = now, said
-        last = Told("media", self._partition, [final], flushed=[final_flush])
+        last = WatermarkUpdate("media", self._partition, [final], flushed=[final_flush])
         return [
-            *told(LINKS, Told("media", self._partition, hops, flushed=flushed), self._partitions),
-            *told(TOUCHES, last, self._partitions),
+            *broadcast(LINKS, WatermarkUpdate("media", self._partition, hops, flushed=flushed), self._partitions),
+            *broadcast(TOUCHES, last, self._partitions),
         ]
 
     def _all_flushed(self) -> Micros:

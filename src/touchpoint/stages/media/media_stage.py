@@ -19,10 +19,10 @@ from touchpoint.stages.messages import (
     LINKS,
     Addresses,
     Erasure,
+    ItemMessage,
     Life,
-    Link,
-    Told,
-    Touch,
+    PartyMessage,
+    WatermarkUpdate,
     incredible,
     link,
     read,
@@ -177,28 +177,28 @@ class MediaStage:
                 self._touch(PartyKey(fact.tenant, *subject), PartyFacts(identity=[fact]), out)
             elif fact.verb == ERASURE:
                 erasure = Erasure(fact.data.get("request") or f"{fact.source} {fact.id}", fact.time)
-                touch = Touch(PartyKey(fact.tenant, *subject), 0, PartyFacts(), erasures=[erasure])
+                touch = PartyMessage(PartyKey(fact.tenant, *subject), 0, PartyFacts(), erasures=[erasure])
                 out.append(self._addresses.touch(touch))
             return
         item = fact.subject
-        passenger = None
+        dependent = None
         if fact.kind == "activity":
             item = fact.data.get("media_item") or fact.subject
             own = claimed_key(fact.tenant, claim([fact], self._limits))
             if own is not None or not item:
                 self._activity(fact, own, out)
                 return
-            passenger = activity_name(fact.data["activity"])
-        message = Link(fact.tenant, item, 0, [fact], passenger)
+            dependent = activity_name(fact.data["activity"])
+        message = ItemMessage(fact.tenant, item, 0, [fact], dependent)
         if record.key is None or record.key != item.encode():  # keyed otherwise: its item may be in another partition
             out.append(link(message))
             return
         changes = arrived[fact.tenant, item]
         changes.records.append(record)
-        if passenger is None:
+        if dependent is None:
             changes.facts.append(fact)
         else:
-            changes.passengers.append(message)
+            changes.dependents.append(message)
 
     def _activity(self, fact: Fact, own: PartyKey | None, out: list[Forward]) -> None:
         """An activity that says whose it is goes there itself."""
@@ -215,21 +215,21 @@ class MediaStage:
             except msgspec.DecodeError as error:
                 out.append(dead_letter(record, f"not a link of this version: {error}"))
                 continue
-            if isinstance(message, Told):
+            if isinstance(message, WatermarkUpdate):
                 if (why := incredible(message, self._partitions, _HOPS)) is None:
                     self._clock.hear(message, record)
                 else:
                     out.append(dead_letter(record, f"not what a worker tells of its progress: {why}"))
-            elif isinstance(message, Link) and message.hop == FROM_FEED:
+            elif isinstance(message, ItemMessage) and message.hop == FROM_FEED:
                 self._fed(record, message.facts, arrived, out)
-            elif isinstance(message, Link):
+            elif isinstance(message, ItemMessage):
                 changes = arrived[message.tenant, message.item]
                 changes.records.append(record)
                 changes.hop = max(changes.hop, message.hop + 1)
                 if message.ask is not None:
                     changes.asks.append(message.ask)
-                elif message.passenger is not None:
-                    changes.passengers.append(message)
+                elif message.dependent is not None:
+                    changes.dependents.append(message)
                 else:
                     changes.facts += message.facts
         return arrived
@@ -258,7 +258,7 @@ class MediaStage:
             brought = {(record.topic, record.offset): record for record in changes.records}
             out += [dead_letter(record, _FULL, "too_large") for record in brought.values()]
             return
-        out += [link(each) if isinstance(each, Link) else self._addresses.touch(each) for each in sent]
+        out += [link(each) if isinstance(each, ItemMessage) else self._addresses.touch(each) for each in sent]
         if after != before:
             self._timers.put(key, self._due(item), after)
 
@@ -270,7 +270,7 @@ class MediaStage:
         return item.due
 
     def _touch(self, key: PartyKey, facts: PartyFacts, out: list[Forward]) -> None:
-        out.append(self._addresses.touch(Touch(key, 0, facts)))
+        out.append(self._addresses.touch(PartyMessage(key, 0, facts)))
 
     def _shrink(self, key: bytes, out: list[Forward]) -> None:
         """First to the way that its facts took, for late events to find it; after an interaction's age to nothing."""
@@ -280,7 +280,7 @@ class MediaStage:
             del self._state[key]
             return
         state.facts, state.controls, state.asked, state.stub = [], [], [], True
-        for passenger in state.passengers.values():
-            passenger.facts = []
+        for dependent in state.dependents.values():
+            dependent.facts = []
         due = state.last + self._limits.interaction_age
         self._timers.put(key, due, _encode(state))

@@ -14,7 +14,7 @@ from touchpoint.stitching.interactions.names import activity_name, item_name
 from touchpoint.stitching.interactions.past import remembered
 from touchpoint.stitching.limits import Limits
 
-TOMBSTONES = FIRST  # before a party's key
+CLOSED = FIRST  # before a party's key
 
 _decode = msgspec.msgpack.Decoder(list[Closed]).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -35,34 +35,34 @@ def not_forgotten(new: PartyFacts, oldest: Micros, known: PartyFacts, moved: Col
     return merged(PartyFacts(), (new, old))
 
 
-class Tombstones:
+class ClosedMemory:
     """The closed interactions of one partition's parties, each until an interaction's greatest age has passed."""
 
     def __init__(self, state: State, limits: Limits, report: Report) -> None:
         """``report``: where it notes that something was forgotten before its time."""
         self._state, self._age, self._report = state, limits.interaction_age, report
-        self._timers = Timers(state, lambda key: key.startswith(TOMBSTONES))
+        self._timers = Timers(state, lambda key: key.startswith(CLOSED))
 
     def has(self, party: bytes) -> bool:
         """Whether anything closed is remembered of a party."""
-        return TOMBSTONES + party in self._state
+        return CLOSED + party in self._state
 
     def of(self, party: bytes) -> list[Closed]:
         """Of one party, oldest first."""
-        raw = self._state.get(TOMBSTONES + party)
+        raw = self._state.get(CLOSED + party)
         return _decode(unstamped(raw)) if raw is not None else []
 
     def keep(self, party: bytes, closed: list[Closed]) -> None:
         """Replace what is remembered of a party."""
         kept = remembered(closed)
         self._report.full["closed"] += len(kept) < len(closed)
-        self._store(TOMBSTONES + party, kept)
+        self._store(CLOSED + party, kept)
 
     def expire(self, watermark: Micros, most: int) -> None:
         """Forget what is old enough, of at most so many parties; not of one that is still to be looked at."""
         behind: list[bytes] = []
         for key in self._timers.pop_due(watermark, most):
-            party = self._state.get(key.removeprefix(TOMBSTONES))
+            party = self._state.get(key.removeprefix(CLOSED))
             if party is not None and due_of(party) < watermark:
                 behind.append(key)
                 continue

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 import msgspec
 
 from touchpoint.stages.due_times import POSTPONED, Timers, unstamped
-from touchpoint.stages.messages import Addresses, Ask, Touch, latest
+from touchpoint.stages.messages import Addresses, ParentQuery, PartyMessage, latest
 from touchpoint.stages.protocol import Forward, Report, State
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.flushes import Flushes
@@ -19,11 +19,11 @@ from touchpoint.stitching.limits import Limits, Silences
 ASKS = b"?"  # before a party's key: the questions that wait there
 MOST_ANSWERED = 500
 
-_decode = msgspec.msgpack.Decoder(list[Ask]).decode
+_decode = msgspec.msgpack.Decoder(list[ParentQuery]).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class Questions:
+class ParentLookup:
     """The questions that wait in one partition for time to reach the instant that they ask about."""
 
     def __init__(self, state: State, addresses: Addresses, limits: Limits, report: Report) -> None:
@@ -32,12 +32,12 @@ class Questions:
         self._timers = Timers(state, lambda key: key.startswith(ASKS))
         self._wait = shortest_wait(limits)
 
-    def take(self, key: bytes, asks: list[Ask]) -> None:
+    def take(self, key: bytes, asks: list[ParentQuery]) -> None:
         """Keep questions about a party's media items until they can be answered."""
         if asks:
             self._keep(ASKS + key, asks)
 
-    def leave(self, key: bytes, items: Collection[str]) -> list[Ask]:
+    def leave(self, key: bytes, items: Collection[str]) -> list[ParentQuery]:
         """Questions about media items that leave for another party leave with them."""
         raw = self._state.get(ASKS + key)
         if raw is None:
@@ -49,7 +49,7 @@ class Questions:
             self.take(key, [ask for ask in waiting if ask.item not in items])
         return leaving
 
-    def _keep(self, key: bytes, asks: list[Ask]) -> None:
+    def _keep(self, key: bytes, asks: list[ParentQuery]) -> None:
         raw = self._state.get(key)
         waiting = _decode(unstamped(raw)) if raw is not None else []
         waiting = list(dict.fromkeys([*waiting, *asks]))
@@ -76,17 +76,19 @@ class Questions:
             if later:
                 self._keep(key, later)
 
-    def _told(self, asks: list[Ask], facts: PartyFacts, silences: Silences, flushes: Flushes) -> list[Forward]:
+    def _told(self, asks: list[ParentQuery], facts: PartyFacts, silences: Silences, flushes: Flushes) -> list[Forward]:
         asks = [ask for ask in asks if not self._walks_together(ask, facts)]
         wanted = [(ask.named, ask.time) for ask in asks]
         found = located_each(facts, wanted, self._limits, silences, flushes) if asks else {}
         return [
-            self._addresses.touch(Touch(ask.key, 0, PartyFacts(parents={reference(ask.asker, ask.named): parent})))
+            self._addresses.touch(
+                PartyMessage(ask.key, 0, PartyFacts(parents={reference(ask.asker, ask.named): parent}))
+            )
             for ask in asks
             if (parent := found[ask.named, ask.time]) is not None
         ]
 
-    def _walks_together(self, ask: Ask, facts: PartyFacts) -> bool:
+    def _walks_together(self, ask: ParentQuery, facts: PartyFacts) -> bool:
         """Of one party, and the named item was surely open then: the asker's own walk will find it."""
         if ask.asker not in facts.items or facts.controls:
             return False

@@ -9,7 +9,7 @@ import msgspec
 from touchpoint.stages.due_times import stamped, unstamped
 from touchpoint.stages.heartbeats import Sources
 from touchpoint.stages.media.media_clock import MOST_FLUSHES, OURS, Reached, broadcast_every, furthest
-from touchpoint.stages.messages import TOUCHES, Flush, Told, told
+from touchpoint.stages.messages import TOUCHES, Flush, WatermarkUpdate, broadcast
 from touchpoint.stages.protocol import Assignment, Forward, Record
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.flushes import Declared, Flushes
@@ -101,7 +101,7 @@ class PartyClock:
 
     # --- what others tell -------------------------------------------------------------------------------------
 
-    def hear(self, message: Told, record: Record) -> None:
+    def hear(self, message: WatermarkUpdate, record: Record) -> None:
         """What another partition tells of its progress, of signs of life and of declarations."""
         watermarks = bounded(message.watermarks, furthest(record, self._limits))
         if message.stage == "media":
@@ -159,4 +159,4 @@ class PartyClock:
         if self.watermark is not None:
             self._sources.forget(self.watermark)
         self._told_at, self._said = now, (hops, flushed)
-        return told(TOUCHES, Told("party", self._partition, hops, flushed=flushed), self._partitions)
+        return broadcast(TOUCHES, WatermarkUpdate("party", self._partition, hops, flushed=flushed), self._partitions)

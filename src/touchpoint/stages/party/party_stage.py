@@ -11,13 +11,13 @@ from touchpoint.stages.backfill import hold, hold_moved, is_flushed, is_history,
 from touchpoint.stages.dead_letter_records import dead_letter
 from touchpoint.stages.due_times import POSTPONED, Timers, due_of, unstamped
 from touchpoint.stages.media.media_clock import OURS
-from touchpoint.stages.messages import Addresses, Flush, Told, Touch, incredible, read
-from touchpoint.stages.party.closed_memory import TOMBSTONES, Tombstones, not_forgotten
+from touchpoint.stages.messages import Addresses, Flush, PartyMessage, WatermarkUpdate, incredible, read
+from touchpoint.stages.party.closed_memory import CLOSED, ClosedMemory, not_forgotten
 from touchpoint.stages.party.erasure import onward, without_names
 from touchpoint.stages.party.interaction_events import erased_event, outcome_events
-from touchpoint.stages.party.parent_lookup import ASKS, Questions
+from touchpoint.stages.party.parent_lookup import ASKS, ParentLookup
 from touchpoint.stages.party.party_clock import HOPS, PartyClock
-from touchpoint.stages.party.rerouting import MOST_HOPS, Directory
+from touchpoint.stages.party.rerouting import MOST_HOPS, Rerouting
 from touchpoint.stages.protocol import MOST_STATE, Assignment, Forward, Record, Report
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.flushes import Flushes
@@ -52,11 +52,11 @@ _FULL = (
 
 
 class PartyState(msgspec.Struct, array_like=True):
-    """What is open of one party, and where its things went that turned out to be another's; tombstones stand apart."""
+    """What is open of one party, and where its things went that turned out to be another's."""
 
     key: PartyKey
     facts: PartyFacts
-    directory: Directory
+    rerouting: Rerouting
     erased: Micros | None = None  # what began by then closes without identity
     requests: list[str] = []  # to erase, that the history was told of
     held: dict[str, Micros] = {}  # things of a backfill, and until when they wait (backfill.py)
@@ -75,10 +75,10 @@ class PartyStage:
         self._state, self._limits, self._secret, self._partitions = state, limits, secret, partitions
         self._report = Report()
         self._clock = PartyClock(assignment, limits)
-        self._timers = Timers(state, lambda key: not key.startswith((OURS, ASKS, TOMBSTONES)))
-        self._tombstones = Tombstones(state, limits, self._report)
+        self._timers = Timers(state, lambda key: not key.startswith((OURS, ASKS, CLOSED)))
+        self._closed_memory = ClosedMemory(state, limits, self._report)
         self._addresses = Addresses(secret, partitions)
-        self._questions = Questions(state, self._addresses, limits, self._report)
+        self._parent_lookup = ParentLookup(state, self._addresses, limits, self._report)
         self._wait = shortest_wait(limits)
         self._to_flush: tuple[list[Flush], deque[bytes]] | None = None
 
@@ -98,19 +98,19 @@ class PartyStage:
     def apply(self, records: Sequence[Record], now: Micros) -> list[Forward]:
         """Take touches; send on what is another party's; close what the watermark has passed."""
         out: list[Forward] = []
-        arrived: dict[bytes, list[tuple[Record, Touch]]] = {}
+        arrived: dict[bytes, list[tuple[Record, PartyMessage]]] = {}
         for rec in records:
             try:
                 message = read(rec)
             except msgspec.DecodeError as error:
                 out.append(dead_letter(rec, f"not a touch of this version: {error}"))
                 continue
-            if isinstance(message, Told):
+            if isinstance(message, WatermarkUpdate):
                 if (why := incredible(message, self._partitions, _HOPS)) is None:
                     self._clock.hear(message, rec)
                 else:
                     out.append(dead_letter(rec, f"not what a worker tells of its progress: {why}"))
-            elif isinstance(message, Touch):
+            elif isinstance(message, PartyMessage):
                 arrived.setdefault(rec.key or self._addresses.key(message.key), []).append((rec, message))
         oldest = (self._clock.watermark or 0) - self._limits.interaction_age
         for key, came in arrived.items():
@@ -137,7 +137,7 @@ class PartyStage:
 
     # --- touches in -----------------------------------------------------------------------------------------
 
-    def _admitted(self, key: bytes, came: list[tuple[Record, Touch]], out: list[Forward]) -> list[Touch]:
+    def _admitted(self, key: bytes, came: list[tuple[Record, PartyMessage]], out: list[Forward]) -> list[PartyMessage]:
         """All of it, or what brings no facts if so much is open that no more can be kept."""
         weight = len(self._state.get(key, b"")) + sum(len(rec.value or b"") for rec, _ in came)
         if weight <= MOST_STATE:
@@ -147,26 +147,26 @@ class PartyStage:
         out += [dead_letter(rec, _FULL, "too_large") for rec, touch in came if touch.facts != nothing]
         return [touch for _, touch in came if touch.facts == nothing]
 
-    def _take(self, key: bytes, touches: list[Touch], oldest: Micros, out: list[Forward]) -> None:
+    def _take(self, key: bytes, touches: list[PartyMessage], oldest: Micros, out: list[Forward]) -> None:
         raw = self._state.get(key)
-        state = _decode(unstamped(raw)) if raw is not None else PartyState(touches[0].key, PartyFacts(), Directory())
-        moved = state.directory.moved
+        state = _decode(unstamped(raw)) if raw is not None else PartyState(touches[0].key, PartyFacts(), Rerouting())
+        moved = state.rerouting.moved
         self._hold(key, state, touches)
         arrivals = [(not_forgotten(each.facts, oldest, state.facts, moved), each.gone) for each in touches]
         facts = merged(state.facts, *arrivals)
         self._shed(facts, touches)
-        leaving = self._part(key, state, facts, touches)
-        self._report.full["party"] += state.directory.shed()
+        leaving = self._split(key, state, facts, touches)
+        self._report.full["party"] += state.rerouting.shed()
         asked = {ask for away in leaving for ask in away.asks}
-        self._questions.take(key, [ask for each in touches for ask in each.asks if ask not in asked])
+        self._parent_lookup.take(key, [ask for each in touches for ask in each.asks if ask not in asked])
         for away in leaving:
             away.held.update(still_held(state.held, away.facts))
-            away.asks.extend(self._questions.leave(key, away.facts.items))
+            away.asks.extend(self._parent_lookup.leave(key, away.facts.items))
         out += [self._addresses.touch(away) for away in leaving]
         self._erase(state, touches, out)
         state.held = still_held(state.held, state.facts)
         going = parted(state.held, state.facts)[0] if state.held else state.facts
-        look = self._first_look(going, self._tombstones.has(key))
+        look = self._first_look(going, self._closed_memory.has(key))
         if state.held:
             look = min(END_OF_TIME if look is None else look, max(state.held.values()))
         busy = len(state.facts.items) + len(state.facts.activities) > FEW
@@ -174,7 +174,7 @@ class PartyStage:
             look = min(look, due_of(raw))
         self._put(key, state, look)
 
-    def _shed(self, facts: PartyFacts, touches: list[Touch]) -> None:
+    def _shed(self, facts: PartyFacts, touches: list[PartyMessage]) -> None:
         """Keep the latest of what has no end of its own: changes of identity, answers about other parties' items."""
         if any(each.facts.identity for each in touches):
             told = telling(facts.identity)
@@ -184,7 +184,7 @@ class PartyStage:
             facts.parents = dict(list(facts.parents.items())[-MOST_PARENTS:])
             self._report.full["party"] += 1
 
-    def _hold(self, key: bytes, state: PartyState, touches: list[Touch]) -> None:
+    def _hold(self, key: bytes, state: PartyState, touches: list[PartyMessage]) -> None:
         """Note what came first-hand long after its time."""
         watermark = self._clock.watermark
         if watermark is None:
@@ -198,29 +198,31 @@ class PartyStage:
                     came = set(map(item_name, new.items))
                     state.held = {name: until for name, until in state.held.items() if name not in came}
                 continue
-            closed = {name for one in self._tombstones.of(key) for name in one.names}
+            closed = {name for one in self._closed_memory.of(key) for name in one.names}
             if each.hop:
                 state.held = hold_moved(state.held, state.facts, each.held, closed)
             else:
                 state.held = hold(state.held, state.facts, new, closed, watermark, self._limits)
 
-    def _part(self, key: bytes, state: PartyState, facts: PartyFacts, touches: list[Touch]) -> list[Touch]:
-        """What leaves for another party. Tombstones are read only if it may depend on them, and may leave as well."""
-        known, directory = state.facts.identity, state.directory
+    def _split(
+        self, key: bytes, state: PartyState, facts: PartyFacts, touches: list[PartyMessage]
+    ) -> list[PartyMessage]:
+        """What leaves for another party. What is remembered of closed ones is read only where it may matter."""
+        known, rerouting = state.facts.identity, state.rerouting
         news = facts.identity != known or any(each.facts.closed or each.gone for each in touches)
         news = news or any(party != state.key for each in touches for party in each.rekey.values())
-        if news or directory.moved or directory.into or (facts.identity and state.key.kind == "address"):
-            brought, facts.closed = facts.closed, self._tombstones.of(key)
+        if news or rerouting.moved or rerouting.into or (facts.identity and state.key.kind == "address"):
+            brought, facts.closed = facts.closed, self._closed_memory.of(key)
             if brought:
                 facts.closed = merged(facts, (PartyFacts(closed=brought), ())).closed
-            state.facts, leaving = directory.part(state.key, facts, touches, known, self._limits)
-            self._tombstones.keep(key, state.facts.closed)
+            state.facts, leaving = rerouting.split(state.key, facts, touches, known, self._limits)
+            self._closed_memory.keep(key, state.facts.closed)
             state.facts.closed = []
         else:
-            state.facts, leaving = directory.part(state.key, facts, touches, known, self._limits)
+            state.facts, leaving = rerouting.split(state.key, facts, touches, known, self._limits)
         return leaving
 
-    def _erase(self, state: PartyState, touches: list[Touch], out: list[Forward]) -> None:
+    def _erase(self, state: PartyState, touches: list[PartyMessage], out: list[Forward]) -> None:
         """Forget names, tell the history, pass it on to where else the person is known; each request once."""
         for each in touches:
             for erasure in each.erasures:
@@ -233,7 +235,7 @@ class PartyStage:
                 out.append(erased_event(state.key, erasure, self._secret))
                 known_as = onward(state.key, state.facts.identity, erasure.time) if each.hop < MOST_HOPS else ()
                 for other in sorted(known_as):
-                    touch = Touch(other, each.hop + 1, PartyFacts(), erasures=[erasure])
+                    touch = PartyMessage(other, each.hop + 1, PartyFacts(), erasures=[erasure])
                     out.append(self._addresses.touch(touch))
                 state.facts = without_names(state.facts)
 
@@ -250,7 +252,7 @@ class PartyStage:
 
     def _put(self, key: bytes, state: PartyState, due: Micros | None) -> None:
         if due is None:  # nothing is open; still known are ways, and that what began before an erasure has no name
-            until = [state.directory.due(self._limits), self._erased_until(state)]
+            until = [state.rerouting.due(self._limits), self._erased_until(state)]
             due = max((time for time in until if time is not None), default=None)
         if due is None and not state.facts.identity:
             self._state.pop(key, None)
@@ -267,12 +269,12 @@ class PartyStage:
         settled = self._clock.settled
         if settled is not None:
             silences, flushes = self._clock.silences(settled), self._clock.flushes()
-            self._questions.answer(settled, self._facts, silences, flushes, out)
+            self._parent_lookup.answer(settled, self._facts, silences, flushes, out)
         self._carry_out(out)
         watermark = self._clock.watermark
         if watermark is not None:
             self._close_due(watermark, out)
-            self._tombstones.expire(watermark, MOST_DUE)
+            self._closed_memory.expire(watermark, MOST_DUE)
 
     def _carry_out(self, out: list[Forward]) -> None:
         """Look at every party after sources have declared what is over, at so many in one call."""
@@ -280,7 +282,7 @@ class PartyStage:
         if not now:
             return
         if self._to_flush is None or self._to_flush[0] != now:
-            ours = (OURS, ASKS, TOMBSTONES)
+            ours = (OURS, ASKS, CLOSED)
             self._to_flush = now, deque(key for key in self._state if not key.startswith(ours))
         keys, sources = self._to_flush[1], self._clock.flushes()
         for _ in range(min(MOST_DUE, len(keys))):
@@ -295,7 +297,7 @@ class PartyStage:
     def _facts(self, key: bytes) -> PartyFacts:
         raw = self._state.get(key)
         facts = PartyFacts() if raw is None else _decode(unstamped(raw)).facts
-        facts.closed = self._tombstones.of(key)
+        facts.closed = self._closed_memory.of(key)
         return facts
 
     def _close_due(self, watermark: Micros, out: list[Forward]) -> None:
@@ -321,18 +323,18 @@ class PartyStage:
     def _close(self, key: bytes, watermark: Micros, out: list[Forward]) -> None:
         """What closes of a party; its state changes only if all of that could be told."""
         state = _decode(unstamped(self._state[key]))
-        state.directory.forget(watermark, self._limits)
+        state.rerouting.forget(watermark, self._limits)
         look: Micros | None = None
         if state.facts.items or state.facts.controls or state.facts.activities or state.facts.identity:
             flushes = self._clock.flushes()
             if state.held and self._is_released(state, watermark, flushes):
                 state.held = {}
             going, waits = parted(state.held, state.facts) if state.held else (state.facts, PartyFacts())
-            going.closed = self._tombstones.of(key)
+            going.closed = self._closed_memory.of(key)
             known = len(going.closed)
             step = advance(going, watermark, self._limits, self._clock.silences(watermark), flushes)
             out += outcome_events(step, state.key, state.erased, self._secret)
-            self._tombstones.keep(key, step.rest.closed)
+            self._closed_memory.keep(key, step.rest.closed)
             self._report.full["closed"] += len(step.rest.closed) < known + len(step.closed)
             state.facts = rejoined(step.rest, waits)
             state.facts.closed = []

@@ -13,7 +13,7 @@ from itertools import accumulate, islice
 import msgspec
 
 from touchpoint.events.fields import MAX_ADDRESS, MAX_ID
-from touchpoint.stages.messages import Touch
+from touchpoint.stages.messages import PartyMessage
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.interactions.advance import REMEMBERED
 from touchpoint.stitching.interactions.entities import parent_of
@@ -26,10 +26,10 @@ MOST_HOPS = 8
 MOST_MOVED = 1_000
 MOST_MOVED_BYTES = 1024 * 1024
 
-_To = Callable[[PartyKey], Touch]
+_To = Callable[[PartyKey], PartyMessage]
 
 
-class Way(msgspec.Struct, array_like=True, frozen=True):
+class Destination(msgspec.Struct, array_like=True, frozen=True):
     """Where something went, and when it began as far as was known then."""
 
     party: PartyKey
@@ -41,15 +41,15 @@ LARGEST_WAY = 4 * (2 * MAX_ID + MAX_ADDRESS) + 100
 """Bytes: of a name, a tenant and an address or id."""
 
 
-def _size(name: str, way: Way) -> int:
+def _size(name: str, way: Destination) -> int:
     texts = (name, way.party.tenant, way.party.value)
     return 30 + sum(len(text) if text.isascii() else 4 * len(text) for text in texts)
 
 
-class Directory(msgspec.Struct, array_like=True):
+class Rerouting(msgspec.Struct, array_like=True):
     """Where the things of one key went."""
 
-    moved: dict[str, Way] = {}  # by the name of an item or activity; the latest MOST_MOVED
+    moved: dict[str, Destination] = {}  # by the name of an item or activity; the latest MOST_MOVED
     into: PartyKey | None = None  # where everything goes, once the party was merged
 
     def forget(self, watermark: Micros, limits: Limits) -> None:
@@ -76,37 +76,42 @@ class Directory(msgspec.Struct, array_like=True):
         """When all ways can be forgotten."""
         return max((max(w.start + 2 * limits.interaction_age, w.kept_until) for w in self.moved.values()), default=None)
 
-    def part(
-        self, key: PartyKey, facts: PartyFacts, touches: Collection[Touch], known: Collection[Fact], limits: Limits
-    ) -> tuple[PartyFacts, list[Touch]]:
+    def split(
+        self,
+        key: PartyKey,
+        facts: PartyFacts,
+        touches: Collection[PartyMessage],
+        known: Collection[Fact],
+        limits: Limits,
+    ) -> tuple[PartyFacts, list[PartyMessage]]:
         """(what stays, what leaves) of a party's facts, after some touches; `known`: its identity facts before them."""
         hop = max(each.hop for each in touches)
         if hop >= MOST_HOPS:
             return facts, []
-        leaving: dict[PartyKey, Touch] = {}
+        leaving: dict[PartyKey, PartyMessage] = {}
 
-        def to(party: PartyKey) -> Touch:
-            return leaving.setdefault(party, Touch(party, hop + 1, PartyFacts(identity=facts.identity)))
+        def to(party: PartyKey) -> PartyMessage:
+            return leaving.setdefault(party, PartyMessage(party, hop + 1, PartyFacts(identity=facts.identity)))
 
         if not facts.identity:
-            return self._some(key, facts, touches, None, to), list(leaving.values())
+            return self._move_some(key, facts, touches, None, to), list(leaving.values())
         identity = Identity(facts.identity)
         if key.kind == "id" and identity.root(key.value) != key.value:
             self.into = self.into or PartyKey(key.tenant, "id", identity.root(key.value))
-            stays = self._all(to(self.into), facts, touches)
+            stays = self._move_all(to(self.into), facts, touches)
         else:
             self.into = None
-            stays = self._some(key, facts, touches, _Whose(key, facts.identity, identity, limits), to)
+            stays = self._move_some(key, facts, touches, _OwnerResolver(key, facts.identity, identity, limits), to)
         if facts.identity != known:
             before = {(fact.source, fact.id) for fact in known}
             news = [fact for fact in facts.identity if (fact.source, fact.id) not in before]
             remembered = stays.closed
-            stays.closed = self._tell(key, remembered, news, identity, to)
+            stays.closed = self._notify(key, remembered, news, identity, to)
             if len(stays.closed) < len(remembered):  # what came too late for them follows them
                 stays = self._divide(stays, set(), to)
         return stays, list(leaving.values())
 
-    def _all(self, into: Touch, facts: PartyFacts, touches: Collection[Touch]) -> PartyFacts:
+    def _move_all(self, into: PartyMessage, facts: PartyFacts, touches: Collection[PartyMessage]) -> PartyFacts:
         """A party that was merged keeps only the way to the other."""
         leaving = into.facts
         leaving.items, leaving.controls, leaving.activities = facts.items, facts.controls, facts.activities
@@ -117,13 +122,13 @@ class Directory(msgspec.Struct, array_like=True):
             into.rekey.update(each.rekey)
         return PartyFacts(identity=facts.identity)
 
-    def _some(
-        self, key: PartyKey, facts: PartyFacts, touches: Iterable[Touch], whose: _Whose | None, to: _To
+    def _move_some(
+        self, key: PartyKey, facts: PartyFacts, touches: Iterable[PartyMessage], whose: _OwnerResolver | None, to: _To
     ) -> PartyFacts:
         """Items that say later whose they are, and those of an address that is identified."""
         closed = {name for each in facts.closed for name in each.names}
         for each in touches:
-            self._follow(each, key, facts, closed, to)
+            self._forward_later(each, key, facts, closed, to)
         before = set(self.moved)
         if whose is not None and whose.may_differ:
             for name, its in _named(facts):
@@ -136,7 +141,7 @@ class Directory(msgspec.Struct, array_like=True):
                 to(self.moved[name].party).rekey[name] = self.moved[name].party  # should it have come from there
         return self._divide(facts, closed, to) if self.moved else facts
 
-    def _follow(self, each: Touch, key: PartyKey, facts: PartyFacts, closed: set[str], to: _To) -> None:
+    def _forward_later(self, each: PartyMessage, key: PartyKey, facts: PartyFacts, closed: set[str], to: _To) -> None:
         """What concerns an item that has moved goes after it."""
         for name in each.gone:
             if name in self.moved:
@@ -175,7 +180,7 @@ class Directory(msgspec.Struct, array_like=True):
             return stays
         return to(way.party).facts
 
-    def _tell(
+    def _notify(
         self, key: PartyKey, closed: list[Closed], news: Collection[Fact], identity: Identity, to: _To
     ) -> list[Closed]:
         """Whom something new of identity concerns is told; the first takes over what is remembered of an address."""
@@ -194,7 +199,7 @@ class Directory(msgspec.Struct, array_like=True):
     def _move(self, party: PartyKey | None, name: str, its: Collection[Fact], start: Micros = 0) -> None:
         """Once something went to a party, the rest of it goes there too."""
         if party is not None:
-            way = Way(party, min((fact.time for fact in its), default=start))
+            way = Destination(party, min((fact.time for fact in its), default=start))
             if name not in self.moved:
                 for oldest in list(islice(self.moved, max(0, len(self.moved) + 1 - MOST_MOVED))):
                     del self.moved[oldest]
@@ -208,7 +213,7 @@ class Directory(msgspec.Struct, array_like=True):
             self.moved |= {other: self.moved[name] for other in subjects if other not in self.moved}
 
 
-class _Whose:
+class _OwnerResolver:
     """Whose things are that have an address, as far as is known now."""
 
     def __init__(self, key: PartyKey, facts: Collection[Fact], identity: Identity, limits: Limits) -> None:
@@ -216,7 +221,7 @@ class _Whose:
         others = (f for f in facts if f.verb == "identified" and identity.root(f.data["id"]) != key.value)
         self.may_differ = key.kind in ("address", "id") and any(True for _ in others)
 
-    def of(self, name: str, its: Collection[Fact], moved: dict[str, Way]) -> PartyKey | None:
+    def of(self, name: str, its: Collection[Fact], moved: dict[str, Destination]) -> PartyKey | None:
         """The other party whose it is; None: it stays. What has no party of its own follows what it is about."""
         who = self._claim(name, its)
         if who.id is not None:
