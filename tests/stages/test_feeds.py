@@ -24,7 +24,7 @@ from touchpoint.stages.feed.feed_stage import FeedStage
 from touchpoint.stages.messages import LINKS, ItemMessage, read
 from touchpoint.stages.protocol import Assignment, Forward, Record, State
 from touchpoint.stitching.facts import SECOND, Fact
-from touchpoint.stream.dead_letter_limit import WINDOW, FloodError, FloodGate, Versions
+from touchpoint.stream.dead_letter_limit import WINDOW, DeadLetterLimit, DeadLetterLimitError, Versions
 from touchpoint.telemetry.metrics import OTHERS, Metrics
 
 
@@ -139,9 +139,11 @@ def test_topic_declared_with_a_wrong_dialect_stops_the_worker() -> None:
     versions.accept("vendor:pbx.queue_log")
     versions.save()
     stage = feed({}, dialect="twilio-taskrouter")
-    gate = FloodGate(0, 0.5, Versions(2, state), lambda _: None)
+    gate = DeadLetterLimit(0, 0.5, Versions(2, state), lambda _: None)
     records = [record(n, row(n, "ENTERQUEUE", f"c{n}")) for n in range(WINDOW)]
-    with pytest.raises(FloodError, match=r"topic vendor:pbx.queue_log, partition 0, would become .*dialect: 1,000"):
+    with pytest.raises(
+        DeadLetterLimitError, match=r"topic vendor:pbx.queue_log, partition 0, would become .*dialect: 1,000"
+    ):
         gate.check([records], stage.apply(records, NOW))
 
 

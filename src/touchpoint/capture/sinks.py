@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
 from touchpoint.capture.blocking import in_thread
 from touchpoint.capture.outcome import Letter, Outcome
-from touchpoint.events.burial import CAPTURED, TOPIC, reasons
+from touchpoint.events.dead_letter_headers import CAPTURED, TOPIC, reasons
 from touchpoint.producer import Producer
 from touchpoint.producer.routing import address, topics_of
 from touchpoint.settings import Settings

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable
 import msgspec
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
-from touchpoint.events.burial import CAPTURED
+from touchpoint.events.dead_letter_headers import CAPTURED
 from touchpoint.kafka.topic_admin import DEAD_LETTER_BYTES, full_name, short_name
 from touchpoint.kafka.topic_reader import one_record, records
 from touchpoint.kafka_client import client_options

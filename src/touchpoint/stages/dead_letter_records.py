@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from touchpoint.events.burial import CAUSE, CODE, ORIGIN, TOPIC, VERSION, reasons
+from touchpoint.events.dead_letter_headers import CAUSE, CODE, ORIGIN, TOPIC, VERSION, reasons
 from touchpoint.stages.protocol import Forward, Record
 from touchpoint.stitching.facts import Fact
 

@@ -21,6 +21,9 @@ from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
 from touchpoint.stitching.silence import Run
 
 LINKS, TOUCHES = "links", "touches"
+MOST_HOPS = 8
+"""So often a fact may be sent on, from item to item and from party to party: identities that name each other in a ring
+must not keep it under way for ever."""
 FROM_FEED = -1
 """The hop of facts out of a topic with a dialect: where they arrive, they are as if they came first-hand."""
 KIND = "kind"

@@ -26,11 +26,11 @@ _WELL_READ = frozenset({"late"})  # nothing is wrong with how these are read: so
 _KEY = LAST + b"accepted"
 
 
-class FloodError(Exception):
+class DeadLetterLimitError(Exception):
     """Too many of a topic's records would become dead letters; nothing of the batch at hand was sent or committed."""
 
 
-class Flood(msgspec.Struct, frozen=True):
+class Excess(msgspec.Struct, frozen=True):
     """Most of a topic's last records are dead letters."""
 
     topic: str
@@ -72,11 +72,11 @@ class Versions:
             self._state[_KEY] = value
 
 
-class FloodGate:
+class DeadLetterLimit:
     """Counts what becomes of the last records of each topic of one partition."""
 
     def __init__(
-        self, partition: int, limit: float, versions: Versions, alarm: Callable[[Flood], None],
+        self, partition: int, limit: float, versions: Versions, alarm: Callable[[Excess], None],
         exempt: frozenset[str] = frozenset(),
     ) -> None:  # fmt: skip
         """``limit``: dead letters as a share of a topic's last ``WINDOW`` records. ``exempt``: topics not counted."""
@@ -88,16 +88,16 @@ class FloodGate:
         self._windows: dict[str, deque[tuple[int, int]]] = {}  # (records, dead letters) of each batch
 
     def check(self, batches: Sequence[Sequence[Record]], forwards: Sequence[Forward]) -> None:
-        """Count batches, each of one topic, and what follows from them. Raises ``FloodError``."""
-        floods = list(self._floods(batches, forwards))
-        for flood in floods:
-            if self._versions.changed(flood.topic):
-                raise FloodError(_said(flood, self._limit))
-        for flood in floods:
-            self._alarm(flood)
+        """Count batches, each of one topic, and what follows from them. Raises ``DeadLetterLimitError``."""
+        found = list(self._excesses(batches, forwards))
+        for excess in found:
+            if self._versions.changed(excess.topic):
+                raise DeadLetterLimitError(_explanation(excess, self._limit))
+        for excess in found:
+            self._alarm(excess)
         self._versions.save()
 
-    def _floods(self, batches: Sequence[Sequence[Record]], forwards: Sequence[Forward]) -> Iterator[Flood]:
+    def _excesses(self, batches: Sequence[Sequence[Record]], forwards: Sequence[Forward]) -> Iterator[Excess]:
         seen: Counter[str] = Counter()
         for records in batches:
             if records and records[0].topic not in self._exempt:
@@ -112,7 +112,7 @@ class FloodGate:
             elif total >= WINDOW:
                 codes = Counter(code_of(each) for each in dead if topic_of(each) == topic).most_common(3)
                 told = ", ".join(f"{code}: {number:,}" for code, number in codes)
-                yield Flood(topic, self._partition, total, bad, refused[topic], told)
+                yield Excess(topic, self._partition, total, bad, refused[topic], told)
 
     def _counted(self, topic: str, records: int, refused: int) -> tuple[int, int]:
         """The last records of the topic and the dead letters among them."""
@@ -124,30 +124,36 @@ class FloodGate:
         return total, sum(bad for _, bad in window)
 
 
-class FloodAlarm:
-    """What a worker says of floods that do not stop it: a metric, and for each topic a line a minute."""
+class DeadLetterAlarm:
+    """What a worker says where the limit is exceeded and does not stop it: a metric, and a line a minute and topic."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._said_at: dict[str, float] = {}
 
-    def __call__(self, flood: Flood) -> None:
-        self._metrics.count("flood_dead_letters", flood.added, flood.topic)
+    def __call__(self, excess: Excess) -> None:
+        self._metrics.count("flood_dead_letters", excess.added, excess.topic)
         now = time.monotonic()
-        if now - self._said_at.get(flood.topic, -LINE_SECONDS) >= LINE_SECONDS:
-            self._said_at[flood.topic] = now
+        if now - self._said_at.get(excess.topic, -LINE_SECONDS) >= LINE_SECONDS:
+            self._said_at[excess.topic] = now
             log.error(
                 "%s of the last %s records of topic %s, partition %d, became dead letters (%s). Neither version nor "
                 "settings have changed, so a producer sends what cannot be read: its records are buried, and all "
                 "others are taken; see `touchpoint dead-letters list --topic %s`",
-                f"{flood.refused:,}", f"{flood.records:,}", flood.topic, flood.partition, flood.codes, flood.topic,
-            )  # fmt: skip
+                f"{excess.refused:,}",
+                f"{excess.records:,}",
+                excess.topic,
+                excess.partition,
+                excess.codes,
+                excess.topic,
+            )
 
 
-def _said(flood: Flood, limit: float) -> str:
+def _explanation(excess: Excess, limit: float) -> str:
     return (
-        f"{flood.refused:,} of the last {flood.records:,} records of topic {flood.topic}, partition {flood.partition}, "
-        f"would become dead letters ({flood.codes}): more than TOUCHPOINT_DEAD_LETTER_LIMIT ({limit:g}) allows. "
+        f"{excess.refused:,} of the last {excess.records:,} records of topic {excess.topic}, "
+        f"partition {excess.partition}, "
+        f"would become dead letters ({excess.codes}): more than TOUCHPOINT_DEAD_LETTER_LIMIT ({limit:g}) allows. "
         "Records were accepted under another version or other settings, and none since: the worker stops. The last "
         "batch was neither buried nor committed. If the configuration or the version is wrong, put it right, start "
         "again and run `touchpoint dead-letters replay`; if the records are wrong, start with "

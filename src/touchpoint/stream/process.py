@@ -15,7 +15,7 @@ from touchpoint.history.checks import UnusableError
 from touchpoint.history.watch import HistoryWatch
 from touchpoint.kafka_client import refusal
 from touchpoint.settings import Settings
-from touchpoint.stream.dead_letter_limit import FloodError
+from touchpoint.stream.dead_letter_limit import DeadLetterLimitError
 from touchpoint.stream.recovery import OwnerChangedError
 from touchpoint.stream.stream_worker import AgentSpec, StreamWorker
 from touchpoint.stream.terms import OtherStateError
@@ -26,7 +26,7 @@ from touchpoint.telemetry.logs import traced
 log = logging.getLogger(__name__)
 
 EXIT_FAILED = 70
-EXIT_FLOODED = 1
+EXIT_DEAD_LETTERS = 1
 EXIT_CONFIGURATION = 2
 STALL_OF_SESSION = 0.8  # of the session timeout: a zombie must be gone before its partitions are somebody else's
 
@@ -144,9 +144,9 @@ async def _either(event: asyncio.Event, seconds: float) -> None:
 
 def fail(where: str, error: BaseException) -> None:
     """End the process: what was not finished is read again after the restart."""
-    if isinstance(error, FloodError):
+    if isinstance(error, DeadLetterLimitError):
         log.error("%s", error)
-        end_process(EXIT_FLOODED)
+        end_process(EXIT_DEAD_LETTERS)
     if isinstance(error, OwnerChangedError):
         log.error("%s, ending", error)
     else:

@@ -28,7 +28,7 @@ from touchpoint.stages.dead_letter_records import TOPIC as DEAD_LETTERS
 from touchpoint.stages.protocol import Assignment, StageFactory, State, Writer
 from touchpoint.stream.app import App, new_app
 from touchpoint.stream.changelog import Changelog
-from touchpoint.stream.dead_letter_limit import FloodAlarm, FloodGate, Versions
+from touchpoint.stream.dead_letter_limit import DeadLetterAlarm, DeadLetterLimit, Versions
 from touchpoint.stream.delivery import Delivery, Destinations
 from touchpoint.stream.outbox import Outbox, Partitioner
 from touchpoint.stream.partition_watch import PartitionWatch
@@ -74,7 +74,7 @@ class StreamWorker:
         """``fatal``: called with a place and an error that nothing here can cure."""
         self.settings = settings
         self.metrics = metrics or Metrics(settings.named_sources)
-        self._alarm = FloodAlarm(self.metrics)
+        self._alarm = DeadLetterAlarm(self.metrics)
         self._specs = agents
         self._fatal = fatal
         topics = dict.fromkeys([*(topic for spec in agents for topic in spec.topics), DEAD_LETTERS])
@@ -197,9 +197,9 @@ class StreamWorker:
 
         return work
 
-    def _gate(self, partition: int, state: State) -> FloodGate:
+    def _gate(self, partition: int, state: State) -> DeadLetterLimit:
         versions = Versions(self.settings.fingerprint, state)
-        return FloodGate(partition, self.settings.dead_letter_limit, versions, self._alarm, INTERNAL)
+        return DeadLetterLimit(partition, self.settings.dead_letter_limit, versions, self._alarm, INTERNAL)
 
     def _delivery(self, agent: str, partition: int, stopping: asyncio.Event) -> Delivery:
         return Delivery(agent, partition, self._outbox, self._destinations, self.metrics, stopping.is_set)

@@ -19,7 +19,7 @@ from touchpoint.stages.bounds import FullError
 from touchpoint.stages.protocol import Assignment, Forward, Record, Stage, StageFactory, Writer
 from touchpoint.stitching.facts import Micros
 from touchpoint.stream.changelog import Changelog
-from touchpoint.stream.dead_letter_limit import FloodGate
+from touchpoint.stream.dead_letter_limit import DeadLetterLimit
 from touchpoint.stream.delivery import Delivery
 from touchpoint.stream.outbox import AbandonedError
 from touchpoint.telemetry.logs import explained, place_of
@@ -55,7 +55,7 @@ class StageWork:
 
     def __init__(
         self, factory: StageFactory, assignment: Assignment, changelog: Changelog, delivery: Delivery,
-        gate: FloodGate | None = None, at_once: int | None = None,
+        gate: DeadLetterLimit | None = None, at_once: int | None = None,
     ) -> None:  # fmt: skip
         """``changelog``: of the assignment's state. ``gate``: of what reads inputs. ``at_once``: so few records are
         finished together that their changes go into one batch of the producer: they are stored whole or not at all.

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from touchpoint.stages.messages import ItemMessage, ParentQuery, PartyMessage, latest
+from touchpoint.stages.messages import MOST_HOPS, ItemMessage, ParentQuery, PartyMessage, latest
 from touchpoint.stages.protocol import Record
 from touchpoint.stitching.facts import HOUR, UNREADABLE, Fact, Micros
 from touchpoint.stitching.interactions.aliases import Roots, alias_of
@@ -26,7 +26,6 @@ from touchpoint.stitching.verbs import ENDS
 Sent = ItemMessage | PartyMessage
 """To another media item's partition, or to a party's."""
 
-MOST_HOPS = 8
 MOST_ASKED = 100
 """Questions about an item that are remembered, the latest: a mailing that everybody answers is asked for by each."""
 

@@ -11,13 +11,13 @@ from touchpoint.stages.backfill import hold, hold_moved, is_flushed, is_history,
 from touchpoint.stages.dead_letter_records import dead_letter
 from touchpoint.stages.due_times import POSTPONED, Timers, due_of, unstamped
 from touchpoint.stages.media.media_clock import OURS
-from touchpoint.stages.messages import Addresses, Flush, PartyMessage, WatermarkUpdate, incredible, read
+from touchpoint.stages.messages import MOST_HOPS, Addresses, Flush, PartyMessage, WatermarkUpdate, incredible, read
 from touchpoint.stages.party.closed_memory import CLOSED, ClosedMemory, not_forgotten
 from touchpoint.stages.party.erasure import onward, without_names
 from touchpoint.stages.party.interaction_events import erased_event, outcome_events
 from touchpoint.stages.party.parent_lookup import ASKS, ParentLookup
 from touchpoint.stages.party.party_clock import HOPS, PartyClock
-from touchpoint.stages.party.rerouting import MOST_HOPS, Rerouting
+from touchpoint.stages.party.rerouting import Rerouting
 from touchpoint.stages.protocol import MOST_STATE, Assignment, Forward, Record, Report
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.flushes import Flushes

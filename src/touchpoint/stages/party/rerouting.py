@@ -13,7 +13,7 @@ from itertools import accumulate, islice
 import msgspec
 
 from touchpoint.events.fields import MAX_ADDRESS, MAX_ID
-from touchpoint.stages.messages import PartyMessage
+from touchpoint.stages.messages import MOST_HOPS, PartyMessage
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.interactions.advance import REMEMBERED
 from touchpoint.stitching.interactions.entities import parent_of
@@ -22,7 +22,6 @@ from touchpoint.stitching.interactions.model import Closed, PartyFacts, PartyKey
 from touchpoint.stitching.interactions.names import activity_name, activity_of, item_name, item_of
 from touchpoint.stitching.limits import Limits
 
-MOST_HOPS = 8
 MOST_MOVED = 1_000
 MOST_MOVED_BYTES = 1024 * 1024
 

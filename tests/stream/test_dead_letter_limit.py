@@ -11,7 +11,14 @@ from stream_lab import Lab
 from touchpoint.settings import load_settings
 from touchpoint.stages.dead_letter_records import dead_letter
 from touchpoint.stages.protocol import Forward, Record
-from touchpoint.stream.dead_letter_limit import WINDOW, Flood, FloodAlarm, FloodError, FloodGate, Versions
+from touchpoint.stream.dead_letter_limit import (
+    WINDOW,
+    DeadLetterAlarm,
+    DeadLetterLimit,
+    DeadLetterLimitError,
+    Excess,
+    Versions,
+)
 from touchpoint.telemetry.metrics import Metrics
 
 OLD, NEW, ANOTHER = 1, 2, 3  # fingerprints
@@ -31,8 +38,8 @@ class Gate:
 
     def __init__(self, state: dict[bytes, bytes] | None = None, now: int = NEW, limit: float = 0.5) -> None:
         self.state = {b"key": b"of an earlier release"} if state is None else state
-        self.alarms: list[Flood] = []
-        self._gate = FloodGate(3, limit, Versions(now, self.state), self.alarms.append, frozenset({"links"}))
+        self.alarms: list[Excess] = []
+        self._gate = DeadLetterLimit(3, limit, Versions(now, self.state), self.alarms.append, frozenset({"links"}))
 
     def take(self, count: int, refused: int, topic: str = "calls") -> None:
         records = batch(topic, count)
@@ -54,13 +61,13 @@ def test_below_a_full_window_nothing_is_concluded() -> None:
     gate = Gate()
     for _ in range(9):
         gate.take(WINDOW // 10, WINDOW // 10)
-    with pytest.raises(FloodError):
+    with pytest.raises(DeadLetterLimitError):
         gate.take(WINDOW // 10, WINDOW // 10)
 
 
 def test_dead_letters_up_to_the_limit_are_borne_and_one_more_is_not() -> None:
     Gate().take(2 * WINDOW, WINDOW)
-    with pytest.raises(FloodError):
+    with pytest.raises(DeadLetterLimitError):
         Gate().take(2 * WINDOW, WINDOW + 1)
 
 
@@ -75,7 +82,9 @@ def test_limit_counts_only_the_latest_records() -> None:
 
 def test_records_of_another_topic_do_not_hide_a_flood() -> None:
     gate = Gate(accepted(OLD, "calls", "faxes"))
-    with pytest.raises(FloodError, match=r"topic faxes, partition 3.*type: 1,000.*TOUCHPOINT_DEAD_LETTER_LIMIT=1"):
+    with pytest.raises(
+        DeadLetterLimitError, match=r"topic faxes, partition 3.*type: 1,000.*TOUCHPOINT_DEAD_LETTER_LIMIT=1"
+    ):
         gate.check((batch("calls", 50_000), 0), (batch("faxes", WINDOW), WINDOW))
 
 
@@ -107,13 +116,13 @@ def test_worker_with_unchanged_settings_is_not_stopped_by_a_producer() -> None:
 def test_worker_with_changed_settings_stops_until_records_were_accepted() -> None:
     state = accepted(OLD)
     for _ in range(3):
-        with pytest.raises(FloodError, match="accepted under another version or other settings"):
+        with pytest.raises(DeadLetterLimitError, match="accepted under another version or other settings"):
             Gate(state).take(WINDOW, WINDOW)
     Gate(state).take(50, 10)
     gate = Gate(state)
     gate.take(WINDOW, WINDOW)
     assert gate.alarms
-    with pytest.raises(FloodError):
+    with pytest.raises(DeadLetterLimitError):
         Gate(state, ANOTHER).take(WINDOW, WINDOW)
 
 
@@ -121,12 +130,12 @@ def test_mostly_refused_batch_does_not_count_as_accepted() -> None:
     state = accepted(OLD)
     gate = Gate(state)
     gate.take(900, 600)
-    with pytest.raises(FloodError):
+    with pytest.raises(DeadLetterLimitError):
         gate.take(100, 100)
 
 
 def test_a_topic_that_is_new_is_judged_as_the_others_of_its_partition() -> None:
-    with pytest.raises(FloodError):
+    with pytest.raises(DeadLetterLimitError):
         Gate(accepted(OLD)).take(WINDOW, WINDOW, "chats")
     Gate(accepted(NEW)).take(WINDOW, WINDOW, "chats")
 
@@ -145,10 +154,10 @@ def test_fingerprint_is_kept_with_the_state_although_the_batch_is_undone() -> No
 
 def test_the_alarm_is_a_metric_and_a_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     metrics = Metrics()
-    alarm = FloodAlarm(metrics)
+    alarm = DeadLetterAlarm(metrics)
     for topic in ("calls", "faxes"):
         for number in range(100):
-            alarm(Flood(topic, number, 1_000, 900, 7, "type: 7"))
+            alarm(Excess(topic, number, 1_000, 900, 7, "type: 7"))
     assert metrics.totals["flood_dead_letters"] == 2 * 700
     assert [record.args[2] for record in caplog.records if isinstance(record.args, tuple)] == ["calls", "faxes"]
 
