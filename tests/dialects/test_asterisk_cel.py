@@ -159,12 +159,45 @@ def test_a_file_without_its_header_row_is_refused_with_the_way_out() -> None:
 
 @pytest.mark.parametrize(
     ("line", "dead"),
-    [(told("SINGING"), True), (told("SINGING", linkedid=""), False), (told("HANGUP", eventtime="at noon"), True)],
+    [(told("SINGING"), False), (told("BRIDGE_START"), True), (told("HANGUP", eventtime="at noon"), True)],
 )
-def test_unknown_record_of_a_call_is_a_dead_letter(line: bytes, dead: bool) -> None:
+def test_a_dialplans_own_event_is_counted_and_what_is_of_another_form_or_version_is_a_dead_letter(
+    line: bytes, dead: bool
+) -> None:
     (unknown,) = translated(NAME, [line])
     assert isinstance(unknown, Unknown)
     assert unknown.dead_letter is dead
+
+
+def test_a_call_whose_first_channel_began_before_the_log_begins_with_the_earliest_that_is_known() -> None:
+    side = {
+        "d": {"cid_num": "01632960001", "channame": "PJSIP/trunk-2"},
+        "e": {"cid_num": "306", "channame": "PJSIP/306-3"},
+    }
+    rows = [
+        told("CHAN_START", 0, "d", **side["d"]),
+        told("CHAN_START", 1, "e", **side["e"]),
+        told("BRIDGE_ENTER", 4, "e", **side["e"]),
+        told("HANGUP", 64, "e", **side["e"]),
+        told("HANGUP", 64.1, "d", **side["d"], extra={"hangupsource": "PJSIP/trunk-2"}),
+        told("LINKEDID_END", 64.2, "d", **side["d"]),
+    ]
+    item = items(events(NAME, rows))["c"]
+    assert (item["direction"], item["flags"], item["end_reason"]) == ("inbound", [], "customer_disconnected")
+    assert kinds(item) == [
+        ("routing", None, 4_000, "answered"),
+        ("alerting", "PJSIP/306", 3_000, "answered"),
+        ("with_agent", "PJSIP/306", 60_000, "agent_released"),
+    ]
+
+
+@pytest.mark.parametrize(("dialed", "direction"), [("01632960711", "outbound"), ("306", "inbound"), ("s", "inbound")])
+def test_an_extension_that_dials_a_number_is_an_agents_call_whatever_its_channel_is_called(
+    dialed: str, direction: str
+) -> None:
+    first: dict[str, Any] = {"channame": "PJSIP/cul113qn-1", "cid_num": "1603"}
+    said = events(NAME, [told("CHAN_START", exten=dialed, **first), told("LINKEDID_END", 5, **first)])
+    assert items(said)["c"]["direction"] == direction
 
 
 def test_dialect_declares_what_the_log_cannot_report() -> None:

@@ -59,7 +59,7 @@ def _channel(said: AmiPacket) -> None:
     said.memory.put(("up", said.root), up | {said.leg})
     said.memory.put(("call", said.leg), said.root)
     interface, number = interface_of(said.packet.get("Channel")), said.text("CallerIDNum")
-    first = Channel(said.leg, said.root, interface, number, said.time)
+    first = Channel(said.leg, said.root, interface, number, said.time, said.text("Exten"))
     if said.leg != said.root:
         _further_channel(said, first)
         return

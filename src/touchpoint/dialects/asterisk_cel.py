@@ -52,8 +52,10 @@ def rules(record: dict[str, Any], feed: Feed) -> list[Event] | Unknown:
     if str(row.get("appname") or "").lower() == "celgenuserevent" or row.get("userdeftype"):
         return []  # a dialplan's own event: Asterisk writes its name, not USER_DEFINED
     rule = _RULES.get(name)
-    if rule is None and name not in _NOTHING:
-        return Unknown(f"event {name[:40]!r} is not known", bool(row.get("linkedid")))
+    if name in _BEFORE_12:
+        return Unknown(f"event {name!r} is of Asterisk 11 or older")
+    if rule is None and name not in _NOTHING:  # a dialplan's own event, in rows without the application's name
+        return Unknown(f"event {name[:40]!r} is not known", dead_letter=False)
     said = CelRow(row, name, feed)
     said.notice_takeover()
     if rule is not None:
@@ -79,7 +81,7 @@ def _began(said: CelRow) -> None:
     call.legs = call.legs | {said.leg}
     if said.leg == said.root:
         call.ours, call.interface = said.channels.begins_with_agent(known), interface
-        _offered(said, known, call)
+        said.offer(known, call)
     _tell_all(said, call)
 
 
@@ -89,19 +91,6 @@ def _tell_all(said: CelRow, call: Call) -> None:
         other = said.channels.channel(leg)
         if other is not None:
             tell(said, other, call)
-
-
-def _offered(said: CelRow, known: Channel, call: Call) -> None:
-    dialed = known.dialed
-    if not call.ours:
-        party = {"address": known.number, "name": said.row.get("cid_name")}
-        said.say("offered", direction="inbound", party=party, dialed=dialed)
-        call.dialed = dialed
-        return
-    outside = said.channels.is_outside(dialed)
-    direction = None if dialed is None else "outbound" if outside else "internal"
-    said.say("offered", direction=direction, party={"address": dialed if outside else None})
-    call.dialed = dialed if outside else None
 
 
 def _calling(said: CelRow) -> Call | None:
@@ -230,10 +219,26 @@ def _over(said: CelRow, call: Call) -> None:
 
 def _ended(said: CelRow) -> None:
     call = said.channels.call(said.root)
+    if call is not None and call.ours is None:
+        _adopt_first(said, call)
     if call is not None:
         said.time = max([said.time, *said.channels.lasts(call)])  # it is the last row of a call
         _over(said, call)
     said.say("ended")
+
+
+def _adopt_first(said: CelRow, call: Call) -> None:
+    """Of a call whose own first channel no row tells of, as it began before the log, the earliest is the first."""
+    legs = [leg for leg in map(said.channels.channel, sorted(call.legs)) if leg is not None and leg.call == call.name]
+    first = min(legs, key=lambda leg: leg.start, default=None)
+    if first is None:
+        return
+    call.first, call.interface = first.name, first.interface
+    call.ours = said.channels.begins_with_agent(first)
+    said.offer(first, call)
+    _tell_all(said, call)
+    if not call.ours and first.hung_up:
+        said.say("disconnected", first.gone, by="customer")
 
 
 def _who(said: CelRow, leg: Any, channel: Any) -> dict[str, Any] | None:
@@ -307,6 +312,7 @@ def _unparked(said: CelRow) -> None:
     said.say("unparked")
 
 
+_BEFORE_12 = frozenset("BRIDGE_START BRIDGE_END BRIDGE_UPDATE CONF_ENTER CONF_EXIT CONF_START CONF_END".split())
 _NOTHING = frozenset(
     "CHAN_END ANSWER FORWARD LOCAL_OPTIMIZE LOCAL_OPTIMIZE_BEGIN USER_DEFINED DTMF STREAM_BEGIN STREAM_END".split()
 )

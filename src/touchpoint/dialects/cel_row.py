@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from touchpoint.dialects.channels import Call, Channel, Channels
+from touchpoint.dialects.channels import PARTY, Call, Channel, Channels
 from touchpoint.dialects.dialect import Event, Feed, agent, event, instant
 from touchpoint.dialects.feed_time import stamp_of
 from touchpoint.dialects.forms import STAMP, TEXT, Fields, Plain
@@ -96,6 +96,24 @@ class CelRow:
         first = self.channels.start_of(self.root) if self.name == "CHAN_START" and self.leg != self.root else None
         return self.stamp if first is None else max(self.stamp, first)
 
+    def offer(self, first: Channel, call: Call) -> None:
+        """Say that a call begins with its first channel, at that channel's start."""
+        id_, dialed = first.id("CHAN_START"), first.dialed
+        if self.name == "CHAN_START":
+            id_ = self.id
+        if not call.ours:
+            party = {"address": first.number, "name": self.row.get("cid_name")}
+            told: dict[str, Any] = {"direction": "inbound", "party": party, "dialed": dialed}
+            if first.interface is None and first.number is None:  # half of a Local channel: somebody had it originated
+                told = {"doubts": [PARTY]}
+            self.say("offered", first.start, id_=id_, **told)
+            call.dialed = dialed
+            return
+        outside = self.channels.is_outside(dialed)
+        direction = None if dialed is None else "outbound" if outside else "internal"
+        self.say("offered", first.start, id_=id_, direction=direction, party={"address": dialed if outside else None})
+        call.dialed = dialed if outside else None
+
     def notice_takeover(self) -> None:
         """A channel that is of another call now: its call was taken over by a pickup or an interception."""
         known = self.channels.channel(self.leg)
@@ -128,7 +146,7 @@ def tell(said: CelRow, known: Channel, call: Call | None) -> None:
         return
     if said.channels.is_agent(known, call):
         _tell_agent(said, known, call)
-    elif call.ours and known.name != call.name:
+    elif call.ours and not call.begins_with(known.name):
         _tell_customer(said, known, call)
     said.channels.keep(known)
     said.channels.keep_call(call)
@@ -140,7 +158,7 @@ def _tell_agent(said: CelRow, known: Channel, call: Call) -> None:
     if who is None:
         return
     name = who["id"]
-    first = known.name == call.name
+    first = call.begins_with(known.name)
     if "rang" not in known.told and not first:
         known.told = known.told | {"rang"}
         if not call.ringing.get(name):

@@ -46,6 +46,7 @@ class Call:
 
     name: str
     ours: bool | None = None  # whether its first channel is an agent's; None: it is not known yet
+    first: str | None = None  # its first channel, where that is not the one that it is named by
     interface: str | None = None  # of its first channel
     dialed: str | None = None
     queue: str | None = None
@@ -58,6 +59,10 @@ class Call:
     ringing: dict[str, frozenset[str]] = field(default_factory=dict)  # legs by agent
     pending: tuple[str, ...] = ()  # legs whose ring ended, for a reason that is not known yet
     guessed: tuple[str, ...] = ()  # legs whose ring was told as unanswered, for want of any other reason
+
+    def begins_with(self, channel: str) -> bool:
+        """Whether a channel is its first."""
+        return channel == (self.first or self.name)
 
 
 class Channels:
@@ -95,11 +100,17 @@ class Channels:
         return [each.last for each in known if each.last is not None and each.call == call.name]
 
     def begins_with_agent(self, first: Channel) -> bool:
-        """Whether a call's first channel is an agent's: as configured, or it calls as what its interface is named."""
+        """Whether a call's first channel is an agent's: as configured, or by its own caller id.
+
+        It calls as what its interface is named, or with an extension and dials a number that is none.
+        """
         known = self._lines.is_ours(first.interface, first.number)
         if known is not None:
             return known
-        return first.interface is not None and first.number is not None and number_of(first.interface) == first.number
+        if first.interface is None or first.number is None:
+            return False
+        calls_out = _EXTENSION.fullmatch(first.number) is not None and self.is_outside(first.dialed)
+        return calls_out or number_of(first.interface) == first.number
 
     def is_agent(self, leg: Channel, call: Call) -> bool:
         """Whether a channel of a call is an agent's.
@@ -114,7 +125,7 @@ class Channels:
         known = self._lines.is_ours(leg.interface, leg.number)
         if known is not None:
             return known
-        if leg.name == call.name:
+        if call.begins_with(leg.name):
             return bool(call.ours)
         if call.ours:
             return leg.interface == call.interface or number_of(leg.interface) == leg.number
