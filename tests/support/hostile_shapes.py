@@ -196,6 +196,93 @@ def one_long_chat(n: int) -> Iterator[Json]:
         yield event(c + 1, "chat.message", "c", {"role": "customer" if c % 2 else "agent"})
 
 
+def calls_wrapped_up(n: int) -> Iterator[Json]:
+    for c in range(n // 3):
+        yield event(c * 100, "call.offered", f"c{c}", CALLER)
+        yield event(c * 100 + 5, "call.ended", f"c{c}")
+        yield event(c * 100 + 6, "interaction.wrapped_up", f"c{c}")
+
+
+def requests_for_one_call(n: int) -> Iterator[Json]:
+    yield event(0, "call.offered", "c", CALLER)
+    for r in range(n):
+        yield event(r + 1, "interaction.close_requested", "c")
+
+
+def calls_that_name_one(n: int) -> Iterator[Json]:
+    """As the call before them."""
+    yield event(0, "call.offered", "first", CALLER)
+    for c in range(n):
+        yield event(c * 20 + 1, "call.offered", f"c{c}", CALLER | {"related": {"previous": "first"}})
+
+
+def calls_without_party_of_one_parent(n: int) -> Iterator[Json]:
+    yield event(0, "call.offered", "parent", CALLER)
+    for c in range(n):
+        yield event(c + 1, "call.offered", f"c{c}", {"related": {"parent": "parent"}})
+
+
+def calls_linked_in_pairs(n: int) -> Iterator[Json]:
+    """Each has the correlationid of the call before it and that of the call after it."""
+    for c in range(n // 2):
+        yield event(c, "call.offered", f"c{c}", CALLER, correlationid=f"k{c}")
+        yield event(c + 0.5, "call.queued", f"c{c}", {"queue": "q"}, correlationid=f"k{c + 1}")
+
+
+def mails_that_name_the_next(n: int) -> Iterator[Json]:
+    for m in range(n):
+        data = {"message_id": f"r{m}@example.com", "references": [f"r{m + 1}@example.com"]}
+        yield event(m, "email.offered", f"m{m}", WRITER | data)
+
+
+def activities_about_calls_to_come(n: int) -> Iterator[Json]:
+    for a in range(n // 2):
+        data = {"activity": f"a{a}", "action": "note", "media_item": f"c{a}"} | CALLER
+        yield event(a, "activity.recorded", f"c{a}", data)
+    for c in range(n // 2):
+        yield event(n + c, "call.offered", f"c{c}", CALLER, correlationid=f"k{c}")
+
+
+def identified_while_much_is_open(n: int) -> Iterator[Json]:
+    for c in range(n // 2):
+        yield event(c * 2, "call.offered", f"c{c}", CALLER, correlationid=f"k{c}")
+        yield event(c * 2 + 1, "party.identified", MARY, {"id": f"P{c % 2}"})
+
+
+def merges_in_pairs(n: int) -> Iterator[Json]:
+    """Two and two, then those two and two, until all are one."""
+    yield event(0, "call.offered", "c", {"party": {"id": "P0", "address": MARY}})
+    step, at = 1, 1
+    while step < n:
+        for p in range(0, n - step, 2 * step):
+            yield event(at, "party.merged", MARY, {"from": f"P{p + step}", "into": f"P{p}"})
+            at += 1
+        step *= 2
+
+
+def queued_at_one_instant(n: int) -> Iterator[Json]:
+    """In the reverse of their sequence."""
+    yield event(0, "call.offered", "c", CALLER)
+    for q in range(n):
+        yield event(1, "call.queued", "c", {"queue": f"q{q}"}, sequence=f"{n - q:06}", id=f"queued/{q}")
+
+
+def rings(n: int) -> Iterator[Json]:
+    yield event(0, "call.offered", "c", CALLER)
+    for a in range(n // 2):
+        agent = {"resource": {"id": f"a{a}", "kind": "agent"}}
+        yield event(a + 1, "call.alerting", "c", agent)
+        yield event(n + a, "call.alert_ended", "c", agent | {"reason": "no_answer"})
+
+
+def holds(n: int) -> Iterator[Json]:
+    agent = {"resource": {"id": "a", "kind": "agent"}}
+    yield event(0, "call.answered", "c", CALLER | agent)
+    for h in range(n // 2):
+        yield event(2 * h + 1, "call.held", "c", agent)
+        yield event(2 * h + 2, "call.retrieved", "c", agent)
+
+
 SHAPES: dict[str, Shape] = {
     shape.__name__: shape
     for shape in (
@@ -204,6 +291,9 @@ SHAPES: dict[str, Shape] = {
         activities_of_one_call, open_activities, chain_of_parents, chain_of_previous_calls, chain_of_aliases,
         circle_of_aliases, aliases_of_one_call, calls_that_are_one, chain_of_merges, merges_into_one,
         identified_to_and_fro, identified_after_the_close, addresses_of_one_party, late_events,
-        questions_about_one_item, consults, wrap_ups, one_long_chat,
+        questions_about_one_item, consults, wrap_ups, one_long_chat, calls_wrapped_up, requests_for_one_call,
+        calls_that_name_one, calls_without_party_of_one_parent, calls_linked_in_pairs, mails_that_name_the_next,
+        activities_about_calls_to_come, identified_while_much_is_open, merges_in_pairs, queued_at_one_instant, rings,
+        holds,
     )
 }  # fmt: skip
