@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from touchpoint.events import NumberPlan, spellings
 
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=UTC)
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d")
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
 """What PostgreSQL takes as text."""
@@ -24,6 +26,13 @@ class Period(BaseModel):
 
     since: Annotated[Instant | None, Field(alias="from")] = None
     until: Annotated[Instant | None, Field(alias="to")] = None
+
+    @field_validator("since", "until", mode="before")
+    @classmethod
+    def _written(cls, text: Any) -> Any:
+        if isinstance(text, str) and not _RFC_3339.match(text):  # pydantic takes a number for seconds since 1970
+            raise ValueError("must be RFC 3339 with an offset, such as 2026-01-05T09:00:00Z")
+        return text
 
     @field_validator("since", "until")
     @classmethod

@@ -105,7 +105,9 @@ DECLARE
     until    timestamptz := filter ->> 'to';
     sources  text[] := ARRAY['touchpoint.interaction AS i WHERE'];
     wanted   text := 'i.tenant = $1';
-    joined   text := 'x.interaction_id = i.interaction_id AND x.interaction_ended_at = i.ended_at AND';
+    joined   text := 'x.interaction_id = i.interaction_id AND x.interaction_ended_at = i.ended_at AND'
+                     || CASE WHEN filter ? 'from' THEN ' x.interaction_ended_at >= $12 AND' ELSE '' END  -- so that only these months
+                     || CASE WHEN filter ? 'to' THEN ' x.interaction_ended_at < $13 AND' ELSE '' END;    -- are read of x too
 BEGIN
     IF v IS NULL OR v.role NOT IN ('reader', 'agent', 'supervisor') THEN
         RETURN;
