@@ -301,3 +301,34 @@ def test_a_clock_that_is_set_back_changes_no_order() -> None:
     said = events(NAME, [*QUEUED, told("Hangup", 2)])
     assert said[-1]["time"] == said[-2]["time"]
     assert said[-1]["recordedtime"] < said[-1]["time"]
+
+
+def test_an_agents_own_call_that_is_transferred_is_with_the_agent_who_takes_it() -> None:
+    ours: dict[str, Any] = {"Channel": "PJSIP/305-1", "CallerIDNum": "305"}
+    trunk: dict[str, Any] = {"Channel": "PJSIP/trunk-2", "CallerIDNum": "01632960703"}
+    other: dict[str, Any] = {"Channel": "PJSIP/306-3", "CallerIDNum": "306"}
+    transfer = {
+        "Result": "Success", "Extension": "306", "TransfererUniqueid": "c", "TransfererLinkedid": "c",
+        "TransfererChannel": "PJSIP/305-1", "TransfereeUniqueid": "d", "TransfereeLinkedid": "c",
+    }  # fmt: skip
+    dest = {"DestChannel": "PJSIP/306-3", "DestUniqueid": "e", "DestCallerIDNum": "306"}
+    rows = [
+        told("Newchannel", 0, Exten="01632960703", **ours),
+        told("Newchannel", 1, "d", **trunk),
+        told("BridgeEnter", 5, "d", **trunk),
+        told("BlindTransfer", 35, **ours, **transfer),
+        told("Hangup", 35.1, **ours),
+        told("Newchannel", 36, "e", **other),
+        told("DialBegin", 36, "d", **trunk, **dest),
+        told("BridgeEnter", 40, "e", **other),
+        told("BridgeEnter", 40, "d", **trunk),
+        told("BridgeLeave", 70, "e", **other),
+        told("Hangup", 70, "e", **other),
+        told("Hangup", 70.1, "d", **trunk),
+    ]
+    item = items(events(NAME, rows))["c"]
+    assert [part for part in kinds(item) if part[0] in ("alerting", "with_agent")] == [
+        ("with_agent", "PJSIP/305", 30_000, "transferred"),
+        ("alerting", "PJSIP/306", 4_000, "answered"),
+        ("with_agent", "PJSIP/306", 30_000, "agent_released"),
+    ]

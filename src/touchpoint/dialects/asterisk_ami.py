@@ -97,11 +97,13 @@ def _dialed(said: AmiPacket) -> None:
         return
     if interface is None or said.memory.get(("waits", said.root)) is not None:
         return
-    caller = said.memory.get(("caller", said.root))
+    caller, handed_on = said.memory.get(("caller", said.root)), False
+    if said.memory.get(("customer", said.leg)) is not None:  # the customer whom an agent called is put through
+        caller, handed_on = interface_of(packet.get("Channel")), True
     if caller is None or caller == interface or not packet.get("DestUniqueid"):
         return
     leg = Channel(str(packet["DestUniqueid"]), said.root, interface, said.text("DestCallerIDNum"), said.time)
-    if said.channels.is_agent(leg, Call(said.root, ours=False, interface=caller)):
+    if said.channels.is_agent(leg, Call(said.root, ours=handed_on, interface=None if handed_on else caller)):
         who = said.named(interface)
         said.memory.put(("leg", leg.name), (who, said.root))
         said.memory.put(("direct", leg.name), True)
@@ -118,6 +120,8 @@ def _entered(said: AmiPacket) -> None:
     said.memory.pop(("away", said.leg))
     who = said.memory.get(("dials", said.root))
     if said.memory.get(("customer", said.leg)) is not None and who is not None:
+        if said.memory.get(("customer", said.leg)) == "connected":  # in another bridge now: transferred, or parked
+            return
         said.memory.put(("customer", said.leg), "connected")
         said.say("connected", resource=who)
     elif said.memory.pop(("direct", said.leg)) is not None:
