@@ -190,7 +190,7 @@ MALFORMED = {
     "no offset": (closed(call("c1") | {"started_at": "2026-01-05T09:00:00"}), "started_at"),
     "no such year": (closed(call("c1") | {"ended_at": "9999-01-05T09:00:00Z"}), "1970 to 2100"),
     "a text for a number": (closed(call("c1") | {"duration_ms": "12"}), "duration_ms"),
-    "NUL": (closed(call("c1") | {"outcome": "a\0b"}), "0x00"),
+    "NUL": (closed(call("c1") | {"outcome": "a\0b"}), "SQLSTATE 22021"),
     "a number beyond 64 bits": (closed(call("c1") | {"duration_ms": 2**70}), "duration_ms"),
     "a number beyond 32 bits": (closed(with_item(pages=2**31)), "pages"),
     "a number beyond 16 bits": (closed(with_segment(depth=-(2**15) - 1)), "depth"),
@@ -209,7 +209,7 @@ MALFORMED = {
     ),
     "two segments of one id": (
         closed(interaction("x", [media_item(START, "x", [segment(START, "x", "queue", 0, 9)] * 2)])),
-        "duplicate key",
+        "SQLSTATE 23505 (UniqueViolationError), schema touchpoint, table segment_y2026m01, constraint segment_",
     ),
     "NUL in an amendment": (amended(call("c1"), "e1", text="a\0b"), "the database refuses it"),
 }
@@ -223,6 +223,31 @@ async def test_unstorable_record_is_named_and_the_others_are_stored(pool: Pool, 
     assert rejected.index == 5
     assert said in rejected.cause
     assert (await table_counts(pool))["interaction"] == 11
+
+
+PERSON = "Mary-Jones"
+NAMED: dict[str, tuple[str, bytes]] = {
+    "a key that is there twice": (
+        "",
+        closed(interaction("x", [media_item(START, PERSON, [segment(START, PERSON, "queue", 0, 9)] * 2)])),
+    ),
+    "a check of the row": (
+        "ALTER TABLE touchpoint.media_item ADD CONSTRAINT no_person CHECK (media_item_id NOT LIKE 'Mary%')",
+        closed(with_item(media_item_id=PERSON)),
+    ),
+    "a value of a payload": ("", amended(call("c1"), "e1", text=f"{PERSON}\0")),
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+async def test_what_postgresql_refuses_is_said_without_a_value_of_its_row(pool: Pool, name: str) -> None:
+    """Its own texts quote rows: `Key (interaction_id, segment_id)=(...)`, `Failing row contains (...)`."""
+    change, value = NAMED[name]
+    if change:
+        await pool.execute(change)
+    [rejected] = await HistoryWriter(pool).write_batch([value])
+    assert "the database refuses it: SQLSTATE 2" in rejected.cause
+    assert "Mary" not in rejected.cause
 
 
 async def test_several_bad_records_are_all_found(pool: Pool) -> None:

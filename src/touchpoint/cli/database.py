@@ -12,6 +12,7 @@ import asyncpg
 import typer
 
 from touchpoint.cli.errors import CliError, configuration
+from touchpoint.history.refusals import refusal
 from touchpoint.settings.database_url import EXAMPLE
 from touchpoint.settings.database_url import place as place_of
 
@@ -69,7 +70,7 @@ def _explained(place: str) -> Iterator[None]:
         raise CliError(f"{place} has no history of this version: run touchpoint migrate", status=UNREACHABLE) from None
     except asyncpg.InsufficientPrivilegeError as error:
         raise CliError(
-            f"{place}: {error}; to read takes the role touchpoint_viewer, to migrate the owner of the schema",
+            f"{place}: {refusal(error)}; to read takes the role touchpoint_viewer, to migrate the owner of the schema",
             status=UNREACHABLE,
         ) from None
     except TimeoutError:
@@ -81,6 +82,7 @@ def _explained(place: str) -> Iterator[None]:
             status=UNREACHABLE,
         ) from None
     except (asyncpg.PostgresError, OSError) as error:
-        raise CliError(f"{place}: {error}; check --database or TOUCHPOINT_DATABASE_URL", status=UNREACHABLE) from None
+        why = refusal(error) if isinstance(error, asyncpg.PostgresError) else error
+        raise CliError(f"{place}: {why}; check --database or TOUCHPOINT_DATABASE_URL", status=UNREACHABLE) from None
     except asyncpg.InterfaceError as error:
         raise CliError(f"{place}: {error}; a URL looks like {EXAMPLE}", status=USAGE) from None

@@ -126,6 +126,8 @@ def _expired(database: str, before: date) -> list[ExpiredMonth]:
 
 async def _drop(database: str, dropping: Callable[[Connection], AsyncIterator[date]]) -> list[date]:
     """Drops months; says which is gone as soon as it is."""
+    import asyncpg
+
     from touchpoint.history.retention import MonthInUseError
     from touchpoint.history.session import session
 
@@ -137,6 +139,8 @@ async def _drop(database: str, dropping: Callable[[Connection], AsyncIterator[da
                 print(f"dropped {month:%Y-%m}", file=sys.stderr)
         except MonthInUseError as error:
             raise CliError(str(error)) from None
+        except asyncpg.InvalidParameterValueError as error:  # a row came into an empty month meanwhile
+            raise CliError(str(error.args[0])) from None
     return dropped
 
 

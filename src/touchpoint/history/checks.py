@@ -10,6 +10,7 @@ import msgspec
 from touchpoint.history.agreement import OtherSecretError, agree_on_secret
 from touchpoint.history.migrate import MigrationError, unapplied
 from touchpoint.history.queries import query
+from touchpoint.history.refusals import refusal
 
 _OLDEST_SERVER = 15
 _CLOSED = "interaction media_item segment activity interaction_object interaction_resource amendment".split()
@@ -62,7 +63,7 @@ async def check(wanted: Wanted, seconds: float) -> list[str]:
     except OtherSecretError as error:
         raise UnusableError(str(error), configuration=True) from None
     except asyncpg.InsufficientPrivilegeError as error:
-        raise UnusableError(f"{error}: grant it the role touchpoint_writer") from None
+        raise UnusableError(f"{refusal(error)}: grant it the role touchpoint_writer") from None
     finally:
         await connection.close(timeout=seconds)
     return unusual
@@ -72,17 +73,19 @@ def _refusal(error: Exception) -> UnusableError | None:
     """What an attempt to connect says against us; None if waiting may cure it."""
     match error:
         case asyncpg.InvalidAuthorizationSpecificationError():
-            return UnusableError(f"{error}: check user and password in TOUCHPOINT_DATABASE_URL")
+            return UnusableError(f"{refusal(error)}: check user and password in TOUCHPOINT_DATABASE_URL")
         case asyncpg.InvalidCatalogNameError():
-            return UnusableError(f"{error}: create it and run touchpoint migrate, or correct TOUCHPOINT_DATABASE_URL")
+            return UnusableError(
+                f"{refusal(error)}: create it and run touchpoint migrate, or correct TOUCHPOINT_DATABASE_URL"
+            )
         case asyncpg.InsufficientPrivilegeError():
-            return UnusableError(f"{error}: grant the worker's login CONNECT on the database")
+            return UnusableError(f"{refusal(error)}: grant the worker's login CONNECT on the database")
         case (
             asyncpg.UndefinedObjectError()
             | asyncpg.InvalidParameterValueError()
             | asyncpg.CantChangeRuntimeParamError()
         ):
-            return UnusableError(f"TOUCHPOINT_DATABASE_URL: an option of it: {error}", configuration=True)
+            return UnusableError(f"TOUCHPOINT_DATABASE_URL: an option of it: {error.args[0]}", configuration=True)
         case ValueError():  # asyncpg's ClientConfigurationError among them
             return UnusableError(f"TOUCHPOINT_DATABASE_URL: {error}", configuration=True)
         case ssl.SSLCertVerificationError():

@@ -16,6 +16,7 @@ Small = Annotated[int, msgspec.Meta(ge=-(2**15), lt=2**15)]
 Integer = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
 Long = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 FIRST_YEAR, LAST_YEAR = 1970, 2100  # as touchpoint.ensure_partitions
+_FIRST_MONTH, _BEHIND_LAST_MONTH = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC), datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 29, tzinfo=UTC)  # in any zone still a year
 
 
@@ -222,7 +223,7 @@ def decode(value: bytes) -> Stored | None:
     if isinstance(stored, PartyChange):
         stored.time = envelope.time
         stored.erased = envelope.type == "party.erased"
-    elif not FIRST_YEAR <= stored.ended_at.year <= LAST_YEAR:
+    elif not _FIRST_MONTH <= stored.ended_at < _BEHIND_LAST_MONTH:
         raise MalformedError(
             f"{envelope.type}: ended_at {stored.ended_at.isoformat()} of interaction {stored.interaction_id} "
             f"is outside of {FIRST_YEAR} to {LAST_YEAR}"

@@ -21,6 +21,7 @@ from touchpoint.history.identity import (
 )
 from touchpoint.history.queries import query
 from touchpoint.history.records import Amended, Amendment, Interaction, MalformedError, PartyChange, Stored, decode
+from touchpoint.history.refusals import refusal
 from touchpoint.history.rows import COLUMNS, table_rows
 from touchpoint.stitching.rules_version import Rules, same_rules
 
@@ -82,7 +83,7 @@ class HistoryWriter:
             if not _is_data_error(error):
                 raise
             if len(entries) == 1:
-                return [Rejected(entries[0][0], f"the database refuses it: {error}")]
+                return [Rejected(entries[0][0], f"the database refuses it: {refusal(error)}")]
         middle = len(entries) // 2
         return await self._store(entries[:middle]) + await self._store(entries[middle:])
 
