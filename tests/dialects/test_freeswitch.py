@@ -270,3 +270,25 @@ def test_names_of_headers_are_read_in_lower_case() -> None:
     assert events(NAME, [orjson.dumps({name.lower(): value for name, value in line.items()})]) == events(
         NAME, [orjson.dumps(line)]
     )
+
+
+def test_a_click_to_call_is_outbound_to_the_number_that_the_second_leg_dials() -> None:
+    def sent(name: str, number: int, leg: str, **fields: str) -> bytes:
+        headers = {"Event-Name": name, "Core-UUID": "core", "FreeSWITCH-Hostname": "fs", "Unique-ID": leg}
+        headers |= {"Event-Sequence": str(number), "Event-Date-Timestamp": str((1767603600 + number) * 1_000_000)}
+        return orjson.dumps(
+            headers | {"Channel-Call-UUID": "a"} | {name.replace("_", "-"): value for name, value in fields.items()}
+        )
+
+    said = events(
+        NAME,
+        [
+            sent("CHANNEL_CREATE", 0, "a", Call_Direction="outbound", Caller_Destination_Number="1001"),
+            sent("CHANNEL_CREATE", 5, "b", Call_Direction="outbound", Caller_Destination_Number="01632960703"),
+            sent("CHANNEL_BRIDGE", 10, "a", Bridge_A_Unique_ID="a", Bridge_B_Unique_ID="b"),
+            sent("CHANNEL_HANGUP_COMPLETE", 69, "b"),
+            sent("CHANNEL_HANGUP_COMPLETE", 70, "a"),
+        ],
+    )
+    assert said_of(said, "direction", "party")[0] == ("offered", "outbound", {"address": "01632960703"})
+    assert kinds(items(said)["a"])[-1] == ("with_agent", "1001", 60_000, "ended")

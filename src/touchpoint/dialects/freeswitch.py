@@ -153,7 +153,10 @@ def _created(said: _Said) -> None:
         return
     told = _side(said)
     if told is None:  # an agent's phone: an item only if it calls somebody itself
-        said.memory.put(("phone", said.leg), headers.get("Caller-Caller-ID-Number") or callee)
+        number = headers.get("Caller-Caller-ID-Number")
+        said.memory.put(
+            ("phone", said.leg), callee if headers.get("Call-Direction") == "outbound" else number or callee
+        )
         return
     if headers.get("Call-Direction") != "outbound" and told["direction"] == "outbound":
         said.memory.put(("dials", said.leg), headers.get("Caller-Caller-ID-Number"))
@@ -245,8 +248,14 @@ def _note_legs(said: _Said, legs: list[str], root: str, who: dict[str, Any]) -> 
 def _bridged_outside(said: _Said, legs: list[str]) -> None:
     """A bridge that mod_callcenter did not make: an agent's own call is connected, a customer's is answered."""
     phone = said.memory.pop(("phone", said.leg))
-    if phone is not None:  # an agent's phone that calls another of ours
-        said.say("offered", direction="internal")
+    if phone is not None:
+        called = (said.memory.get(("dialed", leg)) for leg in legs if leg != said.leg)
+        outside = next((each for each in called if said.channels.is_outside(each)), None)
+        if outside is None:  # an agent's phone that calls another of ours
+            said.say("offered", direction="internal")
+        else:  # a click to call: the switch called the agent's phone first
+            said.memory.put(("dials", said.leg), phone)
+            said.say("offered", direction="outbound", party={"address": outside})
     dials = said.memory.get(("dials", said.leg))
     if dials is not None:
         said.say("connected", resource=agent(dials))
