@@ -31,6 +31,7 @@ COMMANDS = (
     Command("translate", "touchpoint.cli.translate:translate", "Turn a vendor's records into events."),
     Command("capture", "touchpoint.cli.capture:app", "Capture a phone system, a mailbox or a fax server, live."),
     Command("simulate", "touchpoint.cli.simulate:simulate", "Make a realistic, seeded stream of events."),
+    Command("check", "touchpoint.cli.check:check", "Look at everything that a worker needs, before it starts."),
     Command("worker", "touchpoint.cli.worker:worker", "Run a stream worker until SIGTERM."),
     Command("topics", "touchpoint.cli.topics:topics", "Create the topics that are missing."),
     Command(

@@ -31,15 +31,23 @@ def fingerprint(secret: bytes) -> str:
 
 async def agree_on_secret(connection: Connection, secret: bytes) -> None:
     """Keep the secret's fingerprint where there is none. Raises OtherSecretError where there is another."""
+    await connection.execute(_INSERT, _OF_THE_DATABASE, _PARTY_SECRET, fingerprint(secret))
+    await compare_secret(connection, secret)
+
+
+async def compare_secret(connection: Connection, secret: bytes) -> bool:
+    """Whether a fingerprint is kept that is that of the secret. Raises OtherSecretError where there is another."""
     ours = fingerprint(secret)
-    await connection.execute(_INSERT, _OF_THE_DATABASE, _PARTY_SECRET, ours)
     kept = await connection.fetchval(_SELECT, _OF_THE_DATABASE, _PARTY_SECRET)
+    if kept is None:
+        return False
     if kept != ours:
         raise OtherSecretError(
             f"TOUCHPOINT_PARTY_SECRET is not the one that the history was written with (its fingerprint is {ours}, that"
             f" of the history {kept}): every party would get another key and every history be cut in two. Start with"
             " the former one; another needs a database, a TOUCHPOINT_APP_ID and a TOUCHPOINT_TOPIC_PREFIX of its own"
         )
+    return True
 
 
 async def set_limits(connection: Connection, app_id: str, limits: Limits) -> Limits | None:

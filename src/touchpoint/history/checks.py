@@ -48,17 +48,11 @@ async def check(wanted: Wanted, seconds: float) -> list[str]:
     Returns what is unusual and does no harm. Raises UnusableError; OSError, TimeoutError, asyncpg.PostgresError or
     asyncpg.InternalClientError where the database does not answer, or not yet.
     """
+    connection = await connected(wanted.url, seconds)
     try:
-        connection = await asyncpg.connect(wanted.url, timeout=seconds, command_timeout=seconds)
-    except Exception as error:  # asyncpg raises of many kinds here; what is no refusal goes on as it came
-        found = _refusal(error)
-        if found is None:
-            raise
-        raise found from None
-    try:
-        await _check_server(connection)
-        unusual = await _check_schema(connection)
-        await _check_rights(connection)
+        await check_server(connection)
+        unusual = await check_schema(connection)
+        await check_rights(connection)
         await agree_on_secret(connection, wanted.secret)
     except OtherSecretError as error:
         raise UnusableError(str(error), configuration=True) from None
@@ -67,6 +61,17 @@ async def check(wanted: Wanted, seconds: float) -> list[str]:
     finally:
         await connection.close(timeout=seconds)
     return unusual
+
+
+async def connected(url: str, seconds: float) -> asyncpg.Connection:
+    """A connection. Raises UnusableError if the database refuses it, and as `check` where it does not answer."""
+    try:
+        return await asyncpg.connect(url, timeout=seconds, command_timeout=seconds)
+    except Exception as error:  # asyncpg raises of many kinds here; what is no refusal goes on as it came
+        found = _refusal(error)
+        if found is None:
+            raise
+        raise found from None
 
 
 def _refusal(error: Exception) -> UnusableError | None:
@@ -100,7 +105,8 @@ def _refusal(error: Exception) -> UnusableError | None:
     return None
 
 
-async def _check_server(connection: asyncpg.Connection) -> None:
+async def check_server(connection: asyncpg.Connection) -> None:
+    """Its version, its encoding, that it can be written to. Raises UnusableError."""
     version = connection.get_server_version()
     if version.major < _OLDEST_SERVER:
         raise UnusableError(f"it is PostgreSQL {version.major}: {_OLDEST_SERVER} or later is needed")
@@ -120,7 +126,8 @@ async def _check_server(connection: asyncpg.Connection) -> None:
         )
 
 
-async def _check_schema(connection: asyncpg.Connection) -> list[str]:
+async def check_schema(connection: asyncpg.Connection) -> list[str]:
+    """Returns what is newer than this version. Raises UnusableError where something is missing."""
     may_use = await connection.fetchval(
         "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = 'touchpoint'"
     )
@@ -138,7 +145,8 @@ async def _check_schema(connection: asyncpg.Connection) -> list[str]:
     return [f"its schema is newer than this version: it has {', '.join(unknown)}"] if unknown else []
 
 
-async def _check_rights(connection: asyncpg.Connection) -> None:
+async def check_rights(connection: asyncpg.Connection) -> None:
+    """Raises UnusableError where the login has not the rights of a worker."""
     relations, rights = map(list, zip(*_NEEDED, strict=True))
     user = await connection.fetchval("SELECT current_user")
     lacking = [

@@ -295,6 +295,17 @@ async def record_limits(settings: Settings) -> dict[str, int]:
     return {spec.name: min(spec.max_bytes, taken.get(spec.name) or spec.max_bytes) for spec in every}
 
 
+async def differing_topics(settings: Settings) -> list[str]:
+    """Settings of topics that are not as they should be, one line each; empty if the broker does not tell."""
+    every = [*specs(settings), *feed_specs(settings).values()]
+    admin = admin_client(settings)
+    await admin.start()
+    try:
+        return await _other_config(admin, every)
+    finally:
+        await admin.close()
+
+
 async def _other_config(admin: AIOKafkaAdminClient, present: list[TopicSpec]) -> list[str]:
     actual = await _configs(admin, present)
     return [
