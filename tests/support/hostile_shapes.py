@@ -275,6 +275,15 @@ def rings(n: int) -> Iterator[Json]:
         yield event(n + a, "call.alert_ended", "c", agent | {"reason": "no_answer"})
 
 
+def rings_after_a_pause(n: int) -> Iterator[Json]:
+    """So long that what had no end of its own might have closed in it."""
+    yield event(0, "call.offered", "c", CALLER)
+    for a in range(n // 2):
+        agent = {"resource": {"id": f"a{a}", "kind": "agent"}}
+        yield event(3_600 + 2 * a, "call.alerting", "c", agent)
+        yield event(3_601 + 2 * a, "call.alert_ended", "c", agent | {"reason": "no_answer"})
+
+
 def holds(n: int) -> Iterator[Json]:
     agent = {"resource": {"id": "a", "kind": "agent"}}
     yield event(0, "call.answered", "c", CALLER | agent)
@@ -294,6 +303,7 @@ SHAPES: dict[str, Shape] = {
         questions_about_one_item, consults, wrap_ups, one_long_chat, calls_wrapped_up, requests_for_one_call,
         calls_that_name_one, calls_without_party_of_one_parent, calls_linked_in_pairs, mails_that_name_the_next,
         activities_about_calls_to_come, identified_while_much_is_open, merges_in_pairs, queued_at_one_instant, rings,
+        rings_after_a_pause,
         holds,
     )
 }  # fmt: skip

@@ -239,7 +239,7 @@ class _Walk:
         if closes is not None and closes < burst[-1].fact.time:
             return closes + 1
         found = self.present.components()
-        pauses = [pause for component in found if (pause := self.pauses.of(component)) is not None]
+        pauses = [pause for component in found if (pause := self.pauses.of(component, start)) is not None]
         if pauses:
             return min(pauses)
         if self.present.identity.mark() == mark:

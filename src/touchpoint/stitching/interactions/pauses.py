@@ -27,8 +27,12 @@ class Pauses:
         self.wait = shortest_wait(limits)
         self._shortest_age = min([channel.age for channel in limits.channels.values()])
 
-    def of(self, component: Component) -> Micros | None:
-        """The end of the first pause; None: there is none."""
+    def of(self, component: Component, since: Micros) -> Micros | None:
+        """The end of the first pause that ends after ``since``; None: there is none.
+
+        What closed in a pause before was decided there. To find it again at each look would make every later fact of
+        the interaction a look of its own, and each look folds all of it (hostile_shapes: rings after a pause).
+        """
         last = max([f.time for e in component.entities for f in (*e.facts, *e.controls)])
         until = min([e.started_at for e in component.entities])
         sealed = component.sealed_at(self._limits)
@@ -36,9 +40,9 @@ class Pauses:
         quiet = self.wait if sealed is None else _quiet(component, self._limits)
         spans = sorted([span for e in component.entities for span in _observed(e, self._limits.quiet)])
         for start, end in (*spans, (last, last)):
-            if start - until > (self.wait if sealed is None or start <= sealed else quiet):
+            if start > since and start - until > (self.wait if sealed is None or start <= sealed else quiet):
                 return start
-            if end - start >= self._shortest_age:
+            if end > since and end - start >= self._shortest_age:
                 return end
             until = max(until, end)
         return None
