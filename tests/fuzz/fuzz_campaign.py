@@ -26,9 +26,10 @@ from touchpoint.events import Accepted, DeadLetter, Decoder
 from touchpoint.producer.routing import USUAL
 from touchpoint.stitching.facts import Fact, FactKey
 from touchpoint.stitching.interactions.advance import END_OF_TIME
-from touchpoint.stitching.media import fold, merge_facts, play
-from touchpoint.stitching.media.row import Row
+from touchpoint.stitching.media import fold, merge_facts, play, rules
+from touchpoint.stitching.media.row import RuleRow
 from touchpoint.stitching.media.rules import RULES
+from touchpoint.stitching.media.timeline import Timeline
 from touchpoint.stitching.offline import fold_all
 
 SECRET = b"fuzz"
@@ -166,22 +167,22 @@ class Campaign:
         return row, self.rows[row]
 
 
-def name_of(row: Row) -> RowName:
+def name_of(row: RuleRow) -> RowName:
     return row.number, row.verb, row.case
 
 
 @contextmanager
 def counted_rows(rows: Counter[RowName]) -> Iterator[None]:
     """Counts each row of the rule table as it applies to an event."""
-    real = play.row_of  # type: ignore[attr-defined]
+    real = rules.apply_rule
 
-    def counting(line: Any, fact: Fact) -> Row | None:
-        row = real(line, fact)
+    def counting(timeline: Timeline, fact: Fact) -> RuleRow | None:
+        row = real(timeline, fact)
         if row is not None:
             rows[name_of(row)] += 1
         return row
 
-    with patch.object(play, "row_of", counting):
+    with patch.object(play, "apply_rule", counting):
         yield
 
 

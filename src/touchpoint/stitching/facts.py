@@ -20,6 +20,11 @@ MINUTE: Micros = 60 * SECOND
 HOUR: Micros = 60 * MINUTE
 DAY: Micros = 24 * HOUR
 
+EARLIEST: Micros = -(2**62)
+"""Before every instant of an event."""
+LATEST: Micros = 2**62
+"""After every instant of an event."""
+
 
 class Fact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One event, deduplicated by (source, id), with what stitching needs of it.

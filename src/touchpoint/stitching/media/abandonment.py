@@ -2,61 +2,62 @@
 
 from __future__ import annotations
 
-from touchpoint.stitching.facts import Micros
+from touchpoint.stitching.facts import LATEST, Micros
 from touchpoint.stitching.media.flags import Flag
-from touchpoint.stitching.media.span import OPEN, Span
-from touchpoint.stitching.media.timeline import NEAR, Timeline
+from touchpoint.stitching.media.timeline import SAME_MOMENT, OpenSegment, Timeline
 
 
-def decide(line: Timeline, now: Micros) -> str | None:
+def decide(timeline: Timeline, now: Micros) -> str | None:
     """Where the customer was when they disconnected, by what was open just before."""
-    agents = line.humans()
+    agents = timeline.human_segments()
     if agents:
-        return "on_hold" if all(span.hold is not None for span in agents) else None
-    if line.is_open("ivr"):
-        had_queue = any(span.type == "queue" for span in line.spans)
-        if not had_queue and not line.seen:
+        return "on_hold" if all(span.track in timeline.holds for span in agents) else None
+    if timeline.is_open("ivr"):
+        had_queue = any(span.type == "queue" for span in timeline.segments)
+        if not had_queue and not timeline.ever_connected:
             return "in_ivr"
-    if line.alerting or now - line.alert_canceled <= NEAR:
-        return _gave_up(line, now, "while_ringing")
-    if line.is_open("queue") or _queue_was_abandoned(line):
-        return _gave_up(line, now, "in_queue")
+    if timeline.alerting or now - timeline.alert_withdrawn_at <= SAME_MOMENT:
+        return _gave_up(timeline, now, "while_ringing")
+    if timeline.is_open("queue") or _abandoned_queue(timeline) is not None:
+        return _gave_up(timeline, now, "in_queue")
     return None
 
 
-def decide_without_disconnect(line: Timeline) -> str | None:
+def decide_without_disconnect(timeline: Timeline) -> str | None:
     """An item whose last queue closed `abandoned` and that ended with no agent since."""
-    if not _queue_was_abandoned(line):
+    queue = _abandoned_queue(timeline)
+    return None if queue is None else _gave_up(timeline, queue.end, "in_queue")
+
+
+def _abandoned_queue(timeline: Timeline) -> OpenSegment | None:
+    """The last queue, if it closed `abandoned`, and neither agent nor voicemail has been there since."""
+    for segment in reversed(timeline.segments):
+        if segment.type == "queue":
+            break
+        if segment.type == "voicemail" or (segment.type == "with_agent" and segment.agent not in timeline.bots):
+            return None
+    else:
         return None
-    assert line.last_queue is not None
-    return _gave_up(line, line.last_queue.end, "in_queue")
+    agents = (each for each in timeline.segments if each.type == "with_agent" and each.agent not in timeline.bots)
+    return segment if segment.reason == "abandoned" and all(each.end <= segment.end for each in agents) else None
 
 
-def _queue_was_abandoned(line: Timeline) -> bool:
-    """The last queue closed `abandoned`, and no agent has been there since."""
-    queue = line.last_queue
-    if queue is None or queue.reason != "abandoned":
-        return False
-    agents = (span for span in line.spans if span.type == "with_agent" and span.agent not in line.bots)
-    return all(span.end <= queue.end for span in agents)
-
-
-def _gave_up(line: Timeline, now: Micros, where: str) -> str:
-    waits = _waits_since_agent(line)
+def _gave_up(timeline: Timeline, now: Micros, where: str) -> str:
+    waits = _waits_since_agent(timeline)
     if waits:
         begun = waits[0].start
         over = max(min(span.end, now) for span in waits)
-        if over - begun < line.limits.short_abandon:
-            line.flags.add(Flag.SHORT_ABANDON)
+        if over - begun < timeline.limits.short_abandon:
+            timeline.flags.add(Flag.SHORT_ABANDON)
     return where
 
 
-def _waits_since_agent(line: Timeline) -> list[Span]:
+def _waits_since_agent(timeline: Timeline) -> list[OpenSegment]:
     """The queues and alertings since an agent was last connected."""
-    waits: list[Span] = []
-    for span in line.spans:
+    waits: list[OpenSegment] = []
+    for span in timeline.segments:
         if span.type == "with_agent":
-            waits = [w for w in waits if w.end == OPEN]
+            waits = [w for w in waits if w.end == LATEST]
         elif span.type in ("queue", "alerting"):
             waits.append(span)
     return waits

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.facts import LATEST, Fact, Micros
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.media.flags import Flag
-from touchpoint.stitching.media.span import OPEN, Span
-from touchpoint.stitching.media.timeline import Timeline
+from touchpoint.stitching.media.timeline import OpenSegment, Timeline
 from touchpoint.stitching.verbs import AFTERWARDS
 
 QUIET = "quiet"  # end reason of routing that nothing followed
@@ -26,104 +25,105 @@ class Completion(NamedTuple):
     final: bool
 
 
-def conclude(line: Timeline, facts: list[Fact], silences: Silences) -> Completion:
+def conclude(timeline: Timeline, facts: list[Fact], silences: Silences) -> Completion:
     """Ends the item as if no further fact came, and closes what is still open. `facts` are in order and not empty."""
-    if line.end is not None:
-        assert line.ender is not None
-        settled, final = line.ender.time, line.ender.data.get("provenance") is None
+    if timeline.end is not None:
+        assert timeline.ending_event is not None
+        settled, final = timeline.ending_event.time, timeline.ending_event.data.get("provenance") is None
     else:
-        settled, final = _without_end(line, facts, silences), False
-    assert line.end is not None
-    _drop_late_wrapups(line)
-    settled = max(settled, _close_wrapups(line))
-    latest = line.end
-    for span in line.spans:
+        settled, final = _without_end(timeline, facts, silences), False
+    assert timeline.end is not None
+    _drop_late_wrapups(timeline)
+    settled = max(settled, _close_wrapups(timeline))
+    latest = timeline.end
+    for span in timeline.segments:
         if span.type == "wrap_up":
             latest = max(latest, span.end)
     settled = max(settled, latest)
-    return Completion(line.end, latest, settled, max(settled, line.end + line.wrapup_window), final)
+    return Completion(timeline.end, latest, settled, max(settled, timeline.end + timeline.wrapup_window), final)
 
 
-def _without_end(line: Timeline, facts: list[Fact], silences: Silences) -> Micros:
+def _without_end(timeline: Timeline, facts: list[Fact], silences: Silences) -> Micros:
     """By (b) or (c); the instant at which it has become so."""
     main = [fact for fact in facts if fact.verb not in AFTERWARDS] or facts
     last = next((fact for fact in reversed(facts) if fact.verb != "summary"), facts[-1])
-    if line.like == "fax" and last.verb == "transmitted":  # with nothing newer: complete
-        line.end = last.time
-        line.finish(line.end, last, None, {}, "transmitted")
-        return last.time + line.limits.quiet
-    line.end = _quiet_end(line, facts)
-    if line.end is not None:
-        if line.customer is not None and line.customer.start >= line.end:
-            line.spans.remove(line.customer)
-            line.customer = None
-        line.finish(line.end, None, None, {}, QUIET)
-        return main[-1].time + line.limits.quiet
-    line.end = last.time
-    age = _age(line, facts, last)
-    line.flags.add(Flag.TIMED_OUT)
-    line.finish(line.end, None, None, {}, TIMED_OUT)
+    if timeline.profile == "fax" and last.verb == "transmitted":  # with nothing newer: complete
+        timeline.end = last.time
+        timeline.close_all(timeline.end, last, None, "transmitted")
+        return last.time + timeline.limits.quiet
+    timeline.end = _quiet_end(timeline, facts)
+    if timeline.end is not None:
+        if timeline.customer is not None and timeline.customer.start >= timeline.end:
+            timeline.segments.remove(timeline.customer)
+            timeline.customer = None
+        timeline.close_all(timeline.end, None, None, QUIET)
+        return main[-1].time + timeline.limits.quiet
+    timeline.end = last.time
+    age = _age(timeline, facts, last)
+    timeline.flags.add(Flag.TIMED_OUT)
+    timeline.close_all(timeline.end, None, None, TIMED_OUT)
     return later(last.time, age, silences.get((last.tenant, last.source), ()))
 
 
-def _age(line: Timeline, facts: list[Fact], last: Fact) -> Micros:
+def _age(timeline: Timeline, facts: list[Fact], last: Fact) -> Micros:
     """How long it is waited for: longer while the item is in somebody's hands and its source will tell the end.
 
     A fax whose transmission failed is in those of its server, which tries again
     (HylaFAX: until the kill time of the job, sendfax(1) -k).
     """
-    channel = line.limits.channel(line.channel)
-    tried_again = line.like == "fax" and last.verb == "transmission_failed"
-    engaged = line.connected or line.is_open("queue") or tried_again
-    if engaged and any(line.limits.capability(fact.dialect).ends for fact in facts):
+    channel = timeline.limits.channel(timeline.channel)
+    tried_again = timeline.profile == "fax" and last.verb == "transmission_failed"
+    engaged = timeline.connected or timeline.is_open("queue") or tried_again
+    if engaged and any(timeline.limits.capability(fact.dialect).ends for fact in facts):
         return max(channel.age, channel.engaged_age)
     return channel.age
 
 
-def _quiet_end(line: Timeline, facts: list[Fact]) -> Micros | None:
+def _quiet_end(timeline: Timeline, facts: list[Fact]) -> Micros | None:
     """(b): every agent ended, nothing but routing open: the latest end of a closed segment but routing and wrap_up."""
-    if line.connected or line.alerting or line.monitors or line.consults:
+    if timeline.connected or timeline.alerting or timeline.monitors or timeline.consults:
         return None
-    routing = line.is_open("routing")
-    if line.customer is not None and not routing:
+    routing = timeline.is_open("routing")
+    if timeline.customer is not None and not routing:
         return None
-    ends = [s.end for s in line.spans if s.end != OPEN and s.type not in ("routing", "wrap_up")]
-    if line.like == "email":
+    ends = [s.end for s in timeline.segments if s.end != LATEST and s.type not in ("routing", "wrap_up")]
+    if timeline.profile == "email":
         sent = [f.time for f in facts if f.verb == "sent" and f.data.get("kind", "reply") in ("reply", "new")]
         return max(ends + sent) if sent else None
-    if routing and not any(span.type == "with_agent" for span in line.spans) and not _only_queues(line, facts):
+    had_agent = any(span.type == "with_agent" for span in timeline.segments)
+    if routing and not had_agent and not _only_queues(timeline, facts):
         return None  # "every agent ended" needs an agent: who had none yet is still being routed
     return max(ends, default=None)
 
 
-def _only_queues(line: Timeline, facts: list[Fact]) -> bool:
+def _only_queues(timeline: Timeline, facts: list[Fact]) -> bool:
     """Whether the item left a queue, and no source of it would tell what became of it."""
-    left = any(span.type == "queue" for span in line.spans)
-    return left and not any(line.limits.capability(fact.dialect).outside for fact in facts)
+    left = any(span.type == "queue" for span in timeline.segments)
+    return left and not any(timeline.limits.capability(fact.dialect).outside for fact in facts)
 
 
-def _drop_late_wrapups(line: Timeline) -> None:
+def _drop_late_wrapups(timeline: Timeline) -> None:
     """A wrap-up begins within 2 minutes of the end or not at all, also where the end was found out later."""
-    assert line.end is not None
-    limit = line.end + line.wrapup_window
-    late = [span for span in line.spans if span.type == "wrap_up" and span.start > limit]
+    assert timeline.end is not None
+    limit = timeline.end + timeline.wrapup_window
+    late = [span for span in timeline.segments if span.type == "wrap_up" and span.start > limit]
     for span in late:
-        line.flags.add(Flag.AFTER_END)
-        line.spans.remove(span)
-        line.wrapups.pop(span.track, None)
+        timeline.flags.add(Flag.AFTER_END)
+        timeline.segments.remove(span)
+        timeline.wrapups.pop(span.track, None)
 
 
-def _close_wrapups(line: Timeline) -> Micros:
+def _close_wrapups(timeline: Timeline) -> Micros:
     """An open wrap-up lasts as long as its start states, else it gets its start as its end; it delays completion."""
-    settled = line.start
-    for agent, span in line.wrapups.items():
+    settled = timeline.start
+    for agent, span in timeline.wrapups.items():
         if span.stated_end is not None:
-            line.close(span, span.stated_end, "stated", None, None)
+            timeline.close(span, span.stated_end, "stated", None, None)
             continue
-        settled = max(settled, span.start + line.limits.wrapup_at_most)
-        line.close(span, span.start, "unfinished", None, None)
-        line.flags.add(Flag.WRAPUP_UNFINISHED)
-        line.unfinished.add(agent)
+        settled = max(settled, span.start + timeline.limits.wrapup_at_most)
+        timeline.close(span, span.start, "unfinished", None, None)
+        timeline.flags.add(Flag.WRAPUP_UNFINISHED)
+        timeline.unfinished_wrapups.add(agent)
     return settled
 
 
@@ -139,7 +139,7 @@ def later(start: Micros, span: Micros, silent: tuple[tuple[Micros, Micros], ...]
     return due
 
 
-def is_dropped(routing: Span, end: Micros, spans: Collection[Span]) -> bool:
+def is_dropped(routing: OpenSegment, end: Micros, spans: Collection[OpenSegment]) -> bool:
     """Routing of zero length, routing after the end, and what a system takes to tell the end after its agent's hang-up.
 
     `spans`: all of the item.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from touchpoint.stitching.facts import Micros
+from touchpoint.stitching.facts import LATEST, Micros
 from touchpoint.stitching.media.model import ResourceFigures
 from touchpoint.stitching.media.segment_types import SEGMENT_TYPES, Figure, SegmentType
-from touchpoint.stitching.media.span import OPEN, Span
+from touchpoint.stitching.media.timeline import OpenSegment
 
 Spans = list[tuple[Micros, Micros]]
 _COUNTS_AS: Mapping[SegmentType, Figure | None] = {type_: row.counts_as for type_, row in SEGMENT_TYPES.items()}
@@ -20,11 +20,11 @@ class Own:
     __slots__ = ("acw", "connected", "first", "holds", "other")
 
     def __init__(self) -> None:
-        self.connected: list[Span] = []
+        self.connected: list[OpenSegment] = []
         self.holds: Spans = []
         self.acw: Micros | None = None
-        self.first: Micros = OPEN  # of a with_agent
-        self.other: Micros = OPEN  # of a transmission or wrap-up
+        self.first: Micros = LATEST  # of a with_agent
+        self.other: Micros = LATEST  # of a transmission or wrap-up
 
 
 class Figures(NamedTuple):
@@ -39,7 +39,9 @@ class Figures(NamedTuple):
     speed_of_answer_ms: int | None
 
 
-def measure(spans: list[Span], bots: set[str], unfinished: set[str]) -> tuple[Figures, dict[str, ResourceFigures]]:
+def measure(
+    spans: list[OpenSegment], bots: set[str], unfinished: set[str]
+) -> tuple[Figures, dict[str, ResourceFigures]]:
     """Adds up closed segments in order of their start. Bots have figures of their own, but none in the item's."""
     wait = ring = 0
     first_queue: Micros | None = None
@@ -77,7 +79,7 @@ def measure(spans: list[Span], bots: set[str], unfinished: set[str]) -> tuple[Fi
     return figures, {agent: _own_figures(own, agent in bots) for agent, own in agents.items()}
 
 
-def _add(agents: dict[str, Own], span: Span, figure: Figure, length: Micros) -> None:
+def _add(agents: dict[str, Own], span: OpenSegment, figure: Figure, length: Micros) -> None:
     agent = span.agent
     assert agent is not None
     own = agents.get(agent)

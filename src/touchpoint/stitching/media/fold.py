@@ -31,8 +31,7 @@ from touchpoint.stitching.media.results import (
     result,
     senders,
 )
-from touchpoint.stitching.media.span import Span
-from touchpoint.stitching.media.timeline import Timeline
+from touchpoint.stitching.media.timeline import OpenSegment, Timeline
 from touchpoint.stitching.verbs import STARTS, WRAPUPS, Verbs
 
 _OF_ALIASES: Verbs = WRAPUPS | {"alerting", "alert_ended", "answered"}
@@ -72,10 +71,10 @@ def fold(
     if steps[0].verb not in STARTS:
         flags.add(Flag.MISSING_START)
     channel = next((f.kind for f in own if f.subject == item_id), own[0].kind)
-    line = Timeline(channel, start, limits, flags)
-    line.wrapup_window = window(own, limits)
-    play(line, item_id, steps)
-    return _item(line, item_id, own, steps, reports, silences)
+    timeline = Timeline(channel, start, limits, flags)
+    timeline.wrapup_window = window(own, limits)
+    play(timeline, item_id, steps)
+    return _item(timeline, item_id, own, steps, reports, silences)
 
 
 def _readable(facts: Collection[Fact], flags: set[Flag]) -> list[Fact]:
@@ -87,26 +86,26 @@ def _readable(facts: Collection[Fact], flags: set[Flag]) -> list[Fact]:
 
 
 def _item(
-    line: Timeline, item_id: str, own: list[Fact], steps: list[Fact], reports: list[Fact], silences: Silences
+    timeline: Timeline, item_id: str, own: list[Fact], steps: list[Fact], reports: list[Fact], silences: Silences
 ) -> MediaItem:
-    done = conclude(line, steps, silences)
-    spans = _closed(line, own, reports, done.ended_at)
-    if line.abandoned is None:
-        line.abandoned = decide_without_disconnect(line)
-    figures, resources = measure(spans, line.bots, line.unfinished)
+    done = conclude(timeline, steps, silences)
+    spans = _closed(timeline, own, reports, done.ended_at)
+    if timeline.abandoned is None:
+        timeline.abandoned = decide_without_disconnect(timeline)
+    figures, resources = measure(spans, timeline.bots, timeline.unfinished_wrapups)
     summaries = {agent_of(f): f for f in reports if f.verb == "summary"} if reports else {}
-    if any(contradicts(f, done, line.start, figures, resources) for f in summaries.values()):
-        line.flags.add(Flag.REPORTED_MISMATCH)
-    pages, sending = result(steps) if line.like == "fax" else (None, None)
-    if line.like == "fax":
-        resources = senders(steps, line.bots, RESULTS) | resources
-    elif line.like == "email":
-        resources = senders(steps, line.bots, SENDINGS) | resources
+    if any(contradicts(f, done, timeline.start, figures, resources) for f in summaries.values()):
+        timeline.flags.add(Flag.REPORTED_MISMATCH)
+    pages, sending = result(steps) if timeline.profile == "fax" else (None, None)
+    if timeline.profile == "fax":
+        resources = senders(steps, timeline.bots, RESULTS) | resources
+    elif timeline.profile == "email":
+        resources = senders(steps, timeline.bots, SENDINGS) | resources
     return MediaItem(
         item_id,
-        line.channel,
-        *identity(own, item_id, line.like),
-        line.start,
+        timeline.channel,
+        *identity(own, item_id, timeline.profile),
+        timeline.start,
         done.ended_at,
         done.latest,
         done.settled_at,
@@ -119,41 +118,42 @@ def _item(
         figures.acw_ms,
         figures.handle_ms,
         figures.speed_of_answer_ms,
-        line.abandoned,
-        line.transferred,
+        timeline.abandoned,
+        timeline.transferred,
         any(span.conference for span in spans),
-        sending or end_reason(line, steps),
+        sending or end_reason(timeline, steps),
         pages,
-        *(messages(own) if line.like not in ("call", "fax") else (0, 0, None)),
-        tuple(sorted(line.flags)) if line.flags else (),
+        *(messages(own) if timeline.profile not in ("call", "fax") else (0, 0, None)),
+        tuple(sorted(timeline.flags)) if timeline.flags else (),
         _segments(spans),
         resources,
     )
 
 
-def _closed(line: Timeline, own: list[Fact], reports: list[Fact], end: Micros) -> list[Span]:
+def _closed(timeline: Timeline, own: list[Fact], reports: list[Fact], end: Micros) -> list[OpenSegment]:
     """The segments of a concluded timeline in order, with holds known only as totals and with gaps."""
-    if line.doubled:
-        overlaps(line)
+    if timeline.concurrent_answers:
+        overlaps(timeline)
     if reports:
-        add_hold_totals(line, reports)
-    spans = [span for span in line.spans if span.type != "routing" or not is_dropped(span, end, line.spans)]
+        add_hold_totals(timeline, reports)
+    every = timeline.segments
+    spans = [span for span in every if span.type != "routing" or not is_dropped(span, end, every)]
     spans.sort(key=_start)
-    holes = gaps(spans, line.start, end, own)
+    holes = gaps(spans, timeline.start, end, own)
     if holes:
-        line.flags.add(Flag.TIMELINE_GAP)
+        timeline.flags.add(Flag.TIMELINE_GAP)
         spans = sorted(spans + holes, key=_start)
     return spans
 
 
-def _segments(spans: list[Span]) -> tuple[Segment, ...]:
+def _segments(spans: list[OpenSegment]) -> tuple[Segment, ...]:
     places: dict[int, int] = {}
     if any(span.parent is not None for span in spans):
         places = {id(span): n for n, span in enumerate(spans)}
     return tuple([_segment(span, places) for span in spans])
 
 
-def _segment(span: Span, places: dict[int, int]) -> Segment:
+def _segment(span: OpenSegment, places: dict[int, int]) -> Segment:
     return Segment(
         span.type,
         span.track,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from touchpoint.stitching.facts import SECOND, Fact, Micros
 from touchpoint.stitching.media.segment_types import COVERING, GAP
-from touchpoint.stitching.media.span import Span
+from touchpoint.stitching.media.timeline import OpenSegment
 
 
-def gaps(spans: list[Span], start: Micros, end: Micros, facts: list[Fact]) -> list[Span]:
+def gaps(spans: list[OpenSegment], start: Micros, end: Micros, facts: list[Fact]) -> list[OpenSegment]:
     """Segments for the holes over 1 s, or 3 s where every stamp of the item is a whole second. `spans` in order."""
     holes = _holes(spans, start, end)
     if not holes:
@@ -16,7 +16,7 @@ def gaps(spans: list[Span], start: Micros, end: Micros, facts: list[Fact]) -> li
     return [_gap(begin, until) for begin, until in holes if until - begin > tolerance]
 
 
-def _holes(spans: list[Span], start: Micros, end: Micros) -> list[tuple[Micros, Micros]]:
+def _holes(spans: list[OpenSegment], start: Micros, end: Micros) -> list[tuple[Micros, Micros]]:
     reached = start
     holes = []
     for span in spans:
@@ -29,8 +29,8 @@ def _holes(spans: list[Span], start: Micros, end: Micros) -> list[tuple[Micros, 
     return holes
 
 
-def _gap(start: Micros, end: Micros) -> Span:
-    span = Span(GAP, start, None, None)
+def _gap(start: Micros, end: Micros) -> OpenSegment:
+    span = OpenSegment(GAP, start, None, None)
     span.end = end
     span.provenance = "derived"
     return span

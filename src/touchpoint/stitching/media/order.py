@@ -34,6 +34,12 @@ def ordered(facts: Collection[Fact]) -> list[Fact]:
 
 
 def _by_sequence(facts: list[Fact], first: int, after: int) -> None:
+    if after - first == 2:  # the usual instant that has several
+        one, other = facts[first], facts[first + 1]
+        both = one.source == other.source and one.sequence is not None and other.sequence is not None
+        if both and _sequence(other) < _sequence(one):
+            facts[first], facts[first + 1] = other, one
+        return
     places: dict[str, list[int]] = {}
     for n in range(first, after):
         if facts[n].sequence is not None:

@@ -14,7 +14,7 @@ from touchpoint.stitching.media.derived import agent_of, derive
 from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.media.order import ordered
 from touchpoint.stitching.media.summaries import stand_ins
-from touchpoint.stitching.media.timeline import NEAR
+from touchpoint.stitching.media.timeline import SAME_MOMENT
 from touchpoint.stitching.verbs import CONNECTS, ENDS, RELEASES, STARTS, Verbs
 
 _PARTS: Verbs = RELEASES | {"wrapup_started"}
@@ -97,7 +97,7 @@ def _wrapup_starts(facts: list[Fact], flags: set[Flag]) -> Iterator[Fact]:
             if agent not in open_ and "duration_ms" in fact.data:
                 claimed = fact.time - fact.data["duration_ms"] * 1000
                 at = max(claimed, start, min(parted.get(agent, start), fact.time))
-                if at - max(claimed, start) > NEAR:
+                if at - max(claimed, start) > SAME_MOMENT:
                     flags.add(Flag.REPORTED_MISMATCH)
                 yield derive(fact, "wrapup_started", at, "derived", resource=fact.data["resource"])
             open_.discard(agent)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from typing import cast
 
 from touchpoint.stitching.media.flags import MEANINGS
-from touchpoint.stitching.media.row import Given, Row
+from touchpoint.stitching.media.row import CUSTOMER_TRACK, EVERYTHING, SPECIAL, Reason, RuleRow, Target
 from touchpoint.stitching.media.rules import RULES
-from touchpoint.stitching.media.segment_types import CLOSED_BY_END, CUSTOMER_TRACK, NESTED
+from touchpoint.stitching.media.segment_types import CLOSED_BY_END, NESTED, SegmentType
 from touchpoint.stitching.verbs import Verb
 
 GIVEN: Mapping[Verb, tuple[str, ...]] = {
@@ -29,25 +30,22 @@ GENERAL: tuple[tuple[str, tuple[str, ...], str], ...] = (
 )  # fmt: skip
 
 
-def closings(row: Row) -> Iterator[tuple[str, str]]:
+def closings(row: RuleRow) -> Iterator[tuple[str, str]]:
     """(segment, end reason) for all that a row closes; reasons that the event gives are spelled out."""
     for what, reason in row.closes.items():
         for each in reasons(row, reason):
             yield from ((segment, each) for segment in _meant(what, row))
 
 
-def _meant(what: str, row: Row) -> tuple[str, ...]:
+def _meant(target: Target, row: RuleRow) -> tuple[SegmentType, ...]:
     """The segment types that a word of the table's third column stands for."""
-    if what == "customer track":
-        return tuple(type_ for type_ in CUSTOMER_TRACK if type_ not in row.closes)
-    if what == "everything":
-        return tuple(type_ for type_ in CLOSED_BY_END if type_ not in row.closes)
-    if what == "with_agent":
-        return ("with_agent", *NESTED, "awaiting_customer")
-    return (what.rpartition(" ")[2],)  # "other alerting", "inferred hold", "unanswered queue"
+    if target in (CUSTOMER_TRACK, EVERYTHING):
+        return tuple(type_ for type_ in SPECIAL[target] if type_ not in row.closes)
+    types = SPECIAL.get(target) or (cast("SegmentType", target),)
+    return ("with_agent", *NESTED, "awaiting_customer") if types == ("with_agent",) else types
 
 
-def reasons(row: Row, reason: str | Given) -> tuple[str, ...]:
+def reasons(row: RuleRow, reason: Reason) -> tuple[str, ...]:
     if isinstance(reason, str):
         return (reason,)
     return (*(reason.form.format(given) for given in GIVEN[row.verb]), reason.default)
@@ -78,7 +76,8 @@ def _table_of_rows() -> Iterator[str]:
     for row in RULES:
         case = f" ({row.case})" if row.case else ""
         closes = ", ".join(f"{what} ({reason})" for what, reason in row.closes.items())
-        yield f"| {row.number} | {row.verb}{case} | {closes or '-'} | {row.opens} | {row.exactly} |"
+        opens = ", ".join(map(str, row.opens))
+        yield f"| {row.number} | {row.verb}{case} | {closes or '-'} | {opens or '-'} | {row.notes} |"
     yield ""
 
 

@@ -9,8 +9,7 @@ from touchpoint.stitching.media.completion import Completion
 from touchpoint.stitching.media.derived import agent_of
 from touchpoint.stitching.media.durations import Figures
 from touchpoint.stitching.media.model import ResourceFigures
-from touchpoint.stitching.media.span import Span
-from touchpoint.stitching.media.timeline import Timeline
+from touchpoint.stitching.media.timeline import OpenSegment, Timeline
 from touchpoint.stitching.verbs import RELEASES, Verbs
 
 _TOLERANCE_MS = 2_000
@@ -19,25 +18,25 @@ _OF_AGENT = {"talk_ms": "talk_ms", "hold_ms": "hold_ms", "acw_ms": "acw_ms"}
 _OF_ITEM = {**_OF_AGENT, "queue_wait_ms": "queue_wait_ms"}
 
 
-def add_hold_totals(line: Timeline, facts: list[Fact]) -> None:
+def add_hold_totals(timeline: Timeline, facts: list[Fact]) -> None:
     """A hold known only as a total is one hold, `aggregate`, at the end of the agent's connection."""
     for fact in reversed(facts):  # of several summaries the last says most
         length = fact.data.get("reported", {}).get("hold_ms")
         agent = agent_of(fact)
         if not length or agent is None or fact.verb not in _TELL_HOLDS:
             continue
-        own = [s for s in line.spans if s.type == "with_agent" and s.agent == agent and s.start <= fact.time]
+        own = [s for s in timeline.segments if s.type == "with_agent" and s.agent == agent and s.start <= fact.time]
         # a summary speaks of all the agent's connections, any other event of its own
         if not own or any(s.had_hold for s in (own if fact.verb == "summary" else own[-1:])):
             continue
         span = own[-1]
         span.had_hold = True
-        line.spans.append(_total(span, fact, length * 1000))
+        timeline.segments.append(_total(span, fact, length * 1000))
 
 
-def _total(parent: Span, fact: Fact, length: Micros) -> Span:
+def _total(parent: OpenSegment, fact: Fact, length: Micros) -> OpenSegment:
     rule = 23 if fact.verb == "summary" else None
-    hold = Span("hold", max(parent.start, parent.end - length), fact, rule, parent.agent, parent)
+    hold = OpenSegment("hold", max(parent.start, parent.end - length), fact, rule, parent.agent, parent)
     hold.track, hold.provenance = parent.track, "aggregate"
     hold.end, hold.reason, hold.closed_by, hold.closed_rule = parent.end, "reported", fact.id, rule
     return hold

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from touchpoint.stitching.facts import Fact
+from touchpoint.stitching.facts import EARLIEST, LATEST, Fact
 from touchpoint.stitching.limits import Profile
 from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.media.model import ResourceFigures
-from touchpoint.stitching.media.span import OPEN, Span
-from touchpoint.stitching.media.timeline import NEAR, NEVER, Timeline
+from touchpoint.stitching.media.timeline import SAME_MOMENT, OpenSegment, Timeline
 from touchpoint.stitching.verbs import Verb
 
 RESULTS: tuple[Verb, ...] = ("transmitted", "transmission_failed")
@@ -85,14 +84,14 @@ def senders(facts: list[Fact], bots: set[str], verbs: Collection[Verb]) -> dict[
     return found
 
 
-def end_reason(line: Timeline, facts: list[Fact]) -> str | None:
+def end_reason(timeline: Timeline, facts: list[Fact]) -> str | None:
     """As `ended` gives it, else `disconnected`, else who disconnected; without either that of the last segment."""
-    if line.ender is None:
-        if Flag.TIMED_OUT in line.flags:
+    if timeline.ending_event is None:
+        if Flag.TIMED_OUT in timeline.flags:
             return "timed_out"
-        if line.like == "email" and (kinds := [f.data.get("kind", "reply") for f in facts if f.verb == "sent"]):
+        if timeline.profile == "email" and (kinds := [f.data.get("kind", "reply") for f in facts if f.verb == "sent"]):
             return "sent" if kinds[-1] == "new" else "replied"
-        last = [s for s in line.spans if s.type not in ("routing", "wrap_up") and s.end == line.end]
+        last = [s for s in timeline.segments if s.type not in ("routing", "wrap_up") and s.end == timeline.end]
         return max(last, key=_closed).reason if last else None
     verbs: tuple[Verb, ...] = ("ended", "disconnected")
     for verb in verbs:
@@ -102,30 +101,30 @@ def end_reason(line: Timeline, facts: list[Fact]) -> str | None:
     disconnected = next((f for f in facts if f.verb == "disconnected"), None)
     if disconnected is not None and "by" in disconnected.data:
         return f"{disconnected.data['by']}_disconnected"
-    return "customer_disconnected" if line.ender.verb == "left" else line.ender.verb
+    return "customer_disconnected" if timeline.ending_event.verb == "left" else timeline.ending_event.verb
 
 
-def _closed(span: Span) -> tuple[int, str]:
+def _closed(span: OpenSegment) -> tuple[int, str]:
     return (-span.depth, span.track)
 
 
-def overlaps(line: Timeline) -> None:
+def overlaps(timeline: Timeline) -> None:
     """Agents connected beside another without transfer or join: a conference, inferred, if for more than 2 s."""
-    beside = {id(span) for span in line.doubled if span.transferred_from is None}
-    agents = [span for span in line.spans if span.type == "with_agent" and span.agent not in line.bots]
-    reached = NEVER
+    beside = {id(span) for span in timeline.concurrent_answers if span.transferred_from is None}
+    agents = [span for span in timeline.segments if span.type == "with_agent" and span.agent not in timeline.bots]
+    reached = EARLIEST
     for span in agents:
-        if id(span) in beside and min(reached, span.end) - span.start > NEAR:
+        if id(span) in beside and min(reached, span.end) - span.start > SAME_MOMENT:
             _infer_conference(span)
         reached = max(reached, span.end)
-    following = OPEN
+    following = LATEST
     for span in reversed(agents):
-        if span.end - following > NEAR:
+        if span.end - following > SAME_MOMENT:
             _infer_conference(span)
-        if id(span) in beside and span.end - span.start > NEAR:
+        if id(span) in beside and span.end - span.start > SAME_MOMENT:
             following = span.start
 
 
-def _infer_conference(span: Span) -> None:
+def _infer_conference(span: OpenSegment) -> None:
     if not span.conference:
         span.conference, span.provenance = True, "inferred"

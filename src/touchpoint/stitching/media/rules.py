@@ -1,161 +1,212 @@
 """THE RULE TABLE (stitching.md, 2), row by row. All that an event does to a media item is here or in a general rule.
 
-A line is: row, event, which of them; what it closes, with the end reason; what it opens; what is exact; handler.
-The general rules (one segment on the customer track, tracks of agents) are in `timeline.py`.
+A row is data: its number, the event, which of them; what it closes, with the end reason; what it opens; what else
+holds. The generic handler (execution.py) executes it. Where data cannot say it, as for consults, transfers and
+releases, the row names a handler of its own (handlers.py, consults.py) and is still what the documents are made from.
+The segment types are in segment_types.py, the order of the events of one instant in verbs.py, and the general rules
+(one segment on the customer track, tracks of agents) in execution.py and timeline.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from touchpoint.stitching.facts import Fact
-from touchpoint.stitching.media import agents, consults, customer, endings
-from touchpoint.stitching.media.row import Given, Reason, Row
+from touchpoint.stitching.media import consults, handlers
+from touchpoint.stitching.media.execution import generic_handler, is_open_for
+from touchpoint.stitching.media.flags import Flag
+from touchpoint.stitching.media.row import (
+    CUSTOMER_TRACK,
+    EVERYTHING,
+    Handler,
+    Open,
+    Reason,
+    ReasonFromEvent,
+    RuleRow,
+    Target,
+)
+from touchpoint.stitching.media.segment_types import OWN_TRACK, SEGMENT_TYPES, SegmentType
 from touchpoint.stitching.media.timeline import Timeline
 from touchpoint.stitching.verbs import FactVerb
 
-TRACK = "customer track"
-NONE: Mapping[str, Reason] = {}
-CONNECTS: Mapping[str, Reason] = {
-    "alerting": "answered", "consult": "answered", "inferred hold": "answered", "monitor": "answered",
-    "wrap_up": "answered", TRACK: "answered",
+ROUTING = Open("routing")
+ROUTING_AFTER = Open("routing", if_closed=True)
+CONNECTED: Mapping[Target, Reason] = {
+    **{type_: "answered" for type_ in OWN_TRACK if type_ != "with_agent"},
+    "consult": "answered", "inferred hold": "answered", CUSTOMER_TRACK: "answered",
 }  # fmt: skip
-LEAVES: Mapping[str, Reason] = {"alerting": "left", "with_agent": "left", "consult": "left", "monitor": "left"}
-RELEASES: Mapping[str, Reason] = {
+LEFT: Mapping[Target, Reason] = {"alerting": "left", "with_agent": "left", "consult": "left", "monitor": "left"}
+RELEASED: Mapping[Target, Reason] = {
     "with_agent": "agent_released", "consult": "agent_released", "monitor": "agent_released",
 }  # fmt: skip
-GIVES_UP: Mapping[str, Reason] = {
+GIVEN_UP: Mapping[Target, Reason] = {
     "queue": "abandoned", "alerting": "customer_abandoned", "hold": "abandoned_on_hold",
-    "everything": "customer_disconnected",
+    EVERYTHING: "customer_disconnected",
 }  # fmt: skip
-HANDS_OVER: Mapping[str, Reason] = {"with_agent": "transferred", "unanswered queue": "transferred"}
-BY: Mapping[str, Reason] = {"everything": Given("disconnected", "by", "{}_disconnected")}
+HANDED_OVER: Mapping[Target, Reason] = {"with_agent": "transferred", "unanswered queue": "transferred"}
+BY: Mapping[Target, Reason] = {EVERYTHING: ReasonFromEvent("disconnected", "by", "{}_disconnected")}
 
 # fmt: off
-RULES: tuple[Row, ...] = (
-    Row(1, "offered", "", None, NONE, "routing",
-        "only as the first segment", customer.offered),
-    Row(2, "dialing", "", None, {TRACK: "dialing"}, "dialing",
-        "", customer.dialing),
-    Row(2, "connected", "resource is an agent", customer.is_agent, {"dialing": "connected", **CONNECTS}, "with_agent",
-        "an agent's own outbound call is with_agent from `connected`, not from `dialing`", customer.agent_connected),
-    Row(2, "connected", "", None, {"dialing": "connected"}, "routing",
-        "", customer.connected),
-    Row(2, "failed", "", None, {"dialing": "failed"}, "routing",
-        "", customer.failed),
-    Row(3, "ivr_entered", "", None, {TRACK: "ivr_entered"}, "ivr",
-        "", customer.ivr_entered),
-    Row(3, "ivr_exited", "", None, {"ivr": "ivr_exited"}, "routing",
-        "", customer.ivr_exited),
-    Row(4, "queued", "", None, {"queue": "overflow", TRACK: "queued"}, "queue(Q)",
-        "repeated for the open queue: ignored; while an agent is connected: a transfer under way", customer.queued),
-    Row(5, "dequeued", "", None, {"queue": Given("dequeued")}, "routing, unless answered or abandoned",
-        "ignored if it names another queue than the open one", customer.dequeued),
-    Row(6, "alerting", "", None, NONE, "alerting(A)",
-        "the customer's queue stays open; ring-all overlaps", agents.alerting),
-    Row(7, "alert_ended", "", None, {"alerting": Given("alert_ended")}, "-",
-        "", agents.alert_ended),
-    Row(8, "answered", "", None, {**CONNECTS, "other alerting": "answered_elsewhere"}, "with_agent(A)",
-        "ignored if A is connected", agents.answered),
-    Row(9, "held", "", None, NONE, "hold in with_agent(A)",
-        "without resource: the only connected agent; a second held is ignored", agents.held),
-    Row(9, "retrieved", "", None, {"hold": "retrieved"}, "-",
-        "alone: flag unpaired_hold", agents.retrieved),
-    Row(10, "consult_started", "", None, NONE, "consult in with_agent(A)",
-        "and a hold, inferred, if the dialect declares that its source never reports holds", consults.consult_started),
-    Row(11, "consult_answered", "", None, {"alerting": "answered"}, "consult(B), depth 0 on B's track",
-        "", consults.consult_answered),
-    Row(11, "consult_ended", "", None, {"consult": "consult_ended", "inferred hold": "consult_ended"}, "-",
-        "a failed consult leaves A with the customer; both sides close, and the inferred hold", consults.consult_ended),
-    Row(12, "transferred", "", None, HANDS_OVER, "routing, unless X or another agent is connected or X's queue is open",
-        "X's with_agent or queue if open, else the first that begins, carries transferred_from; "
-        "to an outside address the item ends there if only `ended` follows; the queue closes if A never answered",
-        consults.transferred_blind),
-    Row(13, "transferred", "attended, B has answered", consults.to_an_agent_who_answered,
-        {**CONNECTS, **HANDS_OVER, "consult": "transferred", "inferred hold": "transferred"},
-        "with_agent(B) at the transfer", "", consults.transferred_to_agent),
-    Row(14, "transferred", "attended, to a queue", consults.attended_to_queue,
-        {"queue": "overflow", TRACK: "queued", **HANDS_OVER}, "queue(Q) at the transfer",
-        "", consults.transferred_to_queue),
-    Row(15, "joined", "mode monitor or coach", agents.listens, {"wrap_up": "joined"}, "monitor(B)",
-        "never handling; ignored if B is connected", agents.joined_to_listen),
-    Row(15, "joined", "role agent or supervisor", agents.is_agent_or_supervisor,
-        {**CONNECTS, "consult": "joined", "inferred hold": "joined"}, "with_agent(B)",
-        "conference if another agent is connected, and theirs too; barge is the same", agents.joined),
-    Row(15, "joined", "", None, NONE, "-",
-        "customer and external open nothing", agents.nothing),
-    Row(16, "left", "role customer", endings.is_customer, GIVES_UP, "-",
-        "as disconnected by the customer", endings.customer_disconnected),
-    Row(16, "left", "", None, {**LEAVES, "inferred hold": "left"}, "routing if no agent remains",
-        "role external: nothing", agents.left),
-    Row(17, "parked", "", None, {"with_agent": "parked", TRACK: "parked"}, "parked",
-        "", customer.parked),
-    Row(17, "unparked", "", None, {"parked": "unparked"}, "routing",
-        "", customer.unparked),
-    Row(18, "released", "", None, {**RELEASES, "alerting": "failed", "inferred hold": "agent_released"},
-        "routing if no agent remains",
-        "ignored within 2 s either side of a `transferred` by A; B's release closes both sides of a consult",
-        agents.released),
-    Row(19, "disconnected", "by the customer", endings.by_customer, GIVES_UP, "-",
-        "without `by`: the customer if no agent is connected; not wrap_up", endings.customer_disconnected),
-    Row(19, "disconnected", "", None, BY, "-",
-        "not wrap_up", endings.disconnected),
-    Row(20, "ended", "", None, {"everything": "ended"}, "-",
-        "not wrap_up; the item ends at the first of 19 and 20; later events but wrap-up and summary open nothing: "
-        "flag after_end if they would have", endings.ended),
-    Row(21, "wrapup_started", "", None, {**RELEASES, "inferred hold": "agent_released"}, "wrap_up(A)",
-        "with routing if no agent remains; up to 2 min after the end, later: flag after_end; "
-        "a duration ends it if nothing else does", agents.wrapup_started),
-    Row(22, "wrapup_ended", "", None, {"wrap_up": "wrapup_ended"}, "-",
-        "if none was open and a duration is given: a start at time - duration, derived, never before the item's start "
-        "or the end of the agent's connection",
-        agents.wrapup_ended),
-    Row(23, "summary", "", None, {"hold": "reported"}, "missing segments, aggregate",
-        "never overwrites what was observed; a difference over 2 s: flag reported_mismatch", agents.nothing),
-    Row(24, "voicemail_started", "", None, {TRACK: "voicemail_started"}, "voicemail",
-        "never an abandonment", customer.voicemail_started),
-    Row(24, "voicemail_ended", "", None, {"voicemail": "voicemail_ended"}, "routing",
-        "", customer.voicemail_ended),
-    Row(25, "transmission_started", "", None, {TRACK: "transmission_started"}, "transmission",
-        "on a fax also while an agent is connected", customer.transmission_started),
-    Row(25, "transmission_failed", "", None, {"transmission": "failed"}, "routing",
-        "", customer.transmission_failed),
-    Row(25, "transmitted", "", None, {"transmission": "ok"}, "-",
-        "pages from the final result, whose complete, partial or failed is the item's end reason",
-        customer.transmitted),
-    Row(26, "draft_started", "", None, CONNECTS, "with_agent(A) if not connected, drafting in it",
-        "", agents.draft_started),
-    Row(26, "draft_discarded", "", None, {"drafting": "discarded", "with_agent": "discarded"}, "-",
-        "with_agent only if the draft opened it", agents.draft_discarded),
-    Row(26, "sent", "reply", agents.is_reply, {"drafting": "sent", "with_agent": "replied"}, "-",
-        "also where no kind is given", agents.sent),
-    Row(26, "sent", "new", agents.is_new, {"drafting": "sent", "with_agent": "sent"}, "-",
-        "", agents.sent),
-    Row(26, "sent", "forward", agents.is_forward, {"drafting": "forwarded"}, "-",
-        "does not end with_agent", agents.forwarded),
-    Row(26, "sent", "", None, NONE, "-",
-        "auto_reply opens nothing", agents.nothing),
-    Row(27, "message", "", None, {"awaiting_customer": "message", **CONNECTS}, "with_agent of the agents who had it",
-        "only while awaiting_customer runs", agents.message),
+RULES: tuple[RuleRow, ...] = (
+    RuleRow(1, "offered", opens=(Open("routing", if_first=True),)),
+    RuleRow(2, "dialing", closes={CUSTOMER_TRACK: "dialing"}, opens=(Open("dialing"),)),
+    RuleRow(2, "connected", "resource is an agent", handlers.is_agent,
+        closes={"dialing": "connected", **CONNECTED}, opens=(Open("with_agent"),),
+        notes="an agent's own outbound call is with_agent from `connected`, not from `dialing`"),
+    RuleRow(2, "connected", closes={"dialing": "connected"}, opens=(ROUTING,)),
+    RuleRow(2, "failed", closes={"dialing": "failed"}, opens=(ROUTING_AFTER,)),
+    RuleRow(3, "ivr_entered", closes={CUSTOMER_TRACK: "ivr_entered"}, opens=(Open("ivr"),)),
+    RuleRow(3, "ivr_exited", closes={"ivr": "ivr_exited"}, opens=(ROUTING_AFTER,)),
+    RuleRow(4, "queued", closes={"queue": "overflow", CUSTOMER_TRACK: "queued"}, opens=(Open("queue"),),
+        notes="repeated for the open queue: ignored; while an agent is connected: a transfer under way"),
+    RuleRow(5, "dequeued", closes={"queue": ReasonFromEvent("dequeued")},
+        opens=(Open("routing", if_closed=True, unless_reason=("answered", "abandoned")),),
+        notes="ignored if it names another queue than the open one"),
+    RuleRow(6, "alerting", opens=(Open("alerting"),), notes="the customer's queue stays open; ring-all overlaps"),
+    RuleRow(7, "alert_ended", closes={"alerting": ReasonFromEvent("alert_ended")}),
+    RuleRow(8, "answered", closes={**CONNECTED, "other alerting": "answered_elsewhere"}, opens=(Open("with_agent"),),
+        notes="ignored if A is connected; without resource: flag illegal_order"),
+    RuleRow(9, "held", opens=(Open("hold"),),
+        notes="without resource: the only connected agent; a second held is ignored; of an agent who is not connected: "
+        "flag illegal_order"),
+    RuleRow(9, "retrieved", closes={"hold": "retrieved"}, flag_if_none=Flag.UNPAIRED_HOLD),
+    RuleRow(10, "consult_started", opens=(Open("consult"), Open("hold", note="inferred, if the dialect declares that "
+        "its source never reports holds")), handler=consults.consult_started),
+    RuleRow(11, "consult_answered", closes={"alerting": "answered"},
+        opens=(Open("consult", apart=True, note="on the track of the agent who was asked"),),
+        handler=consults.consult_answered),
+    RuleRow(11, "consult_ended", closes={"consult": "consult_ended", "inferred hold": "consult_ended"},
+        notes="a failed consult leaves A with the customer; both sides close, and the inferred hold",
+        handler=consults.consult_ended),
+    RuleRow(12, "transferred", closes=HANDED_OVER,
+        opens=(Open("routing", note="unless X or another agent is connected or X's queue is open"),),
+        notes="X's with_agent or queue if open, else the first that begins, carries transferred_from; to an outside "
+        "address the item ends there if only `ended` follows; the queue closes if A never answered",
+        handler=consults.transferred_blind),
+    RuleRow(13, "transferred", "attended, B has answered", consults.to_an_agent_who_answered,
+        closes={**CONNECTED, **HANDED_OVER, "consult": "transferred", "inferred hold": "transferred"},
+        opens=(Open("with_agent", note="of B, at the transfer"),), handler=consults.transferred_to_agent),
+    RuleRow(14, "transferred", "attended, to a queue", consults.attended_to_queue,
+        closes={"queue": "overflow", CUSTOMER_TRACK: "queued", **HANDED_OVER},
+        opens=(Open("queue", note="at the transfer"),), handler=consults.transferred_to_queue),
+    RuleRow(15, "joined", "mode monitor or coach", handlers.listens, closes={"wrap_up": "joined"},
+        opens=(Open("monitor"),), notes="never handling; ignored if B is connected"),
+    RuleRow(15, "joined", "role agent or supervisor", handlers.is_agent_or_supervisor,
+        closes={**CONNECTED, "consult": "joined", "inferred hold": "joined"}, opens=(Open("with_agent"),),
+        notes="conference if another agent is connected, and theirs too; barge is the same", handler=handlers.joined),
+    RuleRow(15, "joined", notes="customer and external open nothing"),
+    RuleRow(16, "left", "role customer", handlers.is_customer, closes=GIVEN_UP,
+        notes="as disconnected by the customer", handler=handlers.customer_disconnected),
+    RuleRow(16, "left", closes={**LEFT, "inferred hold": "left"},
+        opens=(Open("routing", if_closed=True, note="if no agent remains"),), notes="role external: nothing",
+        handler=handlers.left),
+    RuleRow(17, "parked", closes={"with_agent": "parked", CUSTOMER_TRACK: "parked"}, opens=(Open("parked"),),
+        notes="without resource: of every agent who is connected", handler=handlers.parked),
+    RuleRow(17, "unparked", closes={"parked": "unparked"}, opens=(ROUTING_AFTER,)),
+    RuleRow(18, "released", closes={**RELEASED, "alerting": "failed", "inferred hold": "agent_released"},
+        opens=(Open("routing", if_closed=True, note="if no agent remains"),),
+        notes="ignored within 2 s either side of a `transferred` by A; B's release closes both sides of a consult",
+        handler=handlers.released),
+    RuleRow(19, "disconnected", "by the customer", handlers.by_customer, closes=GIVEN_UP,
+        notes="without `by`: the customer if no agent is connected; not wrap_up",
+        handler=handlers.customer_disconnected),
+    RuleRow(19, "disconnected", closes=BY, notes="not wrap_up"),
+    RuleRow(20, "ended", closes={EVERYTHING: "ended"},
+        notes="not wrap_up; the item ends at the first of 19 and 20; later events but wrap-up and summary open "
+        "nothing: flag after_end if they would have"),
+    RuleRow(21, "wrapup_started", closes={**RELEASED, "inferred hold": "agent_released"},
+        opens=(Open("wrap_up"), Open("routing", if_closed=True, note="if no agent remains")),
+        notes="up to 2 min after the end, later: flag after_end; a duration ends it if nothing else does",
+        handler=handlers.wrapup_started),
+    RuleRow(22, "wrapup_ended", closes={"wrap_up": "wrapup_ended"},
+        notes="if none was open and a duration is given: a start at time - duration, derived, never before the item's "
+        "start or the end of the agent's connection"),
+    RuleRow(23, "summary", closes={"reported hold": "reported"},
+        notes="opens what is missing, aggregate; never overwrites what was observed; a difference over 2 s: flag "
+        "reported_mismatch", handler=handlers.inform),
+    RuleRow(24, "voicemail_started", closes={CUSTOMER_TRACK: "voicemail_started"}, opens=(Open("voicemail"),),
+        notes="never an abandonment"),
+    RuleRow(24, "voicemail_ended", closes={"voicemail": "voicemail_ended"}, opens=(ROUTING_AFTER,)),
+    RuleRow(25, "transmission_started", closes={CUSTOMER_TRACK: "transmission_started"}, opens=(Open("transmission"),),
+        notes="on a fax also while an agent is connected"),
+    RuleRow(25, "transmission_failed", closes={"transmission": "failed"}, opens=(ROUTING_AFTER,)),
+    RuleRow(25, "transmitted", closes={"transmission": "ok"},
+        notes="pages from the final result, whose complete, partial or failed is the item's end reason"),
+    RuleRow(26, "draft_started", closes=CONNECTED,
+        opens=(Open("with_agent", note="if not connected"), Open("drafting")), handler=handlers.draft_started),
+    RuleRow(26, "draft_discarded", closes={"drafting": "discarded", "with_agent of the draft": "discarded"},
+        notes="with_agent only if the draft opened it", handler=handlers.draft_discarded),
+    RuleRow(26, "sent", "reply", handlers.is_reply, closes={"drafting": "sent", "with_agent": "replied"},
+        notes="also where no kind is given"),
+    RuleRow(26, "sent", "new", handlers.is_new, closes={"drafting": "sent", "with_agent": "sent"}),
+    RuleRow(26, "sent", "forward", handlers.is_forward, closes={"drafting": "forwarded"},
+        notes="does not end with_agent"),
+    RuleRow(26, "sent", notes="auto_reply opens nothing"),
+    RuleRow(27, "message", closes={"awaiting_customer": "message", **CONNECTED},
+        opens=(Open("with_agent", if_closed=True, note="of the agents who had it"),),
+        notes="only while awaiting_customer runs", handler=handlers.message),
 )
 # fmt: on
 
-_BY_VERB: dict[FactVerb, tuple[Row, ...]] = {
+ROWS: Mapping[FactVerb, tuple[RuleRow, ...]] = {
     row.verb: tuple(sorted((r for r in RULES if r.verb == row.verb), key=lambda r: r.when is None)) for row in RULES
 }
-_ONLY: dict[FactVerb, Row] = {verb: rows[0] for verb, rows in _BY_VERB.items() if len(rows) == 1}
+"""By verb; the row for all that no other row takes is the last."""
+CONSULT_ANSWERED = ROWS["consult_answered"][0]
+_HANDLED: Mapping[FactVerb, tuple[tuple[RuleRow, Handler], ...]] = {
+    verb: tuple((row, row.handler or generic_handler(row)) for row in rows) for verb, rows in ROWS.items()
+}
 
 
-def row_of(line: Timeline, fact: Fact) -> Row | None:
-    """The row that applies to an event in the present state; None for a verb that the table does not know."""
-    row = _ONLY.get(fact.verb)
-    if row is not None:
-        return row
-    for candidate in _BY_VERB.get(fact.verb, ()):
-        if candidate.when is None or candidate.when(line, fact):
-            return candidate
+def apply_rule(timeline: Timeline, fact: Fact) -> RuleRow | None:
+    """Does to the timeline what the table says of an event; by which row: None for a verb that it does not know."""
+    for row, handler in _HANDLED.get(fact.verb, ()):
+        if row.when is None or row.when(timeline, fact):
+            handler(timeline, fact, row)
+            return row
     return None
 
 
-ANSWERED = _ONLY["answered"]
-CONSULT_ANSWERED = _ONLY["consult_answered"]
+# what the table says of an event before it is applied
+
+
+def _ends_only(row: RuleRow) -> bool:
+    """It closes something of one agent or of the customer track, and opens at most routing, if it closed something."""
+    ends = bool(row.closes) and EVERYTHING not in row.closes
+    return ends and all(opening.type == "routing" and opening.if_closed for opening in row.opens)
+
+
+def _begins(row: RuleRow) -> bool:
+    """It opens something that does not need to be within something that is open."""
+    return any(
+        not opening.if_closed
+        and not opening.if_first
+        and (opening.apart or SEGMENT_TYPES[opening.type].nests_in is None)
+        for opening in row.opens
+    )
+
+
+def _ended(rows: Iterable[RuleRow]) -> tuple[SegmentType, ...]:
+    closes = {target for row in rows if _ends_only(row) for target in row.closes}
+    return tuple(type_ for type_ in SEGMENT_TYPES if type_ in closes)
+
+
+ENDED_BY: Mapping[FactVerb, tuple[SegmentType, ...]] = {
+    **{verb: ended for verb, rows in ROWS.items() if (ended := _ended(rows))},
+    "transferred": ("with_agent",),  # it ends and begins; how far it goes ahead of others, `arrange` says
+}
+"""What each verb ends that goes before what opens in one instant."""
+
+
+def closes_what_is_open(timeline: Timeline, fact: Fact) -> bool:
+    """Whether an event closes something that is open now."""
+    return any(is_open_for(timeline, fact, type_) for type_ in ENDED_BY.get(fact.verb, ()))
+
+
+def would_open(timeline: Timeline, fact: Fact) -> bool:
+    """Whether an event that came after the item's end would have opened a segment."""
+    if fact.verb in ENDED_BY:
+        return False
+    rows = ROWS.get(fact.verb, ())
+    row = next((each for each in rows if each.when is None or each.when(timeline, fact)), None)
+    return row is not None and _begins(row)

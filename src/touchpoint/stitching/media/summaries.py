@@ -16,7 +16,7 @@ from typing import Any
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.media.derived import agent_of, derive
 from touchpoint.stitching.media.flags import Flag
-from touchpoint.stitching.media.timeline import NEAR
+from touchpoint.stitching.media.timeline import SAME_MOMENT
 from touchpoint.stitching.verbs import AFTERWARDS, CONNECTS, ENDS, RELEASES, WRAPUPS, Verbs
 
 _ENDS_PART: Verbs = RELEASES | {"wrapup_started", "sent", "draft_discarded"}
@@ -116,21 +116,21 @@ def _queue(summary: Fact, told: dict[str, Any], seen: _Seen, flags: set[Flag]) -
 
 def _was_seen_queued(summary: Fact, at: Micros, seen: _Seen) -> bool:
     """Whether this queue was observed: about then by the clock of the same source, at any time by another's."""
-    return any(source != summary.source or abs(time - at) <= NEAR for source, time in seen.queued)
+    return any(source != summary.source or abs(time - at) <= SAME_MOMENT for source, time in seen.queued)
 
 
 def _left_because(summary: Fact, told: dict[str, Any], left: Micros) -> str | None:
     """Why the customer left the queue: an agent answered, or they hung up at that moment."""
     if "resource" in summary.data:
         return "answered"
-    gone = summary.data.get("by") == "customer" and "ended_at" in told and told["ended_at"] - left <= NEAR
+    gone = summary.data.get("by") == "customer" and "ended_at" in told and told["ended_at"] - left <= SAME_MOMENT
     return "abandoned" if gone else None
 
 
 def _transfer(summary: Fact, seen: _Seen) -> Iterator[Fact]:
     """The transfer that began this part: when the agent who started it let go of the customer, if that is known."""
     at = summary.data.get("reported", {}).get("transferred_at")
-    if at is None or any(abs(time - at) <= NEAR for time in seen.transfers):
+    if at is None or any(abs(time - at) <= SAME_MOMENT for time in seen.transfers):
         return
     until = summary.data["reported"].get("answered_at", at)
     over, resource = min((each for each in seen.releases if at <= each[0] <= until), default=(at, None), key=_time)

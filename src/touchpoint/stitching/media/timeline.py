@@ -1,21 +1,72 @@
-"""The machine under the rule table: what is open, and the general rules of stitching.md 2."""
+"""The state under the rule table: the segments of a media item while its facts are read in order.
+
+What an event does is in rules.py, and how a row of it is executed in row.py; here is what holds whatever the row.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from touchpoint.stitching.facts import SECOND, Fact, Micros
+from touchpoint.stitching.facts import EARLIEST, LATEST, SECOND, Fact, Micros
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.media.flags import Flag
-from touchpoint.stitching.media.segment_types import SegmentType
-from touchpoint.stitching.media.span import Span
+from touchpoint.stitching.media.segment_types import CLOSED_BY_END, OWN_TRACK, WITHIN_AGENT, SegmentType
 
-if TYPE_CHECKING:
-    from touchpoint.stitching.media.row import Row
-
-NEVER: Micros = -1 << 62
-NEAR: Micros = 2 * SECOND
+CUSTOMER = "customer"
+_BY_AGENT = (*OWN_TRACK, *WITHIN_AGENT)
+NO_REASONS: Mapping[SegmentType, str] = {}
+SAME_MOMENT: Micros = 2 * SECOND
 """What different reporters of one moment may be apart: releases around a transfer, cancelled alertings, conferences."""
+
+
+class OpenSegment:
+    """A lifecycle segment in the making; `end` is LATEST while it is open."""
+
+    __slots__ = (
+        "agent",
+        "closed_by",
+        "closed_rule",
+        "conference",
+        "depth",
+        "end",
+        "had_hold",
+        "opened_by",
+        "opened_rule",
+        "parent",
+        "partner",
+        "provenance",
+        "queue",
+        "reason",
+        "start",
+        "stated_end",
+        "track",
+        "transferred_from",
+        "type",
+    )
+
+    def __init__(
+        self, type_: SegmentType, start: Micros, fact: Fact | None, rule: int | None, agent: str | None = None,
+        parent: OpenSegment | None = None,
+    ) -> None:  # fmt: skip
+        self.type: SegmentType = type_
+        self.track = CUSTOMER
+        self.depth = 0 if parent is None else 1
+        self.parent = parent
+        self.start = start
+        self.end = LATEST
+        self.queue: str | None = None
+        self.agent = agent
+        self.reason: str | None = None
+        self.conference = False
+        self.transferred_from: str | None = None
+        self.provenance: str = "observed" if fact is None else fact.data.get("provenance", "observed")
+        self.opened_by = None if fact is None else fact.id
+        self.closed_by: str | None = None
+        self.opened_rule = rule
+        self.closed_rule: int | None = None
+        self.partner: str | None = None  # of a consult: the agent at the other end
+        self.stated_end: Micros | None = None  # of a wrap_up whose start says how long it lasts
+        self.had_hold = False  # of a with_agent: a hold was observed or inferred in it
 
 
 class Timeline:
@@ -27,104 +78,103 @@ class Timeline:
 
     __slots__ = (
         "abandoned",
-        "alert_canceled",
+        "alert_withdrawn_at",
         "alerting",
-        "away",
+        "answered_consults",
+        "awaiting",
         "bots",
+        "by_agent",
         "channel",
+        "concurrent_answers",
         "connected",
-        "consulted",
         "consults",
         "customer",
         "customer_wrote_last",
-        "doubled",
         "draft_opened",
         "end",
-        "ender",
+        "ending_event",
+        "ever_connected",
         "flags",
-        "last_queue",
-        "like",
+        "holds",
         "limits",
         "monitors",
-        "outside",
-        "pending",
-        "seen",
-        "spans",
+        "profile",
+        "segments",
         "start",
+        "transfer_source",
+        "transfer_times",
         "transferred",
+        "transferred_out_at",
         "transferred_to",
-        "transfers",
-        "unfinished",
+        "unfinished_wrapups",
         "wrapup_window",
         "wrapups",
     )
 
     def __init__(self, channel: str, start: Micros, limits: Limits, flags: set[Flag]) -> None:
         self.channel, self.start, self.limits, self.flags = channel, start, limits, flags
-        self.like = limits.channel(channel).like
-        self.spans: list[Span] = []
+        self.profile = limits.channel(channel).like
+        self.segments: list[OpenSegment] = []
         # what is open
-        self.customer: Span | None = None
-        self.connected: dict[str, Span] = {}  # with_agent, by agent
-        self.alerting: dict[str, Span] = {}
-        self.monitors: dict[str, Span] = {}
-        self.wrapups: dict[str, Span] = {}
-        self.consults: list[Span] = []  # of both sides
-        self.away: dict[str, bool] = {}  # who had the chat while awaiting_customer runs; in a conference?
+        self.customer: OpenSegment | None = None
+        self.by_agent: dict[SegmentType, dict[str, OpenSegment]] = {type_: {} for type_ in _BY_AGENT}
+        self.connected = self.by_agent["with_agent"]
+        self.alerting = self.by_agent["alerting"]
+        self.monitors = self.by_agent["monitor"]
+        self.wrapups = self.by_agent["wrap_up"]
+        self.holds = self.by_agent["hold"]
+        self.consults: list[OpenSegment] = []  # of both sides
+        self.awaiting: dict[str, bool] = {}  # who had the chat while awaiting_customer runs; in a conference?
         # what has been
-        self.seen: set[str] = set()  # agents who were ever connected, bots not
-        self.bots: set[str] = set()  # known from the start, as are transfers
-        self.doubled: list[Span] = []  # answered while another agent was connected
+        self.ever_connected: set[str] = set()  # agents, bots not
+        self.bots: set[str] = set()  # known from the start, as are the transfers
+        self.concurrent_answers: list[OpenSegment] = []  # answered while another agent was connected
         self.draft_opened: set[str] = set()  # connected by their draft
-        self.consulted: dict[str, tuple[Micros, str]] = {}  # whose answered consult ended when, with whom
+        self.answered_consults: dict[str, tuple[Micros, str]] = {}  # whose answered consult ended when, with whom
         self.transferred = False
         self.transferred_to: set[str] = set()
-        self.pending: str | None = None  # who transferred to what has not begun yet
-        self.outside: Micros | None = None  # transferred to an outside address, and only an end may follow
-        self.transfers: dict[str | None, list[Micros]] = {}  # when, by agent
-        self.alert_canceled = NEVER  # when an alerting last ended canceled or rescinded
-        self.last_queue: Span | None = None  # since an agent was connected or a voicemail began
+        self.transfer_source: str | None = None  # who transferred to what has not begun yet
+        self.transferred_out_at: Micros | None = None  # to an outside address, and only an end may follow
+        self.transfer_times: dict[str | None, list[Micros]] = {}  # by agent
+        self.alert_withdrawn_at = EARLIEST  # when an alerting last ended canceled or rescinded
         self.abandoned: str | None = None
         self.end: Micros | None = None
-        self.ender: Fact | None = None
-        self.unfinished: set[str] = set()  # agents whose wrap-up never ended
+        self.ending_event: Fact | None = None
+        self.unfinished_wrapups: set[str] = set()  # of agents whose wrap-up never ended
         self.wrapup_window: Micros = limits.wrapup_begins_within
         self.customer_wrote_last = False
 
     # opening and closing
 
     def add(
-        self, type_: SegmentType, fact: Fact, rule: int | None, agent: str | None = None, parent: Span | None = None
-    ) -> Span:
+        self,
+        type_: SegmentType,
+        fact: Fact,
+        rule: int | None,
+        agent: str | None = None,
+        parent: OpenSegment | None = None,
+    ) -> OpenSegment:
         """A new segment at the fact's time, on the agent's track if there is one."""
-        span = Span(type_, fact.time, fact, rule, agent, parent)
+        segment = OpenSegment(type_, fact.time, fact, rule, agent, parent)
         if agent is not None:
-            span.track = agent
-        self.spans.append(span)
-        return span
+            segment.track = agent
+        self.segments.append(segment)
+        return segment
 
-    def close(self, span: Span, at: Micros, reason: str, fact: Fact | None, rule: int | None) -> None:
+    def close(self, segment: OpenSegment, at: Micros, reason: str, fact: Fact | None, rule: int | None) -> None:
         """Sets a segment's end."""
-        if at < span.start:
-            at = span.start
+        if at < segment.start:
+            at = segment.start
             self.flags.add(Flag.CLOCK_SKEW)
-        span.end, span.reason, span.closed_rule = at, reason, rule
+        segment.end, segment.reason, segment.closed_rule = at, reason, rule
         if fact is not None:
-            span.closed_by = fact.id
+            segment.closed_by = fact.id
 
     # customer track
 
     def is_open(self, type_: SegmentType) -> bool:
+        """Whether the open segment of the customer track is of that type."""
         return self.customer is not None and self.customer.type == type_
-
-    def open_customer(self, type_: SegmentType, fact: Fact, row: Row) -> Span | None:
-        """Opens a segment on the customer track and closes the open one; while an agent is connected, only a queue."""
-        if self.connected and not (type_ == "queue" or (type_ == "transmission" and self.like == "fax")):
-            self.flags.add(Flag.ILLEGAL_ORDER)
-            return None
-        self.close_customer(fact, row.number, row.why("customer track", fact))
-        span = self.customer = self.add(type_, fact, row.number)
-        return span
 
     def open_routing(self, fact: Fact, rule: int | None) -> None:
         """Routing opens only on an empty track and never while an agent is connected."""
@@ -132,19 +182,13 @@ class Timeline:
             self.customer = self.add("routing", fact, rule)
 
     def close_customer(self, fact: Fact, rule: int | None, reason: str) -> None:
-        span = self.customer
-        if span is not None:
+        """Closes what is open on the customer track."""
+        segment = self.customer
+        if segment is not None:
             self.customer = None
-            self.close(span, fact.time, reason, fact, rule)
-            if self.away:
-                self.away.clear()
-
-    def close_open(self, type_: SegmentType, fact: Fact, row: Row) -> bool:
-        """Closes the customer's segment if it is of that type."""
-        if self.customer is None or self.customer.type != type_:
-            return False
-        self.close_customer(fact, row.number, row.why(type_, fact))
-        return True
+            self.close(segment, fact.time, reason, fact, rule)
+            if self.awaiting:
+                self.awaiting.clear()
 
     # agents
 
@@ -153,127 +197,100 @@ class Timeline:
         resource = fact.data.get("resource")
         if resource is not None:
             return resource["id"]  # type: ignore[no-any-return]
-        here = self.connected or self.away
-        return next(iter(here)) if len(here) == 1 else None
+        present = self.connected or self.awaiting
+        return next(iter(present)) if len(present) == 1 else None
 
-    def connect(self, agent: str, fact: Fact, row: Row) -> Span | None:
-        """Connects an agent: closes their alerting, consult, monitor and wrap-up, and the customer track."""
-        if agent in self.connected:
-            return None
-        for open_ in (self.alerting, self.monitors, self.wrapups):
-            span = open_.pop(agent, None)
-            if span is not None:
-                self.close(span, fact.time, row.why(span.type, fact), fact, row.number)
-        if self.consults:
-            self.close_consults(agent, fact, row.number, row.why("consult", fact), asked=True)
-        if self.customer is not None:
-            self.close_customer(fact, row.number, row.why("customer track", fact))
-        span = self.add("with_agent", fact, row.number, agent)
-        self._note(agent, span)
-        self.connected[agent] = span
-        if self.draft_opened:
-            self.draft_opened.discard(agent)
-        return span
-
-    def _note(self, agent: str, span: Span) -> None:
-        if agent not in self.bots:
-            self.seen.add(agent)
-            self.last_queue = None
-            self.alert_canceled = NEVER
-        if self.pending is not None:
-            span.transferred_from, self.pending = self.pending, None
-
-    def part(self, agent: str, fact: Fact, row: Row) -> bool:
-        """Closes an agent's with_agent with its children; one who had an awaiting chat no longer has it."""
-        span = self.connected.pop(agent, None)
-        if span is not None:
-            reason = row.why("with_agent", fact)
-            self.close_children(span, fact.time, reason, fact, row.number)
-            self.close(span, fact.time, reason, fact, row.number)
-            return True
-        if self.away.pop(agent, None) is None:
-            return False
-        if not self.away:
-            self.close_customer(fact, row.number, row.why("with_agent", fact))
-        return True
-
-    def close_children(
-        self, span: Span, at: Micros, reason: str, fact: Fact | None, rule: int | None, hold: str | None = None
-    ) -> None:
-        """Closes what is open inside a with_agent, and the other side of its consults. `hold`: the hold's reason."""
-        if span.hold is not None:
-            self.close(span.hold, at, hold or reason, fact, rule)
-            span.hold = None
-        if span.drafting is not None:
-            self.close(span.drafting, at, reason, fact, rule)
-            span.drafting = None
-        if self.consults:
-            for consult in list(self.consults):
-                if consult.parent is span or (consult.parent is None and consult.partner == span.track):
-                    self._end_consult(consult, at, reason, fact, rule)
-
-    def close_consults(
-        self, agent: str, fact: Fact, rule: int, reason: str, *, asked: bool = False, with_: str | None = None
-    ) -> None:
-        """Closes both sides of an agent's consults, and the hold that was inferred from them.
-
-        `asked`: only those in which the agent is the one who was asked. `with_`: only those with that agent.
-        """
-        for consult in list(self.consults):
-            ours = consult.partner == agent if consult.parent is not None else consult.track == agent
-            if not asked and not ours:
-                ours = consult.track == agent if consult.parent is not None else consult.partner == agent
-            if ours and (with_ is None or with_ in (consult.track, consult.partner)):
-                self._end_consult(consult, fact.time, reason, fact, rule)
-                self._end_inferred_hold(consult.parent, fact, rule, reason)
-
-    def _end_consult(self, consult: Span, at: Micros, reason: str, fact: Fact | None, rule: int | None) -> None:
-        self.consults.remove(consult)
-        self.close(consult, at, reason, fact, rule)
-        if consult.parent is None:
-            self.consulted[consult.track] = (at, consult.partner or "")
-
-    def _end_inferred_hold(self, span: Span | None, fact: Fact, rule: int, reason: str) -> None:
-        if span is None or span.hold is None or span.hold.provenance != "inferred":
-            return
-        if not any(c.parent is span for c in self.consults):
-            self.close(span.hold, fact.time, reason, fact, rule)
-            span.hold = None
-
-    def humans(self) -> list[Span]:
+    def human_segments(self) -> list[OpenSegment]:
         """The open with_agent of agents; a bot is none."""
         if not self.bots:
             return list(self.connected.values())
-        return [span for agent, span in self.connected.items() if agent not in self.bots]
+        return [segment for agent, segment in self.connected.items() if agent not in self.bots]
 
-    def confer(self) -> None:
+    def release_agent(self, agent: str, fact: Fact, rule: int | None, reason: str) -> bool:
+        """Closes an agent's with_agent with its children; one who had an awaiting chat no longer has it."""
+        segment = self.connected.pop(agent, None)
+        if segment is not None:
+            self.close_children(segment, fact.time, reason, fact, rule)
+            self.close(segment, fact.time, reason, fact, rule)
+            return True
+        if self.awaiting.pop(agent, None) is None:
+            return False
+        if not self.awaiting:
+            self.close_customer(fact, rule, reason)
+        return True
+
+    def close_children(self, parent: OpenSegment, at: Micros, reason: str, fact: Fact | None, rule: int | None) -> None:
+        """Closes what is open inside a with_agent, and the other side of its consults."""
+        for type_ in WITHIN_AGENT:
+            child = self.by_agent[type_].pop(parent.track, None)
+            if child is not None:
+                self.close(child, at, reason, fact, rule)
+        if self.consults:
+            for consult in list(self.consults):
+                if consult.parent is parent or (consult.parent is None and consult.partner == parent.track):
+                    self._end_consult(consult, at, reason, fact, rule)
+
+    def mark_conference(self) -> None:
         """Marks a conference of all who are connected, if they are more than one."""
-        humans = self.humans()
+        humans = self.human_segments()
         if len(humans) > 1:
-            for span in humans:
-                span.conference = True
+            for segment in humans:
+                segment.conference = True
+
+    # consults
+
+    def close_consults(
+        self, agent: str, fact: Fact, rule: int, reason: str, *, asked: bool = False, partner: str | None = None
+    ) -> None:
+        """Closes both sides of an agent's consults, and the hold that was inferred from them.
+
+        `asked`: only those in which the agent is the one who was asked. `partner`: only those with that agent.
+        """
+        for consult in list(self.consults):
+            concerned = consult.partner == agent if consult.parent is not None else consult.track == agent
+            if not asked and not concerned:
+                concerned = consult.track == agent if consult.parent is not None else consult.partner == agent
+            if concerned and (partner is None or partner in (consult.track, consult.partner)):
+                self._end_consult(consult, fact.time, reason, fact, rule)
+                self._end_inferred_hold(consult.parent, fact, rule, reason)
+
+    def _end_consult(self, consult: OpenSegment, at: Micros, reason: str, fact: Fact | None, rule: int | None) -> None:
+        self.consults.remove(consult)
+        self.close(consult, at, reason, fact, rule)
+        if consult.parent is None:
+            self.answered_consults[consult.track] = (at, consult.partner or "")
+
+    def _end_inferred_hold(self, parent: OpenSegment | None, fact: Fact, rule: int, reason: str) -> None:
+        hold = None if parent is None else self.holds.get(parent.track)
+        if hold is None or hold.provenance != "inferred":
+            return
+        if not any(consult.parent is parent for consult in self.consults):
+            self.close(hold, fact.time, reason, fact, rule)
+            del self.holds[hold.track]
 
     # the end
 
-    def finish(self, at: Micros, fact: Fact | None, rule: int | None, reasons: dict[str, str], other: str) -> None:
-        """Closes everything but wrap_up; `reasons` by type, `other` for the rest."""
-        hold = reasons.get("hold", other)
-        for span in self.connected.values():
-            self.close_children(span, at, other, fact, rule, hold)
-            self.close(span, at, other, fact, rule)
-        for span in (*self.alerting.values(), *self.monitors.values(), *self.consults):
-            self.close(span, at, reasons.get(span.type, other), fact, rule)
+    def close_all(
+        self, at: Micros, fact: Fact | None, rule: int | None, reason: str,
+        reasons: Mapping[SegmentType, str] = NO_REASONS,
+    ) -> None:  # fmt: skip
+        """Closes everything but wrap_up; `reasons`: by type, others than `reason`."""
+        for type_, open_ in self.by_agent.items():
+            if open_ and type_ in CLOSED_BY_END:
+                for segment in open_.values():
+                    self.close(segment, at, reasons.get(type_, reason), fact, rule)
+                open_.clear()
+        for consult in self.consults:
+            self.close(consult, at, reasons.get(consult.type, reason), fact, rule)
         if self.customer is not None:
-            self.close(self.customer, at, reasons.get(self.customer.type, other), fact, rule)
+            self.close(self.customer, at, reasons.get(self.customer.type, reason), fact, rule)
         self.customer = None
         self.consults.clear()
-        self.away.clear()
-        for open_ in (self.connected, self.alerting, self.monitors):
-            open_.clear()
+        self.awaiting.clear()
 
     # chat
 
-    def go_idle(self, last: Fact, now: Micros) -> None:
+    def await_customer(self, last: Fact, now: Micros) -> None:
         """No event for long with an agent connected, and the customer not the last to write: awaiting the customer.
 
         Not while they wait in a queue as well: then it is not the customer who is awaited.
@@ -281,10 +298,10 @@ class Timeline:
         idle = now - last.time >= self.limits.chat_idle and not self.customer_wrote_last
         if not idle or not self.connected or self.customer is not None:
             return
-        self.away = {agent: span.conference for agent, span in self.connected.items()}
-        for span in self.connected.values():
-            self.close_children(span, last.time, "awaiting_customer", last, None)
-            self.close(span, last.time, "awaiting_customer", last, None)
+        self.awaiting = {agent: segment.conference for agent, segment in self.connected.items()}
+        for segment in self.connected.values():
+            self.close_children(segment, last.time, "awaiting_customer", last, None)
+            self.close(segment, last.time, "awaiting_customer", last, None)
         self.connected.clear()
         self.customer = self.add("awaiting_customer", last, None)
         self.customer.provenance = "derived"

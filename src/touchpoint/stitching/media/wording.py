@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from touchpoint.stitching.media.row import Row
+from touchpoint.stitching.media.row import RuleRow
 
 
 def flag_meaning(flag: str) -> str:
@@ -20,7 +20,8 @@ def rule_text(number: int) -> str:
     return "; ".join(said) or "not a row of this version"
 
 
-def _row(row: Row) -> str:
+def _row(row: RuleRow) -> str:
     what = f"{row.verb} ({row.case})" if row.case else row.verb
     closes = ", ".join(f"{kind} ({str(reason).replace('`', '')})" for kind, reason in row.closes.items())
-    return ", ".join(filter(None, (what, closes and f"closes {closes}", row.opens.strip("-") and f"opens {row.opens}")))
+    opens = ", ".join(map(str, row.opens))
+    return ", ".join(filter(None, (what, closes and f"closes {closes}", opens and f"opens {opens}")))
