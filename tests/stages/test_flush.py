@@ -177,6 +177,46 @@ def test_item_with_events_of_two_sources_waits_for_the_flush_of_both() -> None:
     assert len(found(cluster)) == 2
 
 
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_sources_that_declare_different_instants_close_what_they_have_in_common(seed: int, order: int) -> None:
+    """An operator ends the import of each system as it is through; calls with wrap-ups of another stayed open."""
+    events = list(simulate(seed, START, hours=0.5, volume=120))
+    end = datetime.fromisoformat(last(events))
+    instants = {
+        name: (end + timedelta(minutes=number * order + 60)).isoformat() for number, name in enumerate(sources(events))
+    }
+    cluster = Cluster(3, seed, Limits())
+    cluster.produce(arrival(events, seed))
+    cluster.read()
+    for number, (name, until) in enumerate(instants.items()):
+        at = datetime.fromtimestamp(cluster.now / 1e6 + number, UTC).isoformat()
+        cluster.flush(until, [name], at)
+    cluster.run()
+    assert not cluster.dead
+    equal(found(cluster), offline(events))
+
+
+@pytest.mark.parametrize("seeds", [range(40), range(40, 80)])
+def test_contradictory_worlds_whose_sources_declare_different_instants_are_what_stitch_makes_of_them(
+    seeds: range,
+) -> None:
+    for seed in seeds:
+        events, dice = world(seed), random.Random(seed)
+        end = datetime.fromisoformat(last(events))
+        untils = {name: (end + timedelta(seconds=dice.randrange(7_200))).isoformat() for name in sources(events)}
+        cluster = Cluster(2, seed, Limits())
+        cluster.produce(events)
+        cluster.read()
+        at = datetime.fromtimestamp(cluster.now / 1e6, UTC).isoformat()
+        tenants = sorted({(event["source"], event.get("tenant")) for event in events}, key=str)
+        for name, tenant in tenants:
+            cluster.flush(untils[name], [name], at, tenant)
+        cluster.run()
+        said = [flushed(name, untils[name], at, tenant) for name, tenant in tenants]
+        equal(found(cluster), offline([*events, *said]))
+
+
 def test_a_declaration_that_did_not_reach_every_partition_closes_nothing() -> None:
     """What it speaks of may be unread in a partition that it did not reach. Sent again, it closes."""
     cluster = Cluster(2, 1, Limits())

@@ -133,16 +133,19 @@ class _Walk:
 
     def _flush_beyond(self) -> None:
         """What was flushed until an instant past the horizon. Others' facts until then may still be to come, so nothing
-        else closes; and where such facts are there, everything waits for the horizon.
+        else closes; and where such facts are there, everything waits for the horizon. Of several instants the last
+        counts for which there are none: a party's facts may be of sources that declared different instants.
         """
-        for declared in self.flushed:
-            at = declared.until
-            passed = bisect_left(self.ahead, at + 1, key=time_of)
-            if not all(is_covered(new.fact, self.flushes, at) for new in self.ahead[:passed] if new.kind != IDENTITY):
-                return
-            self.beyond = at
-            self._walk(at + 1)
+        known = [number for number, declared in enumerate(self.flushed) if self._is_all_flushed(declared.until)]
+        for declared in self.flushed[: known[-1] + 1] if known else []:
+            self.beyond = self.flushed[known[-1]].until
+            self._walk(declared.until + 1)
             self._close_flushed(declared)
+
+    def _is_all_flushed(self, at: Micros) -> bool:
+        """Whether every fact up to an instant is of a source that has declared to be over, by then."""
+        passed = self.ahead[: bisect_left(self.ahead, at + 1, key=time_of)]
+        return all(is_covered(new.fact, self.flushes, at) for new in passed if new.kind != IDENTITY)
 
     def _close_flushed(self, declared: Declared) -> None:
         """What was complete at the instant, and of which nothing more had happened when that was said."""
