@@ -26,10 +26,10 @@ from typing import Any
 import asyncpg
 import faust
 import msgspec
-import orjson
 from faust.types import TP
 
 from touchpoint.events import Accepted, Decoder
+from touchpoint.events.outgoing import InteractionAmended, InteractionClosed
 from touchpoint.history.writer import HistoryWriter
 from touchpoint.settings import FIXED_PARTY_SECRET
 from touchpoint.stitching.facts import HOUR, Fact, Micros
@@ -39,7 +39,7 @@ from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, merged
 from touchpoint.stitching.interactions.pauses import shortest_wait
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.parties import claimed_key, implied, place
-from touchpoint.stitching.record import amendment, identity, instant, record
+from touchpoint.stitching.record_builder import build_identity, build_published_amendment, build_record, instant
 
 BROKER, PREFIX = os.environ["BENCH_BROKER"], os.environ["BENCH_PREFIX"]
 DATABASE, STARTED = os.environ["BENCH_DATABASE"], Path(os.environ["BENCH_STARTED"])
@@ -274,13 +274,13 @@ async def close(partition: int, watermark: Micros) -> None:
             continue
         step = advance(known.facts, watermark, LIMITS)
         for closed in step.closed:
-            row = record(closed, SECRET)
-            await tell("interaction.closed", row["interaction_id"], instant(closed.instant),
-                       {**row, "identity": identity(closed, SECRET)})  # fmt: skip
+            record = msgspec.structs.replace(build_record(closed, SECRET), identity=build_identity(closed, SECRET))
+            event = InteractionClosed(id=closed.interaction_id, time=instant(closed.instant), data=record)
+            await interactions.send(key=record.party_key, value=msgspec.json.encode(event))
         for late in step.amendments:
-            data = {"interaction_id": late.interaction_id, "tenant": late.tenant, "ended_at": instant(late.ended_at)}
-            event_id = f"{late.interaction_id}/{late.seq}"
-            await tell("interaction.amended", event_id, instant(late.time), data | amendment(late, SECRET))
+            data, event_id = build_published_amendment(late, SECRET), f"{late.interaction_id}/{late.seq}"
+            amended = InteractionAmended(id=event_id, time=instant(late.time), data=data)
+            await interactions.send(key=late.interaction_id, value=msgspec.json.encode(amended))
         look = min((closed.instant + LIMITS.interaction_age + 1 for closed in step.rest.closed), default=None)
         looks = [time for time in (step.due, look) if time is not None]
         if looks or step.rest.identity:
@@ -289,13 +289,6 @@ async def close(partition: int, watermark: Micros) -> None:
                 open_parties.add(partition, min(looks), name)
         else:
             del parties[name]
-
-
-async def tell(kind: str, event_id: str, time: str, data: dict[str, Any]) -> None:
-    """To the interactions topic, as a CloudEvent."""
-    event = {"specversion": "1.0", "id": event_id, "source": "touchpoint", "type": kind, "time": time,
-             "datacontenttype": "application/json", "data": data}  # fmt: skip
-    await interactions.send(key=data.get("party_key", data["interaction_id"]), value=orjson.dumps(event))
 
 
 @app.agent(interactions)

@@ -1,4 +1,4 @@
-"""The pages of settings and metrics, from the code: .venv/bin/python docs/reference/make.py"""
+"""The pages of settings, metrics and the record, from the code: .venv/bin/python docs/reference/make.py"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
+import msgspec
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
@@ -14,6 +15,20 @@ from touchpoint.settings import PREFIX, Settings
 from touchpoint.settings.sections import ChannelSettings, DialectTopic, LimitSettings, LineSettings, Span, TopicSettings
 from touchpoint.settings.web_section import WebSettings
 from touchpoint.stitching.facts import DAY, HOUR, MINUTE, SECOND
+from touchpoint.stitching.record import (
+    RECORD_VERSION,
+    ActivityRecord,
+    AmendmentRecord,
+    IdentityRecord,
+    InteractionRecord,
+    MediaItemRecord,
+    ObjectRecord,
+    Part,
+    PartyRecord,
+    ResourceRecord,
+    SegmentRecord,
+    member_version,
+)
 from touchpoint.telemetry.capture_metrics import METRICS as CAPTURE_METRICS
 from touchpoint.telemetry.metrics import METRICS
 
@@ -82,6 +97,17 @@ CAPTURE = """
 |---|---|---|---|
 """
 
+RECORD = """# The record
+
+What `touchpoint stitch` prints a line of, what the topic `interactions` carries as `data` of `interaction.closed`,
+and what PostgreSQL keeps: a member is a column of the same name in its part's table; parts and lists of them are
+tables of their own. `touchpoint schema interaction.closed` says it as JSON Schema. Instants are RFC 3339 in UTC with
+`Z`, with microseconds only where there are any. Durations are milliseconds.
+
+`record_version` is {version} now. A member of version 1 always is there, null or not; a later one only where it is set.
+The `content_hash` is made of what is there, so members of later versions change no hash of what was stored before.
+"""
+
 
 def settings_page() -> str:
     """The text of settings.md."""
@@ -97,6 +123,51 @@ def metrics_page() -> str:
     rows = [_metric(m.name, m.kind, m.labels, m.help) for m in METRICS]
     captured = [_metric(m.name, m.kind, m.labels, m.help) for m in CAPTURE_METRICS]
     return METRICS_PAGE + "\n".join(rows) + "\n" + CAPTURE + "\n".join(captured) + "\n"
+
+
+def record_page() -> str:
+    """The text of record.md."""
+    _, parts = msgspec.json.schema_components([part for part, _ in PARTS])
+    found = [RECORD.format(version=RECORD_VERSION)]
+    for part, table in PARTS:
+        schema = parts[part.__name__]
+        where = f" Table `{table}`." if table else ""
+        found.append(f"\n## {part.__name__.removesuffix('Record')}\n\n{schema['description']}{where}\n")
+        found += ["| member | value | since | |", "|---|---|---|---|"]
+        for name, member in schema["properties"].items():
+            what = member.get("description", "")
+            found.append(f"| `{name}` | {_value(member)} | {member_version(part, name)} | {what} |")
+    return "\n".join(found) + "\n"
+
+
+PARTS: tuple[tuple[type[Part], str], ...] = (
+    (InteractionRecord, "interaction"),
+    (MediaItemRecord, "media_item"),
+    (SegmentRecord, "segment"),
+    (ActivityRecord, "activity"),
+    (ObjectRecord, "interaction_object"),
+    (ResourceRecord, "interaction_resource"),
+    (AmendmentRecord, "amendment"),
+    (PartyRecord, ""),
+    (IdentityRecord, ""),
+)
+KINDS = {"uuid": "UUID", "date-time": "instant", "string": "text", "integer": "number", "boolean": "true, false"}
+KINDS |= {"null": "null"}
+
+
+def _value(schema: dict[str, Any]) -> str:
+    """What a member of the record may be, from its JSON Schema."""
+    if "anyOf" in schema:
+        return " or ".join(_value(each) for each in schema["anyOf"])
+    if "enum" in schema:
+        return " ".join(f"`{each}`" for each in schema["enum"])
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2].removesuffix("Record")
+        return f"[{name}](#{name.lower()})"
+    if schema.get("type") == "array":
+        items = schema.get("prefixItems") or [schema["items"]]
+        return ("pair of " if "prefixItems" in schema else "list of ") + ", ".join(map(_value, items))
+    return KINDS.get(schema.get("format", schema.get("type", "")), "JSON")
 
 
 def _metric(name: str, kind: str, labels: tuple[str, ...], help_: str) -> str:
@@ -159,6 +230,7 @@ def _default(value: Any, span: bool) -> str:
 def main() -> None:
     (HERE / "settings.md").write_text(settings_page())
     (HERE / "metrics.md").write_text(metrics_page())
+    (HERE / "record.md").write_text(record_page())
 
 
 if __name__ == "__main__":

@@ -9,14 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from jsonschema import Draft202012Validator
 
 from touchpoint.events import Accepted, Decoder, event_types
-from touchpoint.events.record_schema import InteractionClosed, InteractionRecord
 from touchpoint.events.schema import asyncapi, json_schema
 from touchpoint.simulate import simulate
 from touchpoint.stitching.limits import Limits
-from touchpoint.stitching.offline import fold_all
+from touchpoint.stitching.offline import stitch
 
 UUID = "3b241101-e2bb-4255-8caf-4136c566a962"
 AT = "2026-01-01T00:00:00Z"
@@ -103,18 +102,29 @@ def test_asyncapi_has_the_contract_s_topics_with_their_keys_and_messages() -> No
 def records() -> list[dict[str, Any]]:
     """What `stitch` prints of half an hour of every channel."""
     verdicts = [Decoder().decode(json.dumps(event).encode()) for event in simulate(3, START, 0.5, 300)]
-    return fold_all([each.fact for each in verdicts if isinstance(each, Accepted)], Limits(), b"test").records
+    return list(stitch([each.fact for each in verdicts if isinstance(each, Accepted)], Limits(), b"test"))
 
 
-def test_records_as_stitch_prints_them_and_as_the_topic_carries_them_fit_the_models(
-    records: list[dict[str, Any]],
+@pytest.fixture(scope="module")
+def schema() -> Draft202012Validator:
+    schema = json_schema("interaction.closed")
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
+def published(record: dict[str, Any]) -> dict[str, Any]:
+    envelope = {"specversion": "1.0", "id": "i", "source": "touchpoint", "type": "interaction.closed", "time": AT}
+    return envelope | {"datacontenttype": "application/json", "data": record}
+
+
+def test_records_as_stitch_prints_them_and_as_the_topic_carries_them_fit_the_schema(
+    records: list[dict[str, Any]], schema: Draft202012Validator
 ) -> None:
     assert {channel for record in records for channel in record["channels"]} == {"call", "chat", "email", "fax"}
     for record in records:
-        assert InteractionRecord.model_validate(record).model_dump() == record
-    envelope = {"specversion": "1.0", "id": "i", "source": "touchpoint", "type": "interaction.closed", "time": AT}
+        schema.validate(published(record))
     identity = {"addresses": [[UUID, "tel:+441632960960"]], "agents": [["john", "John Doe"]]}
-    InteractionClosed.model_validate_json(json.dumps(envelope | {"data": records[0] | {"identity": identity}}))
+    schema.validate(published(records[0] | {"identity": identity}))
 
 
 @pytest.mark.parametrize(
@@ -127,10 +137,11 @@ def test_records_as_stitch_prints_them_and_as_the_topic_carries_them_fit_the_mod
         {"interaction_id": "1"},
         {"recorded": 1},
         {"flags": None},
+        {"direction": "sideways"},
     ],
 )
-def test_a_record_that_is_not_as_the_contract_says_does_not_fit(
-    records: list[dict[str, Any]], fault: dict[str, Any]
+def test_a_record_that_is_not_as_the_contract_says_does_not_fit_the_schema(
+    records: list[dict[str, Any]], schema: Draft202012Validator, fault: dict[str, Any]
 ) -> None:
-    with pytest.raises(ValidationError):
-        InteractionRecord.model_validate(records[0] | fault)
+    assert schema.is_valid(published(records[0]))
+    assert not schema.is_valid(published(records[0] | fault))

@@ -12,7 +12,7 @@ from touchpoint.events import Accepted, Decoder
 from touchpoint.stitching.ids import opaque
 from touchpoint.stitching.limits import DEFAULT
 from touchpoint.stitching.offline import stitch
-from touchpoint.stitching.record import address_id
+from touchpoint.stitching.record_builder import address_id
 
 Event = dict[str, Any]
 MARY, OTHER, ADA = "tel:+441632960001", "mailto:mary@example.com", "tel:+441632960009"
@@ -44,6 +44,10 @@ def erasure(address: str, at: str, request: str = "gdpr-14") -> Event:
     return event("party.erasure_requested", address, at, request=request)
 
 
+def opaque_id(address: str) -> str:
+    return str(address_id(SECRET, "default", address))
+
+
 KNOWN = [identified(MARY, "P1", "08:00:00", "Mary Jones"), identified(OTHER, "P1", "08:00:01", "Mary Jones"),
          identified(ADA, "P2", "08:00:02", "Ada Byron")]  # fmt: skip
 OPEN = [*call("c1", MARY, "09:00:00", "11:00:00", "Mary Jones"), *call("c2", ADA, "09:00:00", "11:00:00", "Ada Byron")]
@@ -71,7 +75,7 @@ def test_erasure_names_the_address_its_party_and_its_other_addresses_alone() -> 
     told = [e for e in cluster.closed if e["type"] == "party.erased"]
     assert {e["data"]["party"]["id"] for e in told} == {None, "P1"}
     named = [e["data"]["identity"]["addresses"][0][0] for e in told if e["data"]["identity"]["addresses"]]
-    assert sorted(named) == sorted(address_id(SECRET, "default", address) for address in (MARY, OTHER))
+    assert sorted(named) == sorted(opaque_id(address) for address in (MARY, OTHER))
     assert {e["data"]["erasure"]["party_key"] for e in told} == {
         opaque(SECRET, "default", value) for value in (MARY, OTHER, "P1")
     }
@@ -86,20 +90,20 @@ def test_erasure_closes_open_items_without_identity_and_later_ones_are_new() -> 
     assert before["party"] == {"address": None, "id": "P1", "name": None}
     assert before["identity"] == {"addresses": [], "agents": [["john", "John Doe"]], "erased": True}
     assert after["party"]["address"] == MARY
-    assert after["identity"]["addresses"] == [[address_id(SECRET, "default", MARY), MARY]]
+    assert after["identity"]["addresses"] == [[opaque_id(MARY), MARY]]
     assert other["party"] == {"address": ADA, "id": "P2", "name": "Ada Byron"}
 
 
 def test_item_begun_before_an_erasure_closes_without_identity() -> None:
     cluster = run([erasure(MARY, "09:00:30")], call("c1", MARY, "09:00:00", "09:10:00", "Mary Jones"), LATER)
     assert about(cluster, "c1")["identity"]["erased"] is True
-    assert about(cluster, "c3")["identity"]["addresses"] == [[address_id(SECRET, "default", MARY), MARY]]
+    assert about(cluster, "c3")["identity"]["addresses"] == [[opaque_id(MARY), MARY]]
 
 
 def test_item_begun_before_an_erasure_by_party_id_closes_without_identity() -> None:
     cluster = run(KNOWN, [erasure(MARY, "10:00:00")], OPEN, LATER)
     assert about(cluster, "c1")["identity"] == {"addresses": [], "agents": [["john", "John Doe"]], "erased": True}
-    assert about(cluster, "c3")["identity"]["addresses"] == [[address_id(SECRET, "default", MARY), MARY]]
+    assert about(cluster, "c3")["identity"]["addresses"] == [[opaque_id(MARY), MARY]]
 
 
 def test_the_partys_other_addresses_are_told_also_when_nothing_of_theirs_is_open_any_more() -> None:
@@ -112,7 +116,7 @@ def test_the_partys_other_addresses_are_told_also_when_nothing_of_theirs_is_open
     cluster.run()
     told = [e["data"]["identity"]["addresses"] for e in cluster.closed if e["type"] == "party.erased"]
     named = [addresses[0][0] for addresses in told if addresses]
-    assert sorted(named) == sorted(address_id(SECRET, "default", address) for address in (MARY, OTHER))
+    assert sorted(named) == sorted(opaque_id(address) for address in (MARY, OTHER))
 
 
 def test_erasures_are_forgotten_in_time() -> None:
@@ -202,5 +206,5 @@ def test_an_address_is_erased_under_what_an_earlier_release_made_of_it_too() -> 
     cluster = run([erasure(mexican, "12:00:00")])
     (told,) = [each["data"] for each in cluster.closed if each["type"] == "party.erased"]
     ids = [known for known, _ in told["identity"]["addresses"]]
-    assert ids[0] == address_id(SECRET, "default", mexican)
-    assert address_id(SECRET, "default", before) in ids
+    assert ids[0] == opaque_id(mexican)
+    assert opaque_id(before) in ids

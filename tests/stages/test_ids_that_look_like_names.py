@@ -19,7 +19,7 @@ from touchpoint.stitching.interactions.advance import advance
 from touchpoint.stitching.interactions.model import Closed, PartyFacts, PartyKey
 from touchpoint.stitching.interactions.names import activity_name, activity_of, correlation_of, item_name, item_of
 from touchpoint.stitching.limits import Limits
-from touchpoint.stitching.record import party_key
+from touchpoint.stitching.record_builder import party_key
 
 LATER = "2026-06-30T00:00:00Z"
 PREFIXES = ("", "activity:", "thread:", "mail:", "corr:", "address:", "anon:", "item:", "+", "?", "activity:activity:")

@@ -16,6 +16,7 @@ from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.offline import fold_all
 from touchpoint.stitching.record import Json as Record
+from touchpoint.stitching.record import as_json
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 LATER = "2026-06-30T00:00:00Z"
@@ -34,7 +35,7 @@ def facts_of(events: Iterable[Json]) -> Iterator[Fact]:
 def folded(events: Iterable[Json]) -> dict[str, Record]:
     outcome = fold_all(facts_of(events), Limits(), SECRET)
     assert not outcome.orphans, "a dead letter is not buried twice"
-    return {record["interaction_id"]: record for record in outcome.records}
+    return {record["interaction_id"]: record for record in map(as_json, outcome.records)}
 
 
 def harmed(events: Iterable[Json], seed: int, share: float = 0.05) -> list[Json]:

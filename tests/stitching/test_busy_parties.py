@@ -70,13 +70,13 @@ def calls(count: int, party: str) -> list[Fact]:
 def test_oldest_open_thing_of_a_full_party_closes_and_no_other_partys() -> None:
     limits = Limits(party_open=20)
     rows = fold_all([*calls(30, "tel:+441632960001"), *calls(20, "tel:+441632960002")], limits, b"").records
-    closed = {row["media_items"][0]["media_item_id"]: row for row in rows}
+    closed = {row.media_items[0].media_item_id: row for row in rows}
     assert len(rows) == 50
     limited = [f"tel:+441632960001/{n}" for n in range(10)]
-    assert sorted(item for item, row in closed.items() if "party_limit" in row["flags"]) == limited
-    assert {row["closed_by"] for item, row in closed.items() if item in limited} == {"limit"}
-    assert {row["closed_by"] for item, row in closed.items() if item not in limited} == {"quiet"}
-    assert [len(closed[item]["amendments"]) for item in limited] == [2] * 10
+    assert sorted(item for item, row in closed.items() if "party_limit" in row.flags) == limited
+    assert {row.closed_by for item, row in closed.items() if item in limited} == {"limit"}
+    assert {row.closed_by for item, row in closed.items() if item not in limited} == {"quiet"}
+    assert [len(closed[item].amendments) for item in limited] == [2] * 10
 
 
 Entries = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 10**6), st.integers(0, 50)), unique_by=lambda e: e[1])

@@ -8,14 +8,13 @@ from typing import Any
 from canonical_events import accepted, smallest_event
 
 from touchpoint.stitching.facts import Fact
-from touchpoint.stitching.limits import DEFAULT
-from touchpoint.stitching.offline import fold_all
+from touchpoint.stitching.offline import stitch
 
 PARTY = {"id": "P1", "address": "tel:+441632960001"}
 
 
 def records(facts: list[Fact]) -> list[dict[str, Any]]:
-    return fold_all(facts, DEFAULT, b"").records
+    return list(stitch(facts))
 
 
 def test_an_object_of_which_nobody_says_what_was_done_with_it_is_recorded() -> None:

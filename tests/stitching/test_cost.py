@@ -33,7 +33,7 @@ def test_party_that_asks_to_close_after_each_call_is_closed_each_time() -> None:
     records = fold_all(facts, DEFAULT, b"").records
     assert time.thread_time() - began < BUDGET
     assert len(records) == CALLS
-    assert {record["closed_by"] for record in records} == {"requested"}
+    assert {record.closed_by for record in records} == {"requested"}
 
 
 def test_a_party_of_which_each_call_names_the_one_before_is_walked_once_and_not_for_each() -> None:
@@ -47,6 +47,6 @@ def test_a_party_of_which_each_call_names_the_one_before_is_walked_once_and_not_
     began = time.thread_time()
     records = fold_all(facts, DEFAULT, b"").records
     assert time.thread_time() - began < BUDGET / 3
-    assert [record["parent_interaction_id"] for record in records[1:]] == [
-        record["interaction_id"] for record in records[:-1]
+    assert [record.parent_interaction_id for record in records[1:]] == [
+        record.interaction_id for record in records[:-1]
     ]

@@ -8,8 +8,7 @@ import pytest
 from canonical_events import accepted, smallest_event
 
 from touchpoint.stitching.facts import lean
-from touchpoint.stitching.limits import DEFAULT
-from touchpoint.stitching.offline import fold_all
+from touchpoint.stitching.offline import stitch
 
 NUMBER = "tel:+441632960001"
 
@@ -33,11 +32,11 @@ def test_of_an_identification_nothing_stays_but_who_it_is() -> None:
 @pytest.mark.parametrize("verb", ["dialing", "connected", "failed"])
 def test_number_dialed_by_an_outbound_attempt_is_in_no_record(verb: str) -> None:
     dialed = [smallest_event(f"call.{verb}", data={"dialed": NUMBER}), smallest_event("call.ended", id="e2")]
-    [record] = fold_all(map(accepted, dialed), DEFAULT, b"").records
+    [record] = stitch(map(accepted, dialed))
     assert record["media_items"][0]["dialed"] is None
     assert NUMBER not in str(record)
 
 
 def test_the_number_of_ours_that_a_customer_dialed_is() -> None:
-    [record] = fold_all([accepted(smallest_event("call.offered", data={"dialed": NUMBER}))], DEFAULT, b"").records
+    [record] = stitch([accepted(smallest_event("call.offered", data={"dialed": NUMBER}))])
     assert record["media_items"][0]["dialed"] == NUMBER

@@ -43,7 +43,7 @@ def calls_of(length: int) -> int:
         (record,) = fold_all(facts, Limits(), b"").records
     finally:
         sys.setprofile(None)
-    assert len(record["media_items"]) == length
+    assert len(record.media_items) == length
     return calls["call"]
 
 

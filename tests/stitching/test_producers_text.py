@@ -11,7 +11,7 @@ import orjson
 
 from touchpoint.events import Accepted, Decoder
 from touchpoint.stitching.limits import DEFAULT
-from touchpoint.stitching.offline import fold_all
+from touchpoint.stitching.offline import stitch
 
 Json = dict[str, Any]
 PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -63,9 +63,10 @@ EVENTS = [
 def rows() -> list[Json]:
     verdicts = [Decoder().decode(orjson.dumps(event)) for event in EVENTS]
     assert all(isinstance(verdict, Accepted) for verdict in verdicts), verdicts
-    outcome = fold_all([verdict.fact for verdict in verdicts if isinstance(verdict, Accepted)], DEFAULT, b"secret")
-    assert len(outcome.records) == 1
-    return outcome.records
+    facts = [verdict.fact for verdict in verdicts if isinstance(verdict, Accepted)]
+    records = list(stitch(facts, DEFAULT, b"secret"))
+    assert len(records) == 1
+    return records
 
 
 def marked(row: Json, table: str = "interaction") -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ import pytest
 
 from touchpoint.events import Accepted, Decoder
 from touchpoint.stitching.limits import Limits
-from touchpoint.stitching.offline import fold_all
+from touchpoint.stitching.offline import stitch
 
 Json = dict[str, Any]
 PARTY = {"address": "tel:+441632960001"}
@@ -45,7 +45,7 @@ def rows(events: list[Json], limits: Limits | None = None) -> list[Json]:
         verdict = Decoder().decode(orjson.dumps(each))
         assert isinstance(verdict, Accepted), verdict
         facts.append(verdict.fact)
-    return fold_all(facts, limits or Limits(), b"test").records
+    return list(stitch(facts, limits or Limits(), b"test"))
 
 
 @pytest.mark.parametrize("verb", ["recorded", "started", "ended"])

@@ -16,7 +16,7 @@ from touchpoint.stages.messages import LINKS, ItemMessage, read
 from touchpoint.stages.protocol import Forward, Record
 from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.limits import Limits
-from touchpoint.stitching.offline import fold_all
+from touchpoint.stitching.offline import stitch
 
 LIMITS = load_settings({}, own_addresses=OWN).stitching_limits()
 LATER = "2026-06-30T00:00:00Z"
@@ -55,7 +55,7 @@ def facts_of(events: Iterable[Json]) -> list[Fact]:
 
 def offline(events: Iterable[Json], limits: Limits = LIMITS) -> dict[str, Json]:
     """What `touchpoint stitch` makes of the events."""
-    return {record["interaction_id"]: record for record in fold_all(facts_of(events), limits, SECRET).records}
+    return {record["interaction_id"]: record for record in stitch(facts_of(events), limits, SECRET)}
 
 
 def found(stages: Cluster) -> dict[str, Json]:

@@ -98,6 +98,7 @@ def interaction(name: str, media_items: list[dict[str, Any]], start: datetime = 
         "parent_interaction_id": None,
         "closed_by": "quiet",
         "flags": [],
+        "record_version": 1,
         "rules_version": 2,
         "dialects": [],
         "party": {"address": None, "id": None, "name": None},

@@ -26,7 +26,7 @@ from touchpoint.events import Accepted, Decoder
 from touchpoint.kafka.topic_admin import changelog, create_topics, media_topics
 from touchpoint.settings import PREFIX, Settings
 from touchpoint.stitching.limits import DEFAULT, Limits
-from touchpoint.stitching.offline import fold_all
+from touchpoint.stitching.offline import stitch
 
 Event = dict[str, Any]
 Records = dict[str, dict[str, Any]]
@@ -66,8 +66,7 @@ def offline(events: Iterable[Event], limits: Limits = DEFAULT) -> Records:
         verdict = decoder.decode(orjson.dumps(event))
         assert isinstance(verdict, Accepted), verdict
         facts.append(verdict.fact)
-    records = fold_all(facts, limits, SECRET.encode()).records
-    return {record["interaction_id"]: record for record in records}
+    return {record["interaction_id"]: record for record in stitch(facts, limits, SECRET.encode())}
 
 
 class Worker:

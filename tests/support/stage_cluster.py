@@ -25,7 +25,7 @@ from touchpoint.stages.party.party_stage import PartyStage
 from touchpoint.stages.protocol import Assignment, Forward, Record, Report, Stage, in_order
 from touchpoint.stitching.facts import SECOND, Micros
 from touchpoint.stitching.limits import Limits
-from touchpoint.stitching.offline import fold_all
+from touchpoint.stitching.offline import stitch
 from touchpoint.stream.tables import PartitionState
 
 Json = dict[str, Any]
@@ -257,8 +257,7 @@ def offline(events: list[Json], limits: Limits | None = None) -> dict[str, Json]
         verdict = decoder.decode(orjson.dumps(event))
         assert isinstance(verdict, Accepted)
         facts.append(verdict.fact)
-    records = fold_all(facts, limits or Limits(), SECRET).records
-    return {record["interaction_id"]: record for record in records}
+    return {record["interaction_id"]: record for record in stitch(facts, limits or Limits(), SECRET)}
 
 
 def arrival(events: list[Json], seed: int) -> list[Json]:

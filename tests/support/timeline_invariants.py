@@ -7,7 +7,7 @@ from itertools import pairwise
 from touchpoint.stitching.facts import SECOND, Fact
 from touchpoint.stitching.media.model import MediaItem, Segment
 from touchpoint.stitching.media.reference import documented
-from touchpoint.stitching.media.segment_types import CUSTOMER_TRACK
+from touchpoint.stitching.segment_types import CUSTOMER_TRACK
 
 CUSTOMER = {*CUSTOMER_TRACK, "gap"}
 

@@ -12,7 +12,7 @@ from touchpoint.dialects import DIALECTS, Event, Feed, Unknown
 from touchpoint.events import Accepted, Decoder
 from touchpoint.settings import load_settings
 from touchpoint.stitching.facts import Fact
-from touchpoint.stitching.offline import fold_all
+from touchpoint.stitching.offline import stitch
 
 FIXTURES = Path(__file__).parent.parent / "dialects" / "fixtures"
 CAPTURES = [
@@ -71,7 +71,7 @@ def facts(said: Iterable[Event]) -> list[Fact]:
 def items(said: Iterable[Event]) -> dict[str, dict[str, Any]]:
     """The media items that stitching makes of the events, by id; with their agents' figures under `agents`."""
     found: dict[str, dict[str, Any]] = {}
-    for record in fold_all(facts(said), LIMITS, b"").records:
+    for record in stitch(facts(said), LIMITS):
         for item in record["media_items"]:
             found[item["media_item_id"]] = item
             item["agents"] = {row["resource_id"]: row for row in record["resources"]}

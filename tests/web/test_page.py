@@ -16,7 +16,7 @@ from openid_issuer import AUDIENCE, CLIENT, OpenIdIssuer
 from web_service import Web, asking, make_tokens, opened
 
 from touchpoint.history.writer import HistoryWriter
-from touchpoint.stitching.record import content_hash
+from touchpoint.stitching.record import content_hash, from_json
 
 pytestmark = pytest.mark.slow
 SEED = identifier("interaction", "seed")
@@ -26,7 +26,7 @@ MARKUP = '<script>alert(1)</script>"><img src=x onerror=alert(1)>'
 @pytest.fixture
 async def stored(pool: asyncpg.Pool) -> asyncpg.Pool:
     seed = seed_case()
-    seed["content_hash"] = content_hash(seed)
+    seed["content_hash"] = content_hash(from_json(seed))
     batch = [closed(seed, agents={"john": "John Doe"}), amended(seed, "e1")]
     batch += [closed(call(f"n{n}", START + timedelta(minutes=n), address="tel:+441632960123")) for n in range(40)]
     assert not await HistoryWriter(pool).write_batch(batch)

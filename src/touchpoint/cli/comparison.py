@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 Json = dict[str, Any]
-BESIDE = frozenset({"identity", "party", "rules_version", "dialects"})
-"""No part of a closed record's content: what the database knows of people by now, and which rules made it."""
+BESIDE = frozenset({"identity", "party", "record_version", "rules_version", "dialects"})
+"""No part of a closed record's content: what the database knows of people by now, and by what it was made."""
 NAMED_BY = {"media_items": "media_item_id", "activities": "activity_id", "resources": "resource_id"}
 ABSENT = "nothing"
 

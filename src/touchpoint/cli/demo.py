@@ -132,7 +132,7 @@ async def play(services: Services, screen: Screen, events: list[Json], expected:
                 await sending
             finally:
                 sending.cancel()
-        return await content_hashes(connection)
+        return {id_: one.content_hash for id_, one in (await content_hashes(connection)).items()}
     finally:
         await connection.close()
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from touchpoint.cli.comparison import Comparison
 from touchpoint.cli.database import ask
 from touchpoint.dialects import DIALECTS
+from touchpoint.stitching.record import InteractionRecord
 from touchpoint.stitching.rules_version import RULES_VERSION, Rules, earlier_rules
-
-Json = dict[str, Any]
 
 NOW = Rules(RULES_VERSION, [dialect.label for dialect in DIALECTS.values()])
 
@@ -22,7 +21,7 @@ class Apart(NamedTuple):
     earlier: list[str]
 
 
-def apart(database: str, found: Comparison, folded: Mapping[str, Json]) -> Apart:
+def apart(database: str, found: Comparison, folded: Mapping[str, InteractionRecord]) -> Apart:
     """Take out of the differences what earlier rules explain.
 
     A stored interaction that differs, or that is not folded any more, if its rules are earlier than those of the fold;
@@ -42,13 +41,13 @@ def apart(database: str, found: Comparison, folded: Mapping[str, Json]) -> Apart
     return Apart(left, sorted(replaced))
 
 
-def rules_of(record: Json) -> Rules:
+def rules_of(record: InteractionRecord) -> Rules:
     """The rules that a record says it was made by."""
-    return Rules(record.get("rules_version"), record.get("dialects"))
+    return Rules(record.rules_version, record.dialects)
 
 
-def items_of(record: Json) -> set[tuple[str, str]]:
+def items_of(record: InteractionRecord) -> set[tuple[str, str]]:
     """Tenant and id of each media item and activity of a record."""
-    named = [item["media_item_id"] for item in record["media_items"]]
-    named += [activity["activity_id"] for activity in record["activities"]]
-    return {(record["tenant"], name) for name in named}
+    named = [item.media_item_id for item in record.media_items]
+    named += [activity.activity_id for activity in record.activities]
+    return {(record.tenant, name) for name in named}

@@ -16,7 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from touchpoint.stitching.media.segment_types import SEGMENT_TYPES
+from touchpoint.stitching.segment_types import SEGMENT_TYPES
 
 Record = Mapping[str, Any]
 

@@ -10,7 +10,7 @@ from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.media import fold
 from touchpoint.stitching.media.order import ordered
 from touchpoint.stitching.media.reference import GIVEN
-from touchpoint.stitching.record import instant
+from touchpoint.stitching.record_builder import instant
 
 Table = list[list[str]]
 
@@ -74,7 +74,7 @@ def scenario_text(item: str, facts: Sequence[Fact], limits: Limits) -> str:
         str(folded.abandoned), " ".join(folded.flags),
     ]]  # fmt: skip
     return "\n\n".join([
-        f"{names.of('item', item)}  what went wrong, in a few words\n\nstart {instant(start)}",
+        f"{names.of('item', item)}  what went wrong, in a few words\n\nstart {instant(start):%Y-%m-%dT%H:%M:%SZ}",
         "events\n" + _table(["t", "event", "item", "agent", "to", "more"], events),
         "segments\n" + _table(["type", "track", "from", "to", "reason"], segments),
         "figures\n" + _table(["wait", "talk", "hold", "abandoned", "flags"], figures),

@@ -8,11 +8,11 @@ import io
 import sys
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, BinaryIO
 
-import orjson
+import msgspec
 import typer
 
 from touchpoint.cli.errors import CliError, configuration
@@ -21,6 +21,7 @@ from touchpoint.events.masking import mask, spelt
 from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.offline import fold_all
+from touchpoint.stitching.record import InteractionRecord, Json, as_json
 
 GZIP = b"\x1f\x8b"
 PROGRESS_EVERY = 16_384  # lines; a power of two
@@ -63,11 +64,13 @@ def stitch(files: Files, format: Shape = Format.json, open: Open = False) -> Non
     refused = Refused()
     facts = read(files, decoder, refused)
     secret = settings.party_secret.get_secret_value().encode()
-    records = (still_open if open else closed)(facts, settings.stitching_limits(), secret, refused)
+    limits = settings.stitching_limits()
+    records: Sequence[InteractionRecord | Json]
+    records = still_open(facts, limits, secret) if open else closed(facts, limits, secret, refused)
     if format is Format.table:
         from touchpoint.cli.render import render_table
 
-        render_table(records)
+        render_table(map(as_json, records))
     else:
         write(records, sys.stdout.buffer)
     if refused.count:
@@ -150,7 +153,7 @@ def counted(lines: Iterable[bytes]) -> Iterator[bytes]:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def closed(facts: Iterable[Fact], limits: Limits, secret: bytes, refused: Refused) -> list[dict[str, Any]]:
+def closed(facts: Iterable[Fact], limits: Limits, secret: bytes, refused: Refused) -> list[InteractionRecord]:
     """Every interaction, once time has run on to the end."""
     outcome = fold_all(facts, limits, secret)
     for orphan in outcome.orphans:
@@ -159,16 +162,16 @@ def closed(facts: Iterable[Fact], limits: Limits, secret: bytes, refused: Refuse
     return outcome.records
 
 
-def still_open(facts: Iterable[Fact], limits: Limits, secret: bytes, _: Refused) -> list[dict[str, Any]]:
+def still_open(facts: Iterable[Fact], limits: Limits, secret: bytes) -> list[Json]:
     """What had not closed by the time of the last event, as it would close if nothing more came."""
     known = list(facts)
     now = max((fact.time for fact in known), default=0)
-    done = {row["interaction_id"] for row in fold_all(known, limits, secret, now).records}
-    waiting = [row for row in fold_all(known, limits, secret).records if row["interaction_id"] not in done]
-    return [row | {"closed_by": None, "content_hash": None} for row in waiting]
+    done = {record.interaction_id for record in fold_all(known, limits, secret, now).records}
+    waiting = [each for each in fold_all(known, limits, secret).records if each.interaction_id not in done]
+    return [as_json(record) | {"closed_by": None, "content_hash": None} for record in waiting]
 
 
-def write(records: Iterable[dict[str, Any]], out: BinaryIO) -> None:
+def write(records: Iterable[InteractionRecord | Json], out: BinaryIO) -> None:
     """Records as JSON lines."""
-    dumps, newline = orjson.dumps, orjson.OPT_APPEND_NEWLINE
-    out.writelines(dumps(record, option=newline) for record in records)
+    encode = msgspec.json.Encoder().encode
+    out.writelines(encode(record) + b"\n" for record in records)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+import msgspec
 import typer
 
 from touchpoint.cli.brokers import BrokersOption, ask_brokers, settings_of
@@ -19,6 +20,7 @@ from touchpoint.cli.errors import CliError
 from touchpoint.cli.stitch import Refused, read
 from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.offline import fold_all
+from touchpoint.stitching.record import RECORD_VERSION, InteractionRecord, as_json, at_version
 
 if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
@@ -27,9 +29,7 @@ if TYPE_CHECKING:
     from touchpoint.kafka.fetching import Damaged
     from touchpoint.settings import Settings
 
-Json = dict[str, Any]
-
-USAGE = 2
+USAGE, UNUSABLE = 2, 3
 ROWS_AT_ONCE = 500
 MEMBERS_SHOWN = 20  # of one interaction
 
@@ -52,7 +52,7 @@ Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="Show at most s
 class Folded(NamedTuple):
     """What the events say: records by interaction id, and which of them may be open still at the last event."""
 
-    records: dict[str, Json]
+    records: dict[str, InteractionRecord]
     open_still: frozenset[str]
 
 
@@ -74,7 +74,8 @@ def verify(
     counted apart, as earlier, and is no difference. Limits, channels and the secret are those of TOUCHPOINT_*, as for
     the worker. It reads the tables: touchpoint_admin.
 
-    Exit status: 0 if they are equal; 1 if not; 2 for wrong usage; 3 if the database or a broker cannot be used.
+    Exit status: 0 if they are equal; 1 if not; 2 for wrong usage; 3 if the database or a broker cannot be used,
+    or a later version wrote to the database.
 
     Examples:
 
@@ -92,8 +93,11 @@ def verify(
     from touchpoint.history.reader import content_hashes
 
     stored = ask(database, content_hashes(database, began, ended))
-    hashes = {id_: record["content_hash"] for id_, record in folded.records.items()}
-    found = compare(stored, hashes, folded.open_still)
+    versions = {id_: one.record_version for id_, one in stored.items()}
+    require_known(versions.values())
+    folded = at_versions(folded, versions)
+    hashes = {id_: record.content_hash for id_, record in folded.records.items()}
+    found = compare({id_: one.content_hash for id_, one in stored.items()}, hashes, folded.open_still)
     if rows:
         found = found._replace(different=sorted({*found.different, *other_rows(database, stored, folded)}))
     found, earlier = apart(database, found, folded.records)
@@ -103,6 +107,17 @@ def verify(
     print(verdict(found, folded, stored, len(earlier)))
     if not found.same:
         raise typer.Exit(1)
+
+
+def require_known(versions: Iterable[int]) -> None:
+    """Raises CliError if a later release, with more members than this one has, made a stored record."""
+    newest = max(versions, default=RECORD_VERSION)
+    if newest > RECORD_VERSION:
+        raise CliError(
+            f"record version {newest} is among the stored interactions, and this touchpoint knows {RECORD_VERSION}:"
+            " verify with the version that stored them",
+            status=UNUSABLE,
+        )
 
 
 def verdict(found: Comparison, folded: Folded, stored: Collection[str], earlier: int = 0) -> str:
@@ -201,12 +216,18 @@ def _reader(settings: Settings) -> Callable[[ConsumerRecord], list[Verdict]]:
 def fold(facts: list[Fact], settings: Settings, *, complete: bool) -> Folded:
     """What `touchpoint stitch` makes of the facts."""
     limits, secret = settings.stitching_limits(), settings.party_secret.get_secret_value().encode()
-    records = {record["interaction_id"]: record for record in fold_all(facts, limits, secret).records}
+    records = {str(record.interaction_id): record for record in fold_all(facts, limits, secret).records}
     if complete:
         return Folded(records, frozenset())
     reached = max((fact.time for fact in facts), default=0) - limits.disorder
-    closed = {record["interaction_id"] for record in fold_all(facts, limits, secret, reached).records}
+    closed = {str(record.interaction_id) for record in fold_all(facts, limits, secret, reached).records}
     return Folded(records, frozenset(records.keys() - closed))
+
+
+def at_versions(folded: Folded, versions: Mapping[str, int]) -> Folded:
+    """Each record as the version would tell it that wrote the stored one: members that came later are no difference."""
+    records = folded.records.items()
+    return folded._replace(records={id_: at_version(one, versions.get(id_, RECORD_VERSION)) for id_, one in records})
 
 
 def within(folded: Folded, since: datetime | None, until: datetime | None) -> Folded:
@@ -216,8 +237,7 @@ def within(folded: Folded, since: datetime | None, until: datetime | None) -> Fo
     kept = {
         id_: record
         for id_, record in folded.records.items()
-        if (since is None or datetime.fromisoformat(record["started_at"]) >= since)
-        and (until is None or datetime.fromisoformat(record["ended_at"]) < until)
+        if (since is None or record.started_at >= since) and (until is None or record.ended_at < until)
     }
     return Folded(kept, folded.open_still & kept.keys())
 
@@ -229,7 +249,7 @@ def other_rows(database: str, stored: Iterable[str], folded: Folded) -> Iterator
     ids = iter(sorted(folded.records.keys() & set(stored)))
     while some := list(islice(ids, ROWS_AT_ONCE)):
         for id_, record in ask(database, records(database, some)).items():
-            if next(differences(record, folded.records[id_]), None) is not None:
+            if next(differences(record, as_json(folded.records[id_])), None) is not None:
                 yield id_
 
 
@@ -240,15 +260,16 @@ def report(database: str, found: Comparison, folded: Folded, limit: int) -> None
 
     for id_ in found.missing[:limit]:
         record = folded.records[id_]
-        items = ", ".join(item["media_item_id"] for item in record["media_items"])
-        print(f"missing    {id_}  {record['started_at']} to {record['ended_at']}  {plain(items)}".rstrip())
+        items = ", ".join(item.media_item_id for item in record.media_items)
+        began, ended = (msgspec.to_builtins(time) for time in (record.started_at, record.ended_at))
+        print(f"missing    {id_}  {began} to {ended}  {plain(items)}".rstrip())
     for id_ in found.extra[:limit]:
         print(f"extra      {id_}")
     shown = found.different[:limit]
     stored = ask(database, records(database, shown)) if shown else {}
     for id_ in shown:
         print(f"different  {id_}  stored -> folded")
-        members = list(differences(stored[id_], folded.records[id_]))
+        members = list(differences(stored[id_], as_json(folded.records[id_])))
         for path, old, new in members[:MEMBERS_SHOWN]:
             print(plain(f"             {path}: {old} -> {new}"))
         if len(members) > MEMBERS_SHOWN:

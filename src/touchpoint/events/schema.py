@@ -6,16 +6,15 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
 
-from pydantic import BaseModel
+import msgspec
 from pydantic.json_schema import models_json_schema
 
 from touchpoint.events.catalogue import CHANNELS, check_channels, event_model, event_types
 from touchpoint.events.decoder import MAJOR
-from touchpoint.events.record_schema import InteractionAmended, InteractionClosed
+from touchpoint.events.outgoing import AMENDED, CLOSED, InteractionAmended, InteractionClosed, Outgoing
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-CLOSED = "interaction.closed"
-OUTGOING: Mapping[str, type[BaseModel]] = {CLOSED: InteractionClosed, "interaction.amended": InteractionAmended}
+OUTGOING: Mapping[str, type[Outgoing]] = {CLOSED: InteractionClosed, AMENDED: InteractionAmended}
 DEAD = "dead-letter"
 TOPICS: Mapping[str, str] = {"call": "calls", "email": "emails", "fax": "faxes", "chat": "chats"}
 
@@ -34,7 +33,7 @@ def json_schema(name: str | None = None, channels: Iterable[str] = CHANNELS) -> 
     if name is not None:
         if name not in known:
             raise ValueError(f"{name!r} is not an event type; `touchpoint schema` prints them all")
-        return {"$schema": DIALECT, "$id": _uri(name), **_model(name).model_json_schema(mode="validation")}
+        return {"$schema": DIALECT, "$id": _uri(name), **_schema(name)}
     definitions = _definitions(known)
     return {
         "$schema": DIALECT,
@@ -64,7 +63,7 @@ def asyncapi(prefix: str = "touchpoint.", channels: Mapping[str, str] | None = N
         "operations": {topic: _operation(topic) for topic in carried},
         "components": {
             "messages": {name: _message(name) for name in names} | {DEAD: _DEAD_LETTER},
-            "schemas": _definitions(names, "#/components/schemas/{model}"),
+            "schemas": _definitions(names, "#/components/schemas/{name}"),
         },
     }
 
@@ -105,7 +104,7 @@ def _message(name: str) -> dict[str, Any]:
     return {
         "name": name,
         "title": name,
-        "summary": (_model(name).__doc__ or "").strip(),
+        "summary": ((OUTGOING.get(name) or event_model(name)).__doc__ or "").strip(),
         "contentType": "application/cloudevents+json",
         "payload": {"$ref": f"#/components/schemas/{name}"},
         "bindings": _key(_KEYS.get(name.partition(".")[0], "media item id") if name not in OUTGOING else "party key"),
@@ -130,19 +129,38 @@ _DEAD_LETTER: Mapping[str, Any] = {
 }
 
 
-def _model(name: str) -> type[BaseModel]:
-    return OUTGOING.get(name) or event_model(name)
+def _schema(name: str) -> dict[str, Any]:
+    """Of one type, with all that it refers to in `$defs`."""
+    if name not in OUTGOING:
+        return event_model(name).model_json_schema(mode="validation")
+    definitions = _outgoing((name,), "#/$defs/{name}")
+    schema: dict[str, Any] = definitions.pop(name)
+    return schema | {"$defs": definitions}
 
 
-def _definitions(names: Iterable[str], template: str = "#/$defs/{model}") -> dict[str, Any]:
+def _definitions(names: Iterable[str], template: str = "#/$defs/{name}") -> dict[str, Any]:
     """All definitions, those of events under their type."""
-    models = {name: _model(name) for name in names}
-    refs, document = models_json_schema([(model, "validation") for model in models.values()], ref_template=template)
+    models = {name: event_model(name) for name in names if name not in OUTGOING}
+    refs, document = models_json_schema(
+        [(model, "validation") for model in models.values()], ref_template=template.replace("{name}", "{model}")
+    )
     definitions: dict[str, Any] = document["$defs"]
     for name, model in models.items():
-        # an event's class is named as its type, an outgoing one's is not; nothing refers to either
+        # an event's class is named as its type; nothing refers to it
         definitions[name] = definitions.pop(refs[model, "validation"]["$ref"].rpartition("/")[2])
-    return dict(sorted(definitions.items()))
+    return dict(sorted((definitions | _outgoing([n for n in names if n in OUTGOING], template)).items()))
+
+
+def _outgoing(names: Iterable[str], template: str) -> dict[str, Any]:
+    """What the record's structs say of themselves, each envelope under its type."""
+    classes = {name: OUTGOING[name] for name in names}
+    _, definitions = msgspec.json.schema_components(classes.values(), ref_template=template)
+    for name, class_ in classes.items():
+        envelope = definitions.pop(class_.__name__)
+        members = envelope["properties"] | {"type": {"const": name, "type": "string"}}
+        # what has a default is written all the same
+        definitions[name] = envelope | {"title": name, "properties": members, "required": list(members)}
+    return definitions
 
 
 def _uri(name: str) -> str:

@@ -11,7 +11,8 @@ import asyncpg
 import msgspec
 
 from touchpoint.history.queries import query
-from touchpoint.history.records import Identity, Interaction, Party, PartyChange
+from touchpoint.history.records import PartyChange
+from touchpoint.stitching.record import NO_IDENTITY, IdentityRecord, InteractionRecord, PartyRecord
 
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 _UNDATED = datetime(1970, 1, 1, tzinfo=UTC)
@@ -81,20 +82,23 @@ class Identities:
         self.agents: Agents = {}
         self._erasures: list[tuple[PartyChange, Named]] = []
 
-    def add(self, source: Interaction | PartyChange) -> None:
-        if isinstance(source, Interaction):
+    def add(self, source: InteractionRecord | PartyChange) -> None:
+        if isinstance(source, InteractionRecord):
+            identity = source.identity or NO_IDENTITY
             forgotten = self._forgotten.get((source.tenant, source.party_key))
-            if source.identity.erased or (forgotten is not None and source.started_at <= forgotten):
-                self._know_agents(source.tenant, source.identity, source.ended_at)
+            if identity.erased or (forgotten is not None and source.started_at <= forgotten):
+                self._know_agents(source.tenant, identity, source.ended_at)
                 return
-            party = Party(source.party.address, source.party_id, source.party.name)
-            self._know(source.tenant, party, source.account_id, source.identity, source.ended_at)
+            party = PartyRecord(address=source.party.address, id=source.party_id, name=source.party.name)
+            self._know(source.tenant, party, source.account_id, identity, source.ended_at)
         elif source.erased:
             self._erase(source)
         else:
             self._know(source.tenant, source.party, source.account_id, source.identity, source.time or _UNDATED)
 
-    def _know(self, tenant: str, party: Party, account: str | None, identity: Identity, seen: datetime) -> None:
+    def _know(
+        self, tenant: str, party: PartyRecord, account: str | None, identity: IdentityRecord, seen: datetime
+    ) -> None:
         if party.id is not None:
             self._parties.setdefault((tenant, party.id), _Known(seen)).add(party.name, account, seen)
         for address_id, address in identity.addresses:
@@ -104,7 +108,7 @@ class Identities:
             known.add(name, party.id, seen)
         self._know_agents(tenant, identity, seen)
 
-    def _know_agents(self, tenant: str, identity: Identity, seen: datetime) -> None:
+    def _know_agents(self, tenant: str, identity: IdentityRecord, seen: datetime) -> None:
         for agent, name in identity.agents:
             key = tenant, agent
             before = self.agents.get(key) or self._known_agents.get(key)
@@ -162,7 +166,7 @@ async def known_erasures(connection: Connection, changes: Iterable[PartyChange])
     return {(row[0], row[1], row[2]) for row in rows}
 
 
-async def erased_parties(connection: Connection, interactions: Iterable[Interaction]) -> Forgotten:
+async def erased_parties(connection: Connection, interactions: Iterable[InteractionRecord]) -> Forgotten:
     """Which of the interactions' parties were erased on request, and when."""
     asked = sorted({(one.tenant, one.party_key) for one in interactions})
     if not asked:

@@ -9,6 +9,7 @@ from importlib.resources import files
 import asyncpg
 import msgspec
 
+from touchpoint.history.record_view import record_view
 from touchpoint.history.session import Database, session
 
 _LOCK = 0x746F756368706F69  # "touchpoi": any fixed number that is ours
@@ -57,12 +58,14 @@ async def migrate(database: Database, *, months_ahead: int = 12) -> list[str]:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
         try:
             await connection.execute(_BOOTSTRAP)
-            applied = [one.name for one in await _pending(connection) if await _apply(connection, one)]
+            pending = await _pending(connection)
+            for migration in pending:
+                await _apply(connection, migration, last=migration is pending[-1])
             await make_partitions(connection, months_ahead=months_ahead)
         finally:
             if not connection.is_closed():
                 await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
-    return applied
+    return [migration.name for migration in pending]
 
 
 async def make_partitions(database: Database, *, months_ahead: int = 12) -> int:
@@ -112,10 +115,12 @@ async def _pending(connection: asyncpg.Connection) -> list[Migration]:
     return pending
 
 
-async def _apply(connection: asyncpg.Connection, migration: Migration) -> bool:
+async def _apply(connection: asyncpg.Connection, migration: Migration, *, last: bool) -> None:
+    """The last one brings the columns of the view, so it makes it, in the same transaction: or neither."""
     async with connection.transaction():
         await connection.execute(migration.sql)
+        if last:
+            await connection.execute(record_view())
         await connection.execute(
             "INSERT INTO touchpoint.migration (name, checksum) VALUES ($1, $2)", migration.name, migration.checksum
         )
-    return True

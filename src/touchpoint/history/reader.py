@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from touchpoint.history.queries import query
 from touchpoint.history.session import Database, session
+from touchpoint.stitching.record import FIRST_VERSION
 from touchpoint.stitching.rules_version import Rules
 
 if TYPE_CHECKING:
@@ -58,16 +59,23 @@ async def _amended(connection: Connection, records: list[dict[str, Any]]) -> lis
     return records
 
 
+class StoredHash(NamedTuple):
+    """The content hash of a stored interaction, and the version of its record."""
+
+    content_hash: str
+    record_version: int
+
+
 async def content_hashes(
     database: Database, since: datetime | None = None, until: datetime | None = None
-) -> dict[str, str]:
+) -> dict[str, StoredHash]:
     """The content hash of each stored interaction that started at `since` or later and ended before `until`, by id.
 
     Takes the role touchpoint_admin.
     """
     async with session(database) as connection:
         rows = await connection.fetch(query("content_hashes"), since, until)
-    return {row[0]: row[1] for row in rows}
+    return {row[0]: StoredHash(row[1], row[2] or FIRST_VERSION) for row in rows}
 
 
 async def stored_rules(database: Database, ids: Sequence[str]) -> dict[str, Rules]:

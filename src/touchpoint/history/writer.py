@@ -20,9 +20,16 @@ from touchpoint.history.identity import (
     known_erasures,
 )
 from touchpoint.history.queries import query
-from touchpoint.history.records import Amended, Amendment, Interaction, MalformedError, PartyChange, Stored, decode
+from touchpoint.history.records import MalformedError, PartyChange, Stored, decode
 from touchpoint.history.refusals import refusal
 from touchpoint.history.rows import COLUMNS, table_rows
+from touchpoint.stitching.record import (
+    FIRST_VERSION,
+    AmendmentRecord,
+    InteractionAmendment,
+    InteractionRecord,
+    at_version,
+)
 from touchpoint.stitching.rules_version import Rules, same_rules
 
 Entry = tuple[int, Stored]
@@ -98,7 +105,7 @@ class HistoryWriter:
                 return await self._transaction(connection, entries)
 
     async def _make_months(self, connection: Connection, entries: list[Entry]) -> None:
-        ends = (entry.ended_at for _, entry in entries if isinstance(entry, Interaction | Amended))
+        ends = (entry.ended_at for _, entry in entries if isinstance(entry, InteractionRecord | InteractionAmendment))
         for month in sorted({_month(end) for end in ends} - self._months):
             await connection.execute("SELECT touchpoint.ensure_partitions($1)", date(*month, 1))
             self._months.add(month)
@@ -119,7 +126,7 @@ class HistoryWriter:
             for index, entry in entries:
                 if isinstance(entry, PartyChange) and erasure_key(entry) in done:
                     continue
-                if isinstance(entry, PartyChange) or (isinstance(entry, Interaction) and index in new):
+                if isinstance(entry, PartyChange) or (isinstance(entry, InteractionRecord) and index in new):
                     identities.add(entry)
             await identities.store(connection)
         self.counts += counts
@@ -129,18 +136,18 @@ class HistoryWriter:
 
 async def _claim(
     connection: Connection, entries: list[Entry], counts: Counter[str]
-) -> tuple[dict[int, Interaction], list[Rejected]]:
+) -> tuple[dict[int, InteractionRecord], list[Rejected]]:
     """Which interactions are this transaction's to store, by place; and which contradict one that is stored."""
-    first: dict[UUID, tuple[int, Interaction]] = {}
-    rest: list[tuple[int, Interaction]] = []
+    first: dict[UUID, tuple[int, InteractionRecord]] = {}
+    rest: list[tuple[int, InteractionRecord]] = []
     for index, entry in entries:
-        if isinstance(entry, Interaction) and first.setdefault(entry.interaction_id, (index, entry))[0] != index:
+        if isinstance(entry, InteractionRecord) and first.setdefault(entry.interaction_id, (index, entry))[0] != index:
             rest.append((index, entry))
     if not first:
         return {}, []
     ids = sorted(first, key=lambda one: one.bytes)  # one order for all writers: no deadlock
     claims = [first[one][1] for one in ids]
-    columns = [(c.ended_at, c.content_hash, c.rules_version, _joined(c.dialects)) for c in claims]
+    columns = [(c.ended_at, c.content_hash, c.record_version, c.rules_version, _joined(c.dialects)) for c in claims]
     claimed = await connection.fetch(query("claim_interactions"), ids, *map(list, zip(*columns, strict=True)))
     mine = {UUID(bytes=row[0].bytes) for row in claimed}
     new = dict(place for one, place in first.items() if one in mine)
@@ -149,49 +156,58 @@ async def _claim(
     conflicts = [
         Rejected(index, _conflict(entry, stored[entry.interaction_id].hash), conflict=True)
         for index, entry in others
-        if _contradicts(_content(entry), stored[entry.interaction_id])
+        if _contradicts(entry, stored[entry.interaction_id])
     ]
     counts.update(stored=len(new), repeated=len(others) - len(conflicts), conflicts=len(conflicts))
     return new, conflicts
 
 
 class _Content(NamedTuple):
-    """What an interaction holds, and the rules that made it so."""
+    """What an interaction holds, with the version of its record and the rules that made it so."""
 
     hash: str
+    version: int
     rules: Rules
 
 
-def _content(entry: Interaction) -> _Content:
-    return _Content(entry.content_hash, Rules(entry.rules_version, entry.dialects))
+def _content(entry: InteractionRecord) -> _Content:
+    version = entry.record_version or FIRST_VERSION
+    return _Content(entry.content_hash, version, Rules(entry.rules_version, entry.dialects))
 
 
-def _contradicts(one: _Content, other: _Content) -> bool:
-    """Whether the same rules made two records of an interaction: after an upgrade it may close again by others."""
-    return one.hash != other.hash and same_rules(one.rules, other.rules)
+def _contradicts(entry: InteractionRecord, stored: _Content) -> bool:
+    """Whether the same rules made two records of an interaction: after an upgrade it may close again by others.
+
+    A record of a later version is compared as the stored one's tells it; of an earlier one it is not known what it
+    would be now.
+    """
+    content = _content(entry)
+    if content.version < stored.version or not same_rules(content.rules, stored.rules):
+        return False
+    return at_version(entry, stored.version).content_hash != stored.hash
 
 
 def _joined(dialects: Sequence[str] | None) -> str | None:
     return None if dialects is None else " ".join(dialects)
 
 
-async def _stored(connection: Connection, others: list[tuple[int, Interaction]]) -> dict[UUID, _Content]:
+async def _stored(connection: Connection, others: list[tuple[int, InteractionRecord]]) -> dict[UUID, _Content]:
     if not others:
         return {}
     rows = await connection.fetch(query("stored_hashes"), [entry.interaction_id for _, entry in others])
-    return {UUID(bytes=row[0].bytes): _Content(row[1], Rules(row[2], row[3])) for row in rows}
+    return {UUID(bytes=row[0].bytes): _Content(row[1], row[2] or FIRST_VERSION, Rules(row[3], row[4])) for row in rows}
 
 
-def _conflict(entry: Interaction, stored: str) -> str:
+def _conflict(entry: InteractionRecord, stored: str) -> str:
     return (
         f"interaction {entry.interaction_id} is stored already with content_hash {stored}; this record has "
         f"{entry.content_hash}. The first one stands: a closed interaction does not change"
     )
 
 
-async def _insert_amendments(connection: Connection, entries: list[Entry], new: dict[int, Interaction]) -> int:
-    rows: list[tuple[UUID, datetime, Amendment]] = [
-        (entry.interaction_id, entry.ended_at, entry) for _, entry in entries if isinstance(entry, Amended)
+async def _insert_amendments(connection: Connection, entries: list[Entry], new: dict[int, InteractionRecord]) -> int:
+    rows: list[tuple[UUID, datetime, AmendmentRecord]] = [
+        (entry.interaction_id, entry.ended_at, entry) for _, entry in entries if isinstance(entry, InteractionAmendment)
     ]
     for interaction in new.values():
         rows += [(interaction.interaction_id, interaction.ended_at, one) for one in interaction.amendments]

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
 from typing import NamedTuple
+
+import msgspec
 
 from touchpoint.stitching.book import Book
 from touchpoint.stitching.facts import Fact, Micros
-from touchpoint.stitching.interactions.advance import END_OF_TIME, ClosedInteraction
+from touchpoint.stitching.interactions.advance import END_OF_TIME
 from touchpoint.stitching.limits import DEFAULT, Limits
-from touchpoint.stitching.record import Json, amendment, record
+from touchpoint.stitching.record import AmendmentRecord, InteractionRecord, Json, as_json
+from touchpoint.stitching.record_builder import build_amendment, build_record
 
 
 class Outcome(NamedTuple):
     """What the passing of time gave: records in order of closing, and facts that could not be placed."""
 
-    records: list[Json]
+    records: list[InteractionRecord]
     orphans: list[Fact]
 
 
 def stitch(facts: Iterable[Fact], limits: Limits = DEFAULT, secret: bytes = b"") -> Iterator[Json]:
-    """The records of every interaction; at the end of the input every limit is reached, so everything closes."""
-    yield from fold_all(facts, limits, secret).records
+    """The records of every interaction as JSON. At the end of the input every limit is reached, so all close."""
+    yield from map(as_json, fold_all(facts, limits, secret).records)
 
 
 def fold_all(facts: Iterable[Fact], limits: Limits, secret: bytes, horizon: Micros = END_OF_TIME) -> Outcome:
@@ -29,15 +33,17 @@ def fold_all(facts: Iterable[Fact], limits: Limits, secret: bytes, horizon: Micr
     book = Book(limits)
     for fact in facts:
         book.enter(fact)
-    closed: list[tuple[ClosedInteraction, Json]] = []
+    closed: list[tuple[Micros, str, InteractionRecord]] = []
     orphans: list[Fact] = []
-    amendments: dict[str, list[Json]] = {}
+    amendments: dict[str, list[AmendmentRecord]] = {}
     for step in book.advance(horizon):
-        closed += [(interaction, record(interaction, secret)) for interaction in step.closed]
+        closed += [(each.instant, each.interaction_id, build_record(each, secret)) for each in step.closed]
         orphans += step.orphans
         for late in step.amendments:
-            amendments.setdefault(late.interaction_id, []).append(amendment(late, secret))
-    closed.sort(key=lambda pair: (pair[0].instant, pair[0].interaction_id))
-    for interaction, row in closed:
-        row["amendments"] = amendments.get(interaction.interaction_id, [])
-    return Outcome([row for _, row in closed], orphans)
+            amendments.setdefault(late.interaction_id, []).append(build_amendment(late, secret))
+    closed.sort(key=itemgetter(0, 1))
+    return Outcome([_amended(record, amendments.get(interaction_id)) for _, interaction_id, record in closed], orphans)
+
+
+def _amended(record: InteractionRecord, amendments: list[AmendmentRecord] | None) -> InteractionRecord:
+    return msgspec.structs.replace(record, amendments=amendments) if amendments else record

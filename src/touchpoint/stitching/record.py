@@ -1,272 +1,299 @@
-"""The historical record of a closed interaction, as `stitch` prints it and Postgres keeps it (contract.md, 5 and 6)."""
+"""The record of a closed interaction, written once: its JSON, JSON Schema, database columns and hash derive from it.
+
+`touchpoint stitch` prints an `InteractionRecord` a line, the topic `interactions` carries it, PostgreSQL keeps its
+members as columns (docs/reference/record.md).
+
+**A new member** is one line here, with the record version that brings it and a default:
+``Annotated[Ms | None, since(2)] = None``. Where it has its default it is left out of the JSON, and so of the hash; a
+member of version 1 has no default and always is there, null or not. So a new member changes no hash that is stored.
+Where it stands in a ``...Members`` struct, the fold has it under the same name and nothing copies it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import cache, lru_cache
 from hashlib import sha256
-from typing import Any
+from operator import attrgetter
+from typing import Annotated, Any, TypeVar, get_type_hints
 from uuid import UUID
 
-import orjson
+import msgspec
+from msgspec import Meta
 
-from touchpoint.stitching.facts import SECOND, Fact, Micros
-from touchpoint.stitching.ids import opaque, uuid5
-from touchpoint.stitching.interactions.advance import ClosedInteraction
-from touchpoint.stitching.interactions.entities import Entity
-from touchpoint.stitching.interactions.late import Amendment
-from touchpoint.stitching.interactions.model import PartyKey
-from touchpoint.stitching.media.model import MediaItem, Segment
-from touchpoint.stitching.rules_version import RULES_VERSION
+from touchpoint.stitching.segment_types import SEGMENT_TYPES
 
 Json = dict[str, Any]
-_UNHASHED = frozenset({"recorded_at", "party_key", "party", "content_hash", "rules_version", "dialects"})
-_VERSION_BITS = 0xF << 76 | 0x3 << 62
-_VERSION_8 = 0x8 << 76 | 0x2 << 62  # RFC 9562; the `version` of `uuid.UUID` knows of 8 from Python 3.14 on only
-_ALONE = "anon:"
-_OUTCOME = ("outcome", "result", "reason", "follow_up")
+
+FIRST_VERSION = 1
+"""Of a record that does not say its version."""
+RECORD_VERSION = 1
+"""The greatest version that a member below is ``since``."""
+_SINCE = "since"
+
+_BESIDE = ("party_key", "party", "identity", "content_hash", "record_version", "rules_version", "dialects")
+"""Not hashed: what depends on the installation's secret or names a person, and what says how the record was made."""
 
 
-def record(closed: ClosedInteraction, secret: bytes) -> Json:
-    """The JSON object of one closed interaction."""
-    items = [e for e in closed.entities if e.item is not None]
-    first = items[0].item if items else None
-    started = min(e.started_at for e in closed.entities)
-    ended = max(e.latest for e in closed.entities)
-    key = closed.key
-    row: Json = {
-        "interaction_id": closed.interaction_id,
-        "tenant": key.tenant,
-        "party_key": party_key(secret, key),
-        "party_id": key.value if key.kind == "id" else None,
-        "account_id": closed.account,
-        "channel": first.channel if first else None,
-        "channels": sorted({e.item.channel for e in items if e.item is not None}),
-        "direction": first.direction if first else None,
-        "started_at": instant(started),
-        "ended_at": instant(ended),
-        "duration_ms": (ended - started) // 1000,
-        "resource_id": _first_agent(closed.entities),
-        **_outcome(closed.entities),
-        "campaign": first.campaign if first else None,
-        "parent_interaction_id": closed.parent,
-        "closed_by": closed.closed_by,
-        "flags": _flags(closed),
-        "media_items": [_media_item(e, e.item, secret) for e in items if e.item is not None],
-        "activities": [_activity(e) for e in closed.entities if e.activity is not None],
-        "objects": list(_objects(closed.entities)),
-        "resources": _resources(items),
-        "amendments": [],
-    }
-    row["content_hash"] = content_hash(row)
-    row["rules_version"], row["dialects"] = RULES_VERSION, list(closed.dialects)
-    row["party"] = _party(closed)
-    return row
+def since(version: int) -> Meta:
+    """Marks a member that a later version of the record brought."""
+    return Meta(extra={_SINCE: version})
 
 
-def party_key(secret: bytes, key: PartyKey) -> str:
-    """The opaque key of a party, the same for a party's id and for an address that is all that is known of one."""
-    if key.kind == "anon":
-        return opaque(secret, key.tenant, f"{_ALONE}{key.value}")
-    if key.value.startswith(_ALONE):  # with a NUL, which no id has, it is no name of an item without a party
-        return opaque(secret, key.tenant, f"\0{key.value}")
-    return opaque(secret, key.tenant, key.value)
+def _one_of(values: str) -> Meta:
+    """For the schema. Not checked when read: a value that only a later release knows must not keep a record out."""
+    return Meta(extra_json_schema={"enum": values.split()})
 
 
-def content_hash(row: Json) -> str:
-    """SHA-256 of the record's canonical JSON without what ``_UNHASHED`` names (stitching.md, 3)."""
-    content = row.copy()
-    for name in _UNHASHED:
-        content.pop(name, None)
-    return sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+def _meaning(text: str) -> Meta:
+    return Meta(description=text)
 
 
-def amendment(late: Amendment, secret: bytes) -> Json:
-    """The JSON object of a fact that came after the close; an address that was identified stands there by its id."""
-    payload: Json = {"time": instant(late.time), "data": late.payload}
-    if late.address is not None:
-        payload["party_address_id"] = address_id(secret, late.tenant, late.address)
-    return {"seq": late.seq, "kind": late.kind, "payload": payload, "event_id": late.event_id}
+_INSTANT = r"^[0-9-]{10}T[0-9:]{8}([.][0-9]{6})?Z$"
+Instant = Annotated[datetime, Meta(tz=True, extra_json_schema={"pattern": _INSTANT})]
+"""RFC 3339 in UTC with `Z`; microseconds only where there are any."""
+Hash = Annotated[str, Meta(extra_json_schema={"pattern": "^[0-9a-f]{32,128}$"})]
+Ms = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Integer = Annotated[int, Meta(ge=0, lt=2**31)]
+Small = Annotated[int, Meta(ge=0, lt=2**15)]
+Direction = Annotated[str, _one_of("inbound outbound internal")]
 
 
-def identity(closed: ClosedInteraction, secret: bytes) -> Json:
-    """Names and addresses for the identity tables; never part of the record."""
-    addresses = {e.claim.address for e in closed.entities if e.claim.address}
-    resources = (fact.data["resource"] for e in closed.entities for fact in e.facts if "resource" in fact.data)
-    agents = {r["id"]: r["name"] for r in resources if r.get("name")}
-    tenant = closed.key.tenant
-    return {
-        "addresses": [[address_id(secret, tenant, address), address] for address in sorted(addresses)],
-        "agents": [list(pair) for pair in sorted(agents.items())],
-    }
+class Part(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
+    """A part of the record. A member that it does not name is refused when it is read, and never dropped silently."""
 
 
-def address_id(secret: bytes, tenant: str, address: str) -> str:
-    """The opaque id of an address: a UUID of its HMAC."""
-    digest = int(opaque(secret, "address", tenant, address)[:32], 16)
-    return str(UUID(int=digest & ~_VERSION_BITS | _VERSION_8))
+class SegmentMembers(Part, frozen=True):
+    """What the fold says of a segment, as the record shows it."""
+
+    type: Annotated[str, _one_of(" ".join(SEGMENT_TYPES))]
+    track: Annotated[str, _meaning("`customer`, or the resource id")]
+    depth: Small
+    queue: str | None
+    resource_id: str | None
+    end_reason: str | None
+    conference: bool
+    transferred_from: str | None
+    provenance: Annotated[str, _one_of("observed derived aggregate inferred")]
+    opened_by: Annotated[str | None, _meaning("event id")]
+    closed_by: Annotated[str | None, _meaning("event id")]
+    opened_rule: Annotated[Small | None, _meaning("row of the rule table; null: a general rule")]
+    closed_rule: Annotated[Small | None, _meaning("row of the rule table; null: a general rule")]
 
 
-@lru_cache(maxsize=65_536)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
+class SegmentRecord(SegmentMembers, frozen=True, kw_only=True):
+    """One lifecycle segment of a media item, in timeline order (contract.md 4)."""
+
+    segment_id: UUID
+    parent_segment_id: Annotated[UUID | None, _meaning("the `with_agent` that it is within")]
+    started_at: Instant
+    ended_at: Instant
+    duration_ms: Ms
 
 
-def instant(time: Micros) -> str:
-    """RFC 3339 in UTC; microseconds only where there are any."""
-    seconds, micros = divmod(time, SECOND)
-    return f"{_second(seconds)}.{micros:06d}Z" if micros else f"{_second(seconds)}Z"
+class MediaItemMembers(Part, frozen=True):
+    """What the fold says of a media item, as the record shows it."""
+
+    media_item_id: str
+    channel: str
+    direction: Direction | None
+    campaign: str | None
+    thread_id: str | None
+    queue_wait_ms: Ms
+    ring_ms: Ms
+    talk_ms: Ms
+    hold_ms: Ms
+    acw_ms: Annotated[Ms | None, _meaning("null: not known, which is not zero")]
+    handle_ms: Ms
+    speed_of_answer_ms: Ms | None
+    abandoned: Annotated[str, _one_of("in_ivr in_queue while_ringing on_hold")] | None
+    transferred: bool
+    conferenced: bool
+    end_reason: str | None
+    pages: Integer | None
+    messages_customer: Integer
+    messages_agent: Integer
+    first_response_ms: Ms | None
+    flags: Sequence[str]
 
 
-def _flags(closed: ClosedInteraction) -> list[str]:
-    flags = set(closed.flags)
-    for entity in closed.entities:
-        for thing in (entity.item, entity.activity):
-            if thing is not None:
-                flags.update(thing.flags)
-    return sorted(flags)
+class MediaItemRecord(MediaItemMembers, frozen=True, kw_only=True):
+    """One call, email, fax, chat or item of a configured channel."""
+
+    party_address_id: Annotated[UUID | None, _meaning("opaque; the address is in the identity tables")]
+    dialed: Annotated[str | None, _meaning("null of what is outbound: that is the party's own address")]
+    started_at: Instant
+    ended_at: Annotated[Instant, _meaning("without wrap-ups")]
+    segments: list[SegmentRecord]
 
 
-def _party(closed: ClosedInteraction) -> Json:
-    claims = [e.claim for e in closed.entities]
-    key = closed.key
-    own_address = key.value if key.kind == "address" else None
-    return {
-        "address": own_address or next((c.address for c in claims if c.address), None),
-        "id": key.value if key.kind == "id" else None,
-        "name": closed.name or next((c.name for c in claims if c.name), None),
-    }
+class ActivityRecord(Part, frozen=True, kw_only=True):
+    """One business activity."""
+
+    activity_id: str
+    media_item_id: str | None
+    action: str | None
+    resource_id: str | None
+    started_at: Instant
+    ended_at: Instant
+    outcome: str | None
+    result: str | None
+    reason: str | None
 
 
-def _first_agent(entities: Iterable[Entity]) -> str | None:
-    """Agent of the earliest with_agent, else of a transmission or activity, ties by id; never a bot."""
-    connected: list[tuple[Micros, str]] = []
-    other: list[tuple[Micros, str]] = []
-    for entity in entities:
-        if entity.item is not None:
-            for resource_id, figures in entity.item.resources.items():
-                if not figures.bot:
-                    (connected if figures.connected else other).append((figures.first_at, resource_id))
-        elif entity.activity is not None and entity.activity.resource_id is not None:
-            other.append((entity.started_at, entity.activity.resource_id))
-    return min(connected or other)[1] if connected or other else None
+class ObjectRecord(Part, frozen=True, kw_only=True):
+    """One business object that an activity touched."""
+
+    activity_id: str | None
+    object_type: str
+    object_id: str
+    object_action: Annotated[str, _one_of("created updated viewed reopened closed")] | None
 
 
-def _outcome(entities: Iterable[Entity]) -> Json:
-    """As one group: of the last wrapped_up, else of the last wrapup_ended that carries any."""
-    wrapped: list[Fact] = []
-    wrapups: list[Fact] = []
-    for entity in entities:
-        wrapped += [fact for fact in entity.controls if fact.verb == "wrapped_up"]
-        wrapups += [f for f in entity.facts if f.verb == "wrapup_ended" and not f.data.keys().isdisjoint(_OUTCOME)]
-    last = max(wrapped or wrapups, key=lambda f: (f.time, f.source, f.id), default=None)
-    return {name: last.data.get(name) if last else None for name in _OUTCOME}
+class ResourceRecord(Part, frozen=True, kw_only=True):
+    """One agent's own figures; those of several agents may add up to more than the item's."""
+
+    resource_id: str
+    talk_ms: Ms
+    hold_ms: Ms
+    acw_ms: Ms | None
+    handle_ms: Ms
 
 
-def _media_item(entity: Entity, item: MediaItem, secret: bytes) -> Json:
-    address = entity.claim.address
-    return {
-        "media_item_id": item.media_item_id,
-        "channel": item.channel,
-        "direction": item.direction,
-        "party_address_id": address_id(secret, entity.tenant, address) if address else None,
-        # what an outbound item dialed is the party's own number, which stands in the identity tables alone
-        "dialed": None if item.direction == "outbound" else item.dialed,
-        "campaign": item.campaign,
-        "thread_id": item.thread_id,
-        "started_at": instant(item.started_at),
-        "ended_at": instant(item.ended_at),
-        "queue_wait_ms": item.queue_wait_ms,
-        "ring_ms": item.ring_ms,
-        "talk_ms": item.talk_ms,
-        "hold_ms": item.hold_ms,
-        "acw_ms": item.acw_ms,
-        "handle_ms": item.handle_ms,
-        "speed_of_answer_ms": item.speed_of_answer_ms,
-        "abandoned": item.abandoned,
-        "transferred": item.transferred,
-        "conferenced": item.conferenced,
-        "end_reason": item.end_reason,
-        "pages": item.pages,
-        "messages_customer": item.messages_customer,
-        "messages_agent": item.messages_agent,
-        "first_response_ms": item.first_response_ms,
-        "flags": list(item.flags),
-        "segments": _segments(entity.tenant, item),
-    }
+class AmendmentRecord(Part, frozen=True, kw_only=True):
+    """A fact that came after the close."""
+
+    seq: Annotated[int, Meta(ge=1, lt=2**31)]
+    kind: Annotated[str, _meaning("the event's type")]
+    payload: Annotated[msgspec.Raw, _meaning("time and data of the event, without personal data")]
+    event_id: str
 
 
-def _segments(tenant: str, item: MediaItem) -> list[Json]:
-    ids = [uuid5("segment", tenant, item.media_item_id, str(n)) for n in range(len(item.segments))]
-    return [_segment(segment, ids, n) for n, segment in enumerate(item.segments)]
+class InteractionAmendment(AmendmentRecord, frozen=True, kw_only=True):
+    """An amendment of an interaction that has been published already."""
+
+    interaction_id: UUID
+    tenant: str
+    ended_at: Annotated[Instant, _meaning("of the interaction")]
 
 
-def _segment(segment: Segment, ids: list[str], index: int) -> Json:
-    return {
-        "segment_id": ids[index],
-        "type": segment.type,
-        "track": segment.track,
-        "depth": segment.depth,
-        "parent_segment_id": None if segment.parent is None else ids[segment.parent],
-        "started_at": instant(segment.started_at),
-        "ended_at": instant(segment.ended_at),
-        "duration_ms": (segment.ended_at - segment.started_at) // 1000,
-        "queue": segment.queue,
-        "resource_id": segment.resource_id,
-        "end_reason": segment.end_reason,
-        "conference": segment.conference,
-        "transferred_from": segment.transferred_from,
-        "provenance": segment.provenance,
-        "opened_by": segment.opened_by,
-        "closed_by": segment.closed_by,
-        "opened_rule": segment.opened_rule,
-        "closed_rule": segment.closed_rule,
-    }
+class PartyRecord(Part, frozen=True, kw_only=True, omit_defaults=False):
+    """The party as it was known when the interaction closed."""
+
+    address: str | None = None
+    id: str | None = None
+    name: str | None = None
 
 
-def _activity(entity: Entity) -> Json:
-    activity = entity.activity
-    assert activity is not None
-    return {
-        "activity_id": activity.activity_id,
-        "media_item_id": activity.media_item,
-        "action": activity.action,
-        "resource_id": activity.resource_id,
-        "started_at": instant(activity.started_at),
-        "ended_at": instant(activity.ended_at),
-        "outcome": activity.outcome,
-        "result": activity.result,
-        "reason": activity.reason,
-    }
+class IdentityRecord(Part, frozen=True, kw_only=True):
+    """Names and addresses on their way to the identity tables."""
+
+    addresses: Annotated[list[tuple[UUID, str]], _meaning("`party_address_id` and the address")]
+    agents: Annotated[list[tuple[str, str | None]], _meaning("resource id and name")]
+    erased: Annotated[bool, _meaning("its party asked to be forgotten before it closed")] = False
 
 
-def _objects(entities: Iterable[Entity]) -> Iterator[Json]:
-    for entity in entities:
-        if entity.activity is not None:
-            for object_type, object_id, action in entity.activity.objects:
-                yield {
-                    "activity_id": entity.id,
-                    "object_type": object_type,
-                    "object_id": object_id,
-                    "object_action": action,
-                }
+NO_IDENTITY = IdentityRecord(addresses=[], agents=[])
 
 
-def _resources(items: Iterable[Entity]) -> list[Json]:
-    """Agents' own figures, added up over the interaction; after-contact work that nobody told stays unknown."""
-    rows: dict[str, Json] = {}
-    for entity in items:
-        assert entity.item is not None
-        for resource_id, own in entity.item.resources.items():
-            if own.bot:
-                continue
-            row = rows.setdefault(
-                resource_id, {"resource_id": resource_id, "talk_ms": 0, "hold_ms": 0, "acw_ms": None, "handle_ms": 0}
-            )
-            row["talk_ms"] += own.talk_ms
-            row["hold_ms"] += own.hold_ms
-            row["handle_ms"] += own.handle_ms
-            if own.acw_ms is not None:
-                row["acw_ms"] = (row["acw_ms"] or 0) + own.acw_ms
-    return [rows[resource_id] for resource_id in sorted(rows)]
+class InteractionRecord(Part, frozen=True, kw_only=True):
+    """One closed interaction."""
+
+    interaction_id: UUID
+    tenant: str
+    party_key: Annotated[Hash, _meaning("opaque")]
+    party_id: str | None
+    account_id: str | None
+    channel: Annotated[str | None, _meaning("of the first media item; null for activities only")]
+    channels: list[str]
+    direction: Direction | None
+    started_at: Instant
+    ended_at: Instant
+    duration_ms: Ms
+    resource_id: Annotated[str | None, _meaning("the first agent")]
+    outcome: str | None
+    result: str | None
+    reason: str | None
+    follow_up: str | None
+    campaign: str | None
+    parent_interaction_id: UUID | None
+    closed_by: Annotated[str, _one_of("quiet requested limit")]
+    flags: list[str]
+    content_hash: Annotated[
+        Hash, _meaning(f"SHA-256 of the canonical JSON without {', '.join(_BESIDE)}, and no amendments")
+    ]
+    record_version: Annotated[int | None, _meaning("of the members; absent: 1")] = None
+    rules_version: Annotated[int | None, _meaning("of the stitching rules; absent: of release 0.1.0")] = None
+    dialects: Annotated[
+        list[str] | None, _meaning("that made its events, each with its version if that is not 1: `mailbox/2`")
+    ] = None
+    party: PartyRecord
+    media_items: list[MediaItemRecord]
+    activities: list[ActivityRecord]
+    objects: list[ObjectRecord]
+    resources: list[ResourceRecord]
+    amendments: list[AmendmentRecord]
+    identity: Annotated[IdentityRecord | None, _meaning("in the topic `interactions` alone")] = None
+
+
+_PartT = TypeVar("_PartT", bound=Part)
+_canonical = msgspec.json.Encoder(order="sorted")
+
+
+def content_hash(record: InteractionRecord) -> str:
+    """SHA-256 of the record's canonical JSON, members sorted, without those of ``_BESIDE`` and before any amendment
+    (stitching.md 3).
+    """
+    content, values = _content()
+    return sha256(_canonical.encode(content([], *values(record)))).hexdigest()
+
+
+@lru_cache(1)
+def _content() -> tuple[Callable[..., msgspec.Struct], Callable[[InteractionRecord], tuple[Any, ...]]]:
+    """The record's hashed part as a struct, `amendments` first, and what reads its other members from a record."""
+    fields = [f for f in msgspec.structs.fields(InteractionRecord) if f.name not in (*_BESIDE, "amendments")]
+    fields.sort(key=lambda field: not field.required)
+    members: list[Any] = [(f.name, Any) if f.required else (f.name, Any, f.default) for f in fields]
+    content = msgspec.defstruct("Content", [("amendments", Any), *members], omit_defaults=True, gc=False)
+    return content, attrgetter(*(field.name for field in fields))
+
+
+def at_version(record: InteractionRecord, version: int) -> InteractionRecord:
+    """The record, with its hash, as that version would have written it: without members that came later."""
+    if version >= RECORD_VERSION:
+        return record
+    earlier = _without_later(record, version)
+    return msgspec.structs.replace(earlier, record_version=version, content_hash=content_hash(earlier))
+
+
+def _without_later(part: _PartT, version: int) -> _PartT:
+    changes: dict[str, Any] = {}
+    for field in msgspec.structs.fields(type(part)):
+        value = getattr(part, field.name)
+        if member_version(type(part), field.name) > version:
+            changes[field.name] = field.default
+        elif isinstance(value, list) and value and isinstance(value[0], Part):
+            changes[field.name] = [_without_later(each, version) for each in value]
+        elif isinstance(value, Part):
+            changes[field.name] = _without_later(value, version)
+    return msgspec.structs.replace(part, **changes)
+
+
+@cache
+def member_version(part: type[Part], member: str) -> int:
+    """The version of the record that brought a member."""
+    hint = get_type_hints(part, include_extras=True)[member]
+    marks = (mark.extra for mark in getattr(hint, "__metadata__", ()) if isinstance(mark, Meta) and mark.extra)
+    return next((extra[_SINCE] for extra in marks if _SINCE in extra), FIRST_VERSION)
+
+
+def as_json(record: Part | Json) -> Json:
+    """The record as the object that its JSON is."""
+    found: Json = msgspec.json.decode(msgspec.json.encode(record))
+    return found
+
+
+def from_json(document: Json) -> InteractionRecord:
+    """The record that such an object is. Raises msgspec.ValidationError for a member that is not known here."""
+    return msgspec.json.decode(msgspec.json.encode(document), type=InteractionRecord)

@@ -13,12 +13,12 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from touchpoint.history.records import Identity, Interaction, Party
+from touchpoint.stitching.record import IdentityRecord, InteractionRecord
 
 
 def schema() -> pa.Schema:
     """The columns of a record: those of the tables, nested as in the record."""
-    fields = [pa.field(name, _arrow(kind)) for name, kind in _members(Interaction)]
+    fields = [pa.field(name, _arrow(kind)) for name, kind in _members(InteractionRecord)]
     return pa.schema(fields)
 
 
@@ -29,12 +29,12 @@ def _members(row: type[msgspec.Struct]) -> list[tuple[str, Any]]:
 def _arrow(kind: Any) -> pa.DataType:
     if get_origin(kind) in (Union, UnionType):
         kind = next(each for each in get_args(kind) if each is not type(None))
-    if get_origin(kind) is list:
+    if get_origin(kind) in (list, tuple):
         return pa.list_(_arrow(get_args(kind)[0]))
-    if kind is Identity:
+    if kind is IdentityRecord:
         pair = pa.list_(pa.string())
         return pa.struct([("addresses", pa.list_(pair)), ("agents", pa.list_(pair))])
-    if kind is Party or (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return pa.struct([pa.field(name, _arrow(inner)) for name, inner in _members(kind)])
     simple = {datetime: pa.timestamp("us", "UTC"), bool: pa.bool_(), int: pa.int64()}
     return simple.get(kind, pa.string())  # UUID and JSON as text

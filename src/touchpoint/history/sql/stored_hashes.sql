@@ -1,2 +1,2 @@
-SELECT interaction_id, content_hash, rules_version, dialects
+SELECT interaction_id, content_hash, record_version, rules_version, dialects
 FROM touchpoint.interaction_index WHERE interaction_id = ANY ($1::uuid[])

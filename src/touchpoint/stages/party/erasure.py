@@ -12,12 +12,14 @@ import msgspec
 
 from touchpoint.events.addresses import spellings
 from touchpoint.events.numbers import NumberPlan
+from touchpoint.events.outgoing import ErasureRecord, PartyData
 from touchpoint.stages.messages import Erasure
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.interactions.advance import ClosedInteraction
 from touchpoint.stitching.interactions.identity import Identity
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
-from touchpoint.stitching.record import Json, address_id, identity, party_key
+from touchpoint.stitching.record import IdentityRecord, InteractionRecord, PartyRecord
+from touchpoint.stitching.record_builder import address_id, build_identity, party_key
 
 
 def onward(key: PartyKey, facts: Collection[Fact], time: Micros) -> set[PartyKey]:
@@ -40,25 +42,25 @@ def onward(key: PartyKey, facts: Collection[Fact], time: Micros) -> set[PartyKey
     return {PartyKey(key.tenant, *one) for one in found} - {key}
 
 
-def erased(key: PartyKey, erasure: Erasure, secret: bytes) -> Json:
+def erased(key: PartyKey, erasure: Erasure, secret: bytes) -> PartyData:
     """The data of `party.erased`: a party by its id, an address by opaque ids alone: its own, and those of what earlier
     releases made of it.
     """
     known_as = dict.fromkeys([key.value, *spellings(key.value, NumberPlan())]) if key.kind == "address" else ()
-    addresses = [[address_id(secret, key.tenant, address), ""] for address in known_as]
-    return {
-        "tenant": key.tenant,
-        "party": {"id": key.value if key.kind == "id" else None, "address": None, "name": None},
-        "identity": {"addresses": addresses, "agents": []},
-        "erasure": {"request": erasure.request, "party_key": party_key(secret, key)},
-    }
+    return PartyData(
+        tenant=key.tenant,
+        party=PartyRecord(id=key.value if key.kind == "id" else None),
+        identity=IdentityRecord(
+            addresses=[(address_id(secret, key.tenant, address), "") for address in known_as], agents=[]
+        ),
+        erasure=ErasureRecord(erasure.request, party_key(secret, key)),
+    )
 
 
-def without_identity(row: Json, closed: ClosedInteraction, secret: bytes) -> Json:
-    """The data of an `interaction.closed` that began before its party was erased: agents keep their names."""
-    agents = identity(closed, secret)["agents"]
-    party = {"address": None, "id": row["party_id"], "name": None}
-    return row | {"party": party, "identity": {"addresses": [], "agents": agents, "erased": True}}
+def without_identity(record: InteractionRecord, closed: ClosedInteraction, secret: bytes) -> InteractionRecord:
+    """The record of an interaction that began before its party was erased: agents keep their names."""
+    identity = IdentityRecord(addresses=[], agents=build_identity(closed, secret).agents, erased=True)
+    return msgspec.structs.replace(record, party=PartyRecord(id=record.party_id), identity=identity)
 
 
 def without_names(facts: PartyFacts) -> PartyFacts:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import orjson
+import msgspec
 
+from touchpoint.events.outgoing import InteractionAmended, InteractionClosed, Outgoing, PartyErased
 from touchpoint.stages.dead_letter_records import orphan
 from touchpoint.stages.messages import Erasure
 from touchpoint.stages.party.erasure import erased, without_identity
@@ -14,7 +15,13 @@ from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.interactions.advance import Advance, ClosedInteraction
 from touchpoint.stitching.interactions.late import Amendment
 from touchpoint.stitching.interactions.model import PartyKey
-from touchpoint.stitching.record import Json, amendment, identity, instant, party_key, record
+from touchpoint.stitching.record_builder import (
+    build_identity,
+    build_published_amendment,
+    build_record,
+    instant,
+    party_key,
+)
 
 
 def outcome_events(step: Advance, key: PartyKey, erased_until: Micros | None, secret: bytes) -> Iterator[Forward]:
@@ -35,36 +42,23 @@ def erased_event(key: PartyKey, erasure: Erasure, secret: bytes) -> Forward:
     """`party.erased`: that a person under this key is to be forgotten."""
     hashed = party_key(secret, key)
     data = erased(key, erasure, secret)
-    return _event("party.erased", f"{erasure.request}/{hashed}", instant(erasure.time), hashed, data)
+    return _forward(PartyErased(id=f"{erasure.request}/{hashed}", time=instant(erasure.time), data=data), hashed)
 
 
 def _closed(closed: ClosedInteraction, erased_until: Micros | None, secret: bytes) -> Forward:
-    row = record(closed, secret)
+    record = build_record(closed, secret)
     if erased_until is not None and min(e.started_at for e in closed.entities) <= erased_until:
-        data = without_identity(row, closed, secret)
+        record = without_identity(record, closed, secret)
     else:
-        data = {**row, "identity": identity(closed, secret)}
-    return _event("interaction.closed", row["interaction_id"], instant(closed.instant), row["party_key"], data)
+        record = msgspec.structs.replace(record, identity=build_identity(closed, secret))
+    event = InteractionClosed(id=closed.interaction_id, time=instant(closed.instant), data=record)
+    return _forward(event, record.party_key)
 
 
 def _amended(late: Amendment, key: str, secret: bytes) -> Forward:
-    data = {
-        "interaction_id": late.interaction_id,
-        "tenant": late.tenant,
-        "ended_at": instant(late.ended_at),
-        **amendment(late, secret),
-    }
-    return _event("interaction.amended", f"{late.interaction_id}/{late.seq}", instant(late.time), key, data)
+    data = build_published_amendment(late, secret)
+    return _forward(InteractionAmended(id=f"{late.interaction_id}/{late.seq}", time=instant(late.time), data=data), key)
 
 
-def _event(kind: str, event_id: str, time: str, key: str, data: Json) -> Forward:
-    event = {
-        "specversion": "1.0",
-        "id": event_id,
-        "source": "touchpoint",
-        "type": kind,
-        "time": time,
-        "datacontenttype": "application/json",
-        "data": data,
-    }
-    return Forward("interactions", key.encode(), orjson.dumps(event))
+def _forward(event: Outgoing, key: str) -> Forward:
+    return Forward("interactions", key.encode(), msgspec.json.encode(event))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TypedDict
 
 from touchpoint.stitching.facts import LATEST, Micros
 from touchpoint.stitching.media.model import ResourceFigures
-from touchpoint.stitching.media.segment_types import SEGMENT_TYPES, Figure, SegmentType
 from touchpoint.stitching.media.timeline import OpenSegment
+from touchpoint.stitching.segment_types import SEGMENT_TYPES, Figure, SegmentType
 
 Spans = list[tuple[Micros, Micros]]
 _COUNTS_AS: Mapping[SegmentType, Figure | None] = {type_: row.counts_as for type_, row in SEGMENT_TYPES.items()}
@@ -27,8 +27,8 @@ class Own:
         self.other: Micros = LATEST  # of a transmission or wrap-up
 
 
-class Figures(NamedTuple):
-    """Of the item; milliseconds."""
+class Figures(TypedDict):
+    """Members of the item, milliseconds."""
 
     queue_wait_ms: int
     ring_ms: int
@@ -68,13 +68,13 @@ def measure(
     handle = sum(s.end - s.start for own in humans for s in own.connected) + sum(acw)
     speed = None if first_queue is None else next((t - first_queue for t in answers if t >= first_queue), None)
     figures = Figures(
-        wait // 1000,
-        ring // 1000,
-        talk // 1000,
-        hold // 1000,
-        sum(acw) // 1000 if acw and not unfinished else None,
-        handle // 1000,
-        None if speed is None else speed // 1000,
+        queue_wait_ms=wait // 1000,
+        ring_ms=ring // 1000,
+        talk_ms=talk // 1000,
+        hold_ms=hold // 1000,
+        acw_ms=sum(acw) // 1000 if acw and not unfinished else None,
+        handle_ms=handle // 1000,
+        speed_of_answer_ms=None if speed is None else speed // 1000,
     )
     return figures, {agent: _own_figures(own, agent in bots) for agent, own in agents.items()}
 
@@ -148,11 +148,11 @@ def _own_figures(own: Own, bot: bool) -> ResourceFigures:
     connected = sum(s.end - s.start for s in own.connected)
     hold = union(own.holds) if own.holds else 0
     return ResourceFigures(
-        (connected - hold) // 1000,
-        hold // 1000,
-        None if own.acw is None else own.acw // 1000,
-        (connected + (own.acw or 0)) // 1000,
-        own.first if own.connected else own.other,
-        bool(own.connected),
-        bot,
+        talk_ms=(connected - hold) // 1000,
+        hold_ms=hold // 1000,
+        acw_ms=None if own.acw is None else own.acw // 1000,
+        handle_ms=(connected + (own.acw or 0)) // 1000,
+        first_at=own.first if own.connected else own.other,
+        connected=bool(own.connected),
+        bot=bot,
     )

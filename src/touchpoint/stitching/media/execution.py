@@ -17,8 +17,8 @@ from typing import cast
 from touchpoint.stitching.facts import EARLIEST, Fact
 from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.media.row import EVERYTHING, SPECIAL, Handler, Open, RuleRow
-from touchpoint.stitching.media.segment_types import CLOSED_BY_END, OWN_TRACK, SEGMENT_TYPES, SegmentRow, SegmentType
 from touchpoint.stitching.media.timeline import NO_REASONS, OpenSegment, Timeline
+from touchpoint.stitching.segment_types import CLOSED_BY_END, OWN_TRACK, SEGMENT_TYPES, SegmentRow, SegmentType
 
 Closer = Callable[[Timeline, Fact, RuleRow, SegmentType], bool]
 

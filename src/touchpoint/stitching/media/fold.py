@@ -101,32 +101,33 @@ def _item(
         resources = senders(steps, timeline.bots, RESULTS) | resources
     elif timeline.profile == "email":
         resources = senders(steps, timeline.bots, SENDINGS) | resources
+    direction, dialed, campaign, thread_id = identity(own, item_id, timeline.profile)
+    customer, agent, first_response = messages(own) if timeline.profile not in ("call", "fax") else (0, 0, None)
     return MediaItem(
-        item_id,
-        timeline.channel,
-        *identity(own, item_id, timeline.profile),
-        timeline.start,
-        done.ended_at,
-        done.latest,
-        done.settled_at,
-        done.complete_at,
-        done.final,
-        figures.queue_wait_ms,
-        figures.ring_ms,
-        figures.talk_ms,
-        figures.hold_ms,
-        figures.acw_ms,
-        figures.handle_ms,
-        figures.speed_of_answer_ms,
-        timeline.abandoned,
-        timeline.transferred,
-        any(span.conference for span in spans),
-        sending or end_reason(timeline, steps),
-        pages,
-        *(messages(own) if timeline.profile not in ("call", "fax") else (0, 0, None)),
-        tuple(sorted(timeline.flags)) if timeline.flags else (),
-        _segments(spans),
-        resources,
+        media_item_id=item_id,
+        channel=timeline.channel,
+        direction=direction,
+        dialed=dialed,
+        campaign=campaign,
+        thread_id=thread_id,
+        started_at=timeline.start,
+        ended_at=done.ended_at,
+        latest=done.latest,
+        settled_at=done.settled_at,
+        complete_at=done.complete_at,
+        final=done.final,
+        **figures,
+        abandoned=timeline.abandoned,
+        transferred=timeline.transferred,
+        conferenced=any(span.conference for span in spans),
+        end_reason=sending or end_reason(timeline, steps),
+        pages=pages,
+        messages_customer=customer,
+        messages_agent=agent,
+        first_response_ms=first_response,
+        flags=tuple(sorted(timeline.flags)) if timeline.flags else (),
+        segments=_segments(spans),
+        resources=resources,
     )
 
 
@@ -147,28 +148,30 @@ def _closed(timeline: Timeline, own: list[Fact], reports: list[Fact], end: Micro
 
 
 def _segments(spans: list[OpenSegment]) -> tuple[Segment, ...]:
+    """Hot path: by position, in the order of SegmentMembers, which takes a quarter of the time that names take."""
     places: dict[int, int] = {}
-    if any(span.parent is not None for span in spans):
+    if [span for span in spans if span.parent is not None]:
         places = {id(span): n for n, span in enumerate(spans)}
-    return tuple([_segment(span, places) for span in spans])
-
-
-def _segment(span: OpenSegment, places: dict[int, int]) -> Segment:
-    return Segment(
-        span.type,
-        span.track,
-        span.depth,
-        None if span.parent is None else places[id(span.parent)],
-        span.start,
-        span.end,
-        span.queue,
-        span.agent,
-        span.reason,
-        span.conference,
-        span.transferred_from,
-        span.provenance,
-        span.opened_by,
-        span.closed_by,
-        span.opened_rule,
-        span.closed_rule,
+    return tuple(
+        [
+            Segment(
+                span.type,
+                span.track,
+                span.depth,
+                span.queue,
+                span.agent,
+                span.reason,
+                span.conference,
+                span.transferred_from,
+                span.provenance,
+                span.opened_by,
+                span.closed_by,
+                span.opened_rule,
+                span.closed_rule,
+                parent=None if span.parent is None else places[id(span.parent)],
+                started_at=span.start,
+                ended_at=span.end,
+            )
+            for span in spans
+        ]
     )

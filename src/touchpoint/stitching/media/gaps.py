@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from touchpoint.stitching.facts import SECOND, Fact, Micros
-from touchpoint.stitching.media.segment_types import COVERING, GAP
 from touchpoint.stitching.media.timeline import OpenSegment
+from touchpoint.stitching.segment_types import COVERING, GAP
 
 
 def gaps(spans: list[OpenSegment], start: Micros, end: Micros, facts: list[Fact]) -> list[OpenSegment]:

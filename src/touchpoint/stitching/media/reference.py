@@ -9,7 +9,7 @@ from typing import cast
 from touchpoint.stitching.media.flags import MEANINGS
 from touchpoint.stitching.media.row import CUSTOMER_TRACK, EVERYTHING, SPECIAL, Reason, RuleRow, Target
 from touchpoint.stitching.media.rules import RULES
-from touchpoint.stitching.media.segment_types import CLOSED_BY_END, NESTED, SegmentType
+from touchpoint.stitching.segment_types import CLOSED_BY_END, NESTED, SegmentType
 from touchpoint.stitching.verbs import Verb
 
 GIVEN: Mapping[Verb, tuple[str, ...]] = {

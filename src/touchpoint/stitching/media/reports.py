@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from touchpoint.stitching.facts import SECOND, Fact, Micros
 from touchpoint.stitching.media.completion import Completion
@@ -12,10 +13,11 @@ from touchpoint.stitching.media.model import ResourceFigures
 from touchpoint.stitching.media.timeline import OpenSegment, Timeline
 from touchpoint.stitching.verbs import RELEASES, Verbs
 
+_Reported = Literal["talk_ms", "hold_ms", "acw_ms", "queue_wait_ms"]
 _TOLERANCE_MS = 2_000
 _TELL_HOLDS: Verbs = RELEASES | {"summary"}
-_OF_AGENT = {"talk_ms": "talk_ms", "hold_ms": "hold_ms", "acw_ms": "acw_ms"}
-_OF_ITEM = {**_OF_AGENT, "queue_wait_ms": "queue_wait_ms"}
+_OF_AGENT: tuple[_Reported, ...] = ("talk_ms", "hold_ms", "acw_ms")
+_OF_ITEM: tuple[_Reported, ...] = (*_OF_AGENT, "queue_wait_ms")
 
 
 def add_hold_totals(timeline: Timeline, facts: list[Fact]) -> None:
@@ -52,14 +54,14 @@ def contradicts(
         return True
     agent = agent_of(summary)
     if agent is None:
-        return _differs(told, figures, _OF_ITEM)
+        return _differs(told, {name: figures[name] for name in _OF_ITEM})
     own = agents.get(agent)
     return own is not None and (
-        _differs(told, own, _OF_AGENT)
+        _differs(told, {name: getattr(own, name) for name in _OF_AGENT})
         or ("connected_ms" in told and abs(told["connected_ms"] - own.talk_ms - own.hold_ms) > _TOLERANCE_MS)
     )
 
 
-def _differs(told: dict[str, Any], seen: object, names: dict[str, str]) -> bool:
-    pairs = ((told[name], getattr(seen, own)) for name, own in names.items() if name in told)
+def _differs(told: dict[str, Any], seen: Mapping[str, int | None]) -> bool:
+    pairs = ((told[name], value) for name, value in seen.items() if name in told)
     return any(there is not None and abs(claim - there) > _TOLERANCE_MS for claim, there in pairs)

@@ -7,11 +7,11 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from touchpoint.stitching import segment_types
 from touchpoint.stitching.facts import Fact
-from touchpoint.stitching.media import segment_types
 from touchpoint.stitching.media.flags import Flag
-from touchpoint.stitching.media.segment_types import SegmentType
 from touchpoint.stitching.media.timeline import Timeline
+from touchpoint.stitching.segment_types import SegmentType
 from touchpoint.stitching.verbs import Verb
 
 Special = Literal[

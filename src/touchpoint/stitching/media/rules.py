@@ -25,8 +25,8 @@ from touchpoint.stitching.media.row import (
     RuleRow,
     Target,
 )
-from touchpoint.stitching.media.segment_types import OWN_TRACK, SEGMENT_TYPES, SegmentType
 from touchpoint.stitching.media.timeline import Timeline
+from touchpoint.stitching.segment_types import OWN_TRACK, SEGMENT_TYPES, SegmentType
 from touchpoint.stitching.verbs import FactVerb
 
 ROUTING = Open("routing")

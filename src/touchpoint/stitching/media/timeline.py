@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from touchpoint.stitching.facts import EARLIEST, LATEST, SECOND, Fact, Micros
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.media.flags import Flag
-from touchpoint.stitching.media.segment_types import CLOSED_BY_END, OWN_TRACK, WITHIN_AGENT, SegmentType
+from touchpoint.stitching.segment_types import CLOSED_BY_END, OWN_TRACK, WITHIN_AGENT, SegmentType
 
 CUSTOMER = "customer"
 _BY_AGENT = (*OWN_TRACK, *WITHIN_AGENT)

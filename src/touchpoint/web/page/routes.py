@@ -10,7 +10,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, model_validator
 
-from touchpoint.stitching.record import content_hash
+from touchpoint.stitching.record import FIRST_VERSION, RECORD_VERSION, content_hash, from_json
 from touchpoint.web import cursors
 from touchpoint.web.api.interaction import explanation, found_in
 from touchpoint.web.api.lists import described
@@ -22,6 +22,7 @@ from touchpoint.web.filters import Filters, Text, names
 from touchpoint.web.page.lanes import WIDTH, drawing
 from touchpoint.web.page.rendering import page
 from touchpoint.web.page.strips import strip
+from touchpoint.web.problems import ProblemError
 from touchpoint.web.service import Service
 from touchpoint.web.view import Access, Place, View
 from touchpoint.web.viewer import Viewer
@@ -167,7 +168,7 @@ async def interaction(request: Request, viewer: Reading, id: Id, query: Annotate
         keys = [record["party_key"], *(child["party_key"] for child in children)]
         await view.log(Access("page", "interaction", record["interaction_id"], keys))
     agents = dict(whole["identity"]["agents"])
-    same = content_hash(record | {"amendments": []}) == record["content_hash"] if query.verify else None
+    same = has_its_hash(record) if query.verify else None
     items, objects = service.settings.item_links, service.settings.object_links
     members = {
         "record": record,
@@ -188,6 +189,19 @@ async def interaction(request: Request, viewer: Reading, id: Id, query: Annotate
         },
     }
     return page(request, "interaction", viewer, members)
+
+
+def has_its_hash(record: dict[str, Any]) -> bool:
+    """Whether the content hash, computed again, is the one that is stored. Raises ProblemError for what a later release
+    stored.
+    """
+    version = record["record_version"] or FIRST_VERSION
+    if version > RECORD_VERSION:
+        raise ProblemError(
+            503, f"record version {version} is later than {RECORD_VERSION}, the latest known here: upgrade"
+        )
+    stored: str = record["content_hash"]
+    return content_hash(from_json(record)) == stored
 
 
 @router.get("/accesses")
