@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -43,7 +43,7 @@ from touchpoint.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-INTERNAL = frozenset({"links", "touches"})  # what is dead there says nothing of the inputs
+INTERNAL = frozenset({"links", "touches"})  # what is dead there says nothing of the inputs read beside them
 RATIO_SECONDS = 60.0
 JOIN_SECONDS = 300.0  # and a rebalance: a worker that is no member of its group for longer ends, and is started again
 
@@ -191,15 +191,16 @@ class StreamWorker:
             log_writer = Changelog(
                 does.table, log_of.topic, state, delivery, partial(read_again, app.new_reader, log_of)
             )
-            gate = None if INTERNAL.issuperset(spec.topics) else self._gate(partition, state)
+            gate = self._gate(spec.topics, partition, state)
             assignment = Assignment(partition, counts.ours, topic_partitions, state)
             return StageWork(does.build, assignment, log_writer, delivery, gate, does.at_once)
 
         return work
 
-    def _gate(self, partition: int, state: State) -> DeadLetterLimit:
+    def _gate(self, topics: Collection[str], partition: int, state: State) -> DeadLetterLimit:
         versions = Versions(self.settings.fingerprint, state)
-        return DeadLetterLimit(partition, self.settings.dead_letter_limit, versions, self._alarm, INTERNAL)
+        exempt = frozenset[str]() if INTERNAL.issuperset(topics) else INTERNAL
+        return DeadLetterLimit(partition, self.settings.dead_letter_limit, versions, self._alarm, exempt)
 
     def _delivery(self, agent: str, partition: int, stopping: asyncio.Event) -> Delivery:
         return Delivery(agent, partition, self._outbox, self._destinations, self.metrics, stopping.is_set)

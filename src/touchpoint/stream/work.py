@@ -27,12 +27,7 @@ from touchpoint.telemetry.logs import explained, place_of
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 5.0  # an outage that is over should be over here too, soon
-MOST_FAILED_IN_A_ROW = 100  # beyond it the stage is broken, and everything would become a dead letter
 QUIET_SECONDS = 10.0  # between two lines about failing batches
-
-
-class StageBrokenError(Exception):
-    """Records fail one after the other: that is not the records' fault."""
 
 
 class Work(Protocol):
@@ -55,9 +50,9 @@ class StageWork:
 
     def __init__(
         self, factory: StageFactory, assignment: Assignment, changelog: Changelog, delivery: Delivery,
-        gate: DeadLetterLimit | None = None, at_once: int | None = None,
+        gate: DeadLetterLimit, at_once: int | None = None,
     ) -> None:  # fmt: skip
-        """``changelog``: of the assignment's state. ``gate``: of what reads inputs. ``at_once``: so few records are
+        """``changelog``: of the assignment's state. ``gate``: of its dead letters. ``at_once``: so few records are
         finished together that their changes go into one batch of the producer: they are stored whole or not at all.
         """
         self._build = partial(factory, assignment)
@@ -67,7 +62,6 @@ class StageWork:
         self._delivery = delivery
         self._gate = gate
         self._at_once = at_once
-        self._failed_in_a_row = 0
         self._said_at = -QUIET_SECONDS
 
     async def process(self, records: Sequence[Sequence[Record]]) -> None:
@@ -77,8 +71,7 @@ class StageWork:
             self._state.begin()
             readable, damaged = dead_letter_records.readable(some)
             forwards = [*damaged, *await self._apply(readable, now)]
-            if self._gate is not None:
-                self._gate.check(some, forwards)
+            self._gate.check(some, forwards)
             await self._settle(forwards)
 
     def _parts(self, records: Sequence[Sequence[Record]]) -> Iterator[Sequence[Sequence[Record]]]:
@@ -103,29 +96,26 @@ class StageWork:
                     await asyncio.sleep(0)  # heartbeats, commits and other partitions between two calls
         except Exception as error:  # noqa: BLE001 - no input can stop a worker
             self._say(error)
-            return self._apply_singly(batches, now)
+            return await self._apply_singly(batches, now)
         return forwards
 
-    def _apply_singly(self, batches: Sequence[Sequence[Record]], now: Micros) -> list[Forward]:
+    async def _apply_singly(self, batches: Sequence[Sequence[Record]], now: Micros) -> list[Forward]:
         """No input can stop a worker: what a stage cannot bear becomes a dead letter, the rest is taken."""
         self._state.roll_back()
         self._stage = self._build()
         forwards: list[Forward] = []
         for record in (record for records in batches for record in records):
+            await asyncio.sleep(0)  # as above: each failure builds the stage anew
             mark = self._state.mark()
             try:
                 forwards += self._stage.apply([record], now)
-                self._failed_in_a_row = 0
             except FullError as error:
                 self._state.roll_back(mark)
                 self._stage = self._build()
                 forwards.append(dead_letter_records.dead_letter(record, str(error), "too_large"))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - however many fail: the limit of dead letters judges a new version
                 self._state.roll_back(mark)
                 self._stage = self._build()
-                self._failed_in_a_row += 1
-                if self._failed_in_a_row >= MOST_FAILED_IN_A_ROW:
-                    raise StageBrokenError(f"{MOST_FAILED_IN_A_ROW} records in a row failed") from error
                 forwards.append(dead_letter_records.dead_letter(record, f"internal error: {place_of(error)}"))
         return forwards
 
