@@ -23,7 +23,11 @@ IN_AN_HOUR = datetime(2100, 1, 1, tzinfo=UTC)
 VIEWS = ("web_record", "web_interaction", "web_amendment", "web_access")
 SEARCHES = (
     "SELECT * FROM touchpoint.search_interactions('{}')",
-    "SELECT * FROM touchpoint.search_parties('{P-17,tel:+441632960960}', 'mary', NULL, 10) WHERE party_key IS NOT NULL",
+    """
+    SELECT party_key, party_id, name, account_id, addresses
+    FROM touchpoint.search_parties('{P-17,tel:+441632960960}', 'mary', NULL, 10)
+    WHERE num_nonnulls(party_key, party_id, name, account_id) > 0 OR addresses <> '{}'
+    """,
     f"SELECT * FROM touchpoint.find_viewed('{identifier('interaction', 'seed')}')",
 )
 READS = tuple(f"SELECT * FROM touchpoint.{view}" for view in VIEWS[:3]) + SEARCHES

@@ -143,7 +143,8 @@ def _check(claims: Mapping[str, Any], settings: WebSettings, audience: str, now:
 
 
 def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and -(2**40) < value < 2**40
+    """Of seconds that are a year which `datetime` holds."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -(2**35) < value < 2**37
 
 
 def viewer_of(claims: Mapping[str, Any], settings: WebSettings) -> Viewer:

@@ -189,8 +189,9 @@ BEGIN
         SELECT coalesce(m.party_id, m.address_id::text) COLLATE "C" AS ref, m.party_id, m.address_id FROM matching AS m
         WHERE after IS NULL OR coalesce(m.party_id, m.address_id::text) COLLATE "C" > after ORDER BY 1 LIMIT at_most
     )
-    SELECT f.ref, latest.party_key, f.party_id, CASE WHEN sees THEN coalesce(p.name, a.name) END, p.account_id,
-           CASE WHEN sees THEN ARRAY(
+    SELECT f.ref, latest.party_key, CASE WHEN shown.party THEN f.party_id END,
+           CASE WHEN sees AND shown.party THEN coalesce(p.name, a.name) END, CASE WHEN shown.party THEN p.account_id END,
+           CASE WHEN sees AND shown.party THEN ARRAY(
                SELECT known.address FROM touchpoint.party_address AS known
                WHERE known.party_address_id = f.address_id OR (known.tenant = v.tenant AND known.party_id = f.party_id)
                ORDER BY 1 LIMIT 20) ELSE '{}' END, latest.ended_at
@@ -210,6 +211,8 @@ BEGIN
            AND (v.queues IS NULL OR touchpoint.in_view(i.interaction_id, i.ended_at, v.queues, v.resources))
          ORDER BY i.ended_at DESC LIMIT 1)
         ORDER BY 2 DESC LIMIT 1) AS latest ON true
+    -- Of a party none of whose contacts the viewer may see, only its ref is told, from which the search goes on.
+    CROSS JOIN LATERAL (SELECT latest.ended_at IS NOT NULL AS party) AS shown
     ORDER BY f.ref;
 END $$;
 
