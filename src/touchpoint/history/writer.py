@@ -62,7 +62,8 @@ class HistoryWriter:
         """Stores CloudEvents (structured JSON) of the `interactions` topic, in one transaction unless one is at fault.
 
         Returns what can never be stored, by place. Whatever is stored already adds nothing. Raises
-        asyncpg.PostgresError, asyncpg.InterfaceError or OSError where the database is at fault; then repeat the batch.
+        asyncpg.PostgresError, InterfaceError, InternalClientError or OSError where the database is at fault; then
+        repeat the batch.
         """
         entries: list[Entry] = []
         rejected: list[Rejected] = []
