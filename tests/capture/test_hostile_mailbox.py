@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 import pytest
 from capture_process import CaptureProcess
+from patience import LIMIT
 from scripted_server import Endless, Script, ScriptedServer, Step
 
 from touchpoint.capture.imap import Server
@@ -125,7 +126,7 @@ async def test_a_servers_failure_is_a_pause_and_a_line_and_the_end_comes_when_it
             await asyncio.wait([reading, visits], return_when=asyncio.FIRST_COMPLETED)
             assert visits.done(), reading.exception()
             stopping.set()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(LIMIT):
                 await reading
         _, peak = tracemalloc.get_traced_memory()
     finally:
@@ -136,7 +137,7 @@ async def test_a_servers_failure_is_a_pause_and_a_line_and_the_end_comes_when_it
     )
     assert "Traceback" not in caplog.text
     assert peak < 64 << 20
-    async with asyncio.timeout(20):  # no thread is left behind with a connection
+    async with asyncio.timeout(LIMIT):  # no thread is left behind with a connection
         while any(thread.name == "capture" for thread in threading.enumerate()):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
 
@@ -162,7 +163,7 @@ async def test_a_message_with_a_date_that_is_none_comes_without_it(stamp: bytes)
         found: list[bytes] = []
         stopping = asyncio.Event()
         reading = asyncio.create_task(read(reconnecting(server), stopping, found))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LIMIT):
             while not found:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.01)
         stopping.set()
@@ -175,7 +176,7 @@ async def test_a_server_that_offers_idle_and_refuses_it_is_asked_again_and_again
     async with ScriptedServer(script) as server:
         stopping = asyncio.Event()
         reading = asyncio.create_task(read(reconnecting(server, TIMING._replace(answer=5.0)), stopping))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LIMIT):
             while server.steps < len(script) - 1:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.01)
         assert server.connections == 1
@@ -277,7 +278,7 @@ async def test_a_token_endpoint_that_is_away_is_waited_for(caplog: pytest.LogCap
     talk = Mailbox(Server("127.0.0.1", 1, None), Bearer("somebody", tokens), ["INBOX"], date(2026, 1, 1), TIMING)
     stopping = asyncio.Event()
     reading = asyncio.create_task(read(Reconnecting(talk, pauses=PAUSES), stopping))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LIMIT):
         while caplog.text.count("cannot be asked (Connection refused); trying again") < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     stopping.set()

@@ -108,7 +108,7 @@ async def test_a_servers_failure_is_a_pause_and_a_line_and_the_end_comes_when_it
             await asyncio.wait([reading, asyncio.create_task(server.visited(3))], return_when=asyncio.FIRST_COMPLETED)
             assert not reading.done(), reading.exception()
             stopping.set()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(LIMIT):
                 await reading
         _, peak = tracemalloc.get_traced_memory()
     finally:

@@ -19,6 +19,7 @@ import pytest
 from certificates import Authority
 from dovecot_server import PASSWORD, Dovecot, DovecotMissingError
 from kafka_broker import must_have_kafka
+from patience import LIMIT
 from token_server import CLIENT, SCOPE, SECRET, TokenServer
 
 from touchpoint.capture import mailbox
@@ -83,7 +84,7 @@ class Reader:
             self._changed.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LIMIT):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
@@ -105,7 +106,7 @@ async def reading(
         yield reader
     finally:
         reader.stopping.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT):
             await task
 
 
@@ -206,7 +207,7 @@ async def test_a_folder_that_is_deleted_while_it_is_read_is_waited_for(
         await reader.until(lambda: reader.looks >= 1)
         with dovecot.client(account) as client:
             client.delete("Sent")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LIMIT):
             while "there is no folder 'Sent'" not in caplog.text:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.01)
         with dovecot.client(account) as client:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 import pytest
+from patience import LIMIT
 from postgres_server import TestPostgres
 
 from touchpoint.embedded.broker import free_port
@@ -212,7 +213,7 @@ def run_worker(**fields: object) -> subprocess.CompletedProcess[str]:
     environment |= {f"TOUCHPOINT_{name.upper()}": str(value) for name, value in fields.items()}
     return subprocess.run(
         [sys.executable, "-m", "touchpoint", "worker"],
-        env=environment, capture_output=True, text=True, timeout=60, check=False,
+        env=environment, capture_output=True, text=True, timeout=LIMIT, check=False,
     )  # fmt: skip
 
 
@@ -247,7 +248,7 @@ async def test_writer_stores_nothing_before_the_database_has_answered_once(
         with pytest.raises(ConnectionError):
             await history.write([Record("interactions", 0, 0, b"k", b"{}", [], 0)])
         following = asyncio.create_task(watch.follow(refused.append))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LIMIT):
             while not answered:
                 await asyncio.sleep(0.02)
                 answered = watch.usable

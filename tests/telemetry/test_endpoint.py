@@ -95,14 +95,14 @@ async def test_a_flood_of_half_requests_leaves_descriptors_and_an_answer_for_a_p
     """Half a header each, as the connections that once took all 1,024 descriptors of a worker."""
     caplog.set_level(logging.DEBUG)
     held: list[socket.socket] = []
-    async with served(Bounds(connections=8, ask=60.0)) as port:
+    async with served(Bounds(connections=8, ask=2 * LIMIT)) as port:
         try:
             for _ in range(200):
                 held.append(socket.create_connection(("127.0.0.1", port)))
                 held[-1].sendall(b"GET /page HTTP/1.1\r\nHost: ")
                 await asyncio.sleep(0)
             assert b"200 OK" in await asked(port, b"GET /page HTTP/1.1\r\n\r\n")
-            async with asyncio.timeout(50):  # all but the last few were closed, long before their deadline
+            async with asyncio.timeout(LIMIT):  # all but the last few were closed, long before their deadline
                 while sum(_closed(each) for each in held) < len(held) - 8:  # noqa: ASYNC110 - nobody tells
                     await asyncio.sleep(0.01)
         finally:

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+from patience import LIMIT
 from serving_process import KEY, address, prepare, serving
 from web_service import make_tokens
 
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.slow
 def status(url: str, token: str | None = None) -> int:
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=LIMIT) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
@@ -45,7 +46,7 @@ def test_it_says_what_it_cannot_work_with(database: str) -> None:
     ]
     for url, settings, said in cases:
         with serving(url, **settings) as process:
-            _, errors = process.communicate(timeout=120)
+            _, errors = process.communicate(timeout=LIMIT)
             assert process.returncode in (2, 3), errors
             assert said in errors
             assert KEY not in errors
@@ -59,5 +60,5 @@ def test_insecure_local_asks_nobody_and_serves_this_machine_alone(database: str)
         assert process.stdout.readline().startswith("INSECURE")
         assert status(f"{url}api/v1/interactions") == 200
     with serving(database, "--insecure-local", TOUCHPOINT_WEB__HOST="0.0.0.0") as process:
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=LIMIT)
         assert (process.returncode, "this machine alone" in errors) == (2, True)
