@@ -1,4 +1,4 @@
-"""The pages of settings, metrics and the record, from the code: .venv/bin/python docs/reference/make.py"""
+"""The pages of settings, metrics, the record and the rules, from the code: .venv/bin/python docs/reference/make.py"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import msgspec
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
+from rule_reference import rules_page
 
 from touchpoint.settings import PREFIX, Settings
 from touchpoint.settings.sections import ChannelSettings, DialectTopic, LimitSettings, LineSettings, Span, TopicSettings
@@ -231,6 +232,7 @@ def main() -> None:
     (HERE / "settings.md").write_text(settings_page())
     (HERE / "metrics.md").write_text(metrics_page())
     (HERE / "record.md").write_text(record_page())
+    (HERE / "rules.md").write_text(rules_page())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The pages of settings, metrics and the record say what the code does, and of everything in it."""
+"""The pages of settings, metrics, the record and the rules say what the code does, and of everything in it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from touchpoint.telemetry.metrics import METRICS
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 
-@pytest.mark.parametrize("page", ["settings", "metrics", "record"])
+@pytest.mark.parametrize("page", ["settings", "metrics", "record", "rules"])
 def test_the_page_is_what_the_code_generates(page: str) -> None:
     generated = runpy.run_path(str(REFERENCE / "make.py"))[f"{page}_page"]()
     assert (REFERENCE / f"{page}.md").read_text() == generated, "out of date: .venv/bin/python docs/reference/make.py"

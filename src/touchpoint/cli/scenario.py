@@ -9,14 +9,14 @@ from touchpoint.stitching.facts import SECOND, Fact, Micros
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.media import fold
 from touchpoint.stitching.media.order import ordered
-from touchpoint.stitching.media.reference import GIVEN
 from touchpoint.stitching.record_builder import instant
+from touchpoint.stitching.verbs import GIVEN_REASONS
 
 Table = list[list[str]]
 
 _WORDS = ("direction", "kind", "role", "mode", "by")
 _COUNTS = ("pages", "total_pages", "attempt", "length")
-_REASONS = frozenset(reason for given in GIVEN.values() for reason in given)
+_REASONS = frozenset(reason for given in GIVEN_REASONS.values() for reason in given)
 _AGENTS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 

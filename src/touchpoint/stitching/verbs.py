@@ -6,6 +6,7 @@ in the rule table (media/rules.py).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 Verb = Literal[
@@ -42,3 +43,10 @@ CONNECTS: Verbs = frozenset({"answered", "joined", "connected", "draft_started"}
 """The event's agent has the item from now on."""
 RELEASES: Verbs = frozenset({"released", "transferred", "left", "parked"})
 """The event's agent gives the item away."""
+
+GIVEN_REASONS: Mapping[Verb, tuple[str, ...]] = {
+    "dequeued": tuple("answered abandoned timeout empty key overflow withdrawn transferred callback".split()),
+    "alert_ended": ("no_answer", "rejected", "busy", "canceled", "rescinded", "failed", "bridge_failed"),
+    "disconnected": ("agent", "system", "network"),
+}
+"""What the contract lets an event give as the reason of what it closes; of `disconnected`, who did it."""
