@@ -109,3 +109,23 @@ def test_what_is_wrong_with_a_file_is_told_and_not_what_it_holds(
         f"TOUCHPOINT_CAPTURE_PASSWORD_FILE: '{tmp_path}/long' has more than 65,536 bytes: it is no secret",
         "TOUCHPOINT_WEB__KEY: must be 64 hexadecimal digits or more, as `touchpoint web key` prints them",
     ]
+
+
+def test_a_section_in_a_variable_keeps_the_secret_of_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("0f" * 32)
+    (tmp_path / "touchpoint.toml").write_text('[web]\nurl = "https://of.the.file"\n')
+    monkeypatch.setenv(f"{PREFIX}CONFIG", f"{tmp_path}/touchpoint.toml")
+    monkeypatch.setenv(f"{PREFIX}WEB", '{"url": "https://of.the.variable"}')
+    monkeypatch.setenv(f"{PREFIX}WEB__KEY_FILE", f"{tmp_path}/key")
+    settings = load_settings()
+    assert (held(settings, f"{PREFIX}WEB__KEY"), settings.web.url) == ("0f" * 32, "https://of.the.variable")
+
+
+def test_a_value_in_place_of_a_section_is_said_beside_the_file_of_its_secret(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text("0f" * 32)
+    (tmp_path / "touchpoint.toml").write_text("web = 3\n")
+    said = problems(monkeypatch, CONFIG=f"{tmp_path}/touchpoint.toml", WEB__KEY_FILE=f"{tmp_path}/key")
+    assert len(said) == 1
+    assert said[0].startswith("TOUCHPOINT_WEB: ")

@@ -38,11 +38,11 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
     problems = _unknown(environ)
     values, problem = _file(environ)
     problems += problem
+    # what the environment names wins over the file, section by section
+    for name in [n for n in values if PREFIX + n.upper() in environ]:
+        del values[name]
     problems += read_secret_files(Settings, PREFIX, environ, values)
     try:
-        # what the environment names wins over the file, section by section
-        for name in [n for n in values if PREFIX + n.upper() in environ]:
-            del values[name]
         settings = Settings(**{**values, **overrides})
     except (
         pydantic_settings.SettingsError

@@ -97,5 +97,7 @@ def _taken(values: dict[str, Any], place: Place) -> Any:
 def _put(values: dict[str, Any], place: Place, secret: str) -> None:
     section = values
     for part in place[:-1]:
-        section = section.setdefault(part, {})
+        if not isinstance(section.setdefault(part, {}), dict):
+            return  # it is no section, and is told as that
+        section = section[part]
     section[place[-1]] = secret
