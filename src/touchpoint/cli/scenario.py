@@ -8,7 +8,7 @@ from typing import Any
 from touchpoint.stitching.facts import SECOND, Fact, Micros
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.media import fold
-from touchpoint.stitching.media.order import ordered
+from touchpoint.stitching.media.fact_set import ordered
 from touchpoint.stitching.record_builder import instant
 from touchpoint.stitching.verbs import GIVEN_REASONS
 

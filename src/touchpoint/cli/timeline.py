@@ -23,7 +23,8 @@ from touchpoint.cli.render import (
     plain,
     span,
 )
-from touchpoint.stitching.media.wording import flag_meaning, rule_text
+from touchpoint.stitching.media.flags import flag_meaning
+from touchpoint.stitching.media.rules import rule_text
 
 _FIGURES = {
     "wait": "queue_wait_ms",

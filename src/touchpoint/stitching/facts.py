@@ -48,6 +48,12 @@ class Fact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ext: dict[str, Any] = {}
 
 
+def agent_of(fact: Fact) -> str | None:
+    """The id of the resource that an event names."""
+    resource = fact.data.get("resource")
+    return None if resource is None else resource["id"]
+
+
 _OF_PARTIES = frozenset({"id", "account", "name", "from", "into", "request"})
 
 

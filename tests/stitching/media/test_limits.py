@@ -10,7 +10,7 @@ import pytest
 from touchpoint.stitching.facts import MINUTE, SECOND, Fact
 from touchpoint.stitching.limits import CHANNELS, Capabilities, ChannelLimits, Limits
 from touchpoint.stitching.media import fold
-from touchpoint.stitching.media.completion import later
+from touchpoint.stitching.media.ending import later
 from touchpoint.stitching.verbs import FactVerb
 
 A: Any = {"resource": {"id": "A"}}

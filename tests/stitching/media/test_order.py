@@ -6,7 +6,7 @@ from itertools import permutations
 from typing import Any
 
 from touchpoint.stitching.facts import Fact
-from touchpoint.stitching.media.order import arrange, ordered
+from touchpoint.stitching.media.fact_set import arrange, ordered
 
 
 def fact(verb: Any, time: int = 0, source: str = "s", sequence: str | None = None, id_: str | None = None) -> Fact:

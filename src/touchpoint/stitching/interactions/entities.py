@@ -14,9 +14,9 @@ from touchpoint.stitching.interactions.names import activity_name, item_name, ma
 from touchpoint.stitching.interactions.parents import followed
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.media import fold
-from touchpoint.stitching.media.claims import is_believed
 from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.media.model import MediaItem
+from touchpoint.stitching.media.reported import is_believed
 from touchpoint.stitching.verbs import FactVerb, Verbs
 
 WRAPPED_UP: FactVerb = "wrapped_up"

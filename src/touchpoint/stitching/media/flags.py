@@ -48,3 +48,8 @@ MEANINGS: dict[Flag, str] = {
     Flag.UNREADABLE_EVENT: "an event of the item could not be read, and is a dead letter; what it said is missing",
     Flag.WRAPUP_UNFINISHED: "an agent's wrap-up began and never ended; its length is not known",
 }
+
+
+def flag_meaning(flag: str) -> str:
+    """What a flag says about a media item."""
+    return MEANINGS[Flag(flag)] if flag in set(Flag) else "not a flag of this version"

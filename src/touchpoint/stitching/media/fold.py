@@ -1,42 +1,45 @@
-"""The fold of one media item: the set of its facts in, segments, durations and flags out (stitching.md, 2)."""
+"""The fold of one media item: the set of its facts in, segments, durations and flags out (stitching.md, 2).
+
+The facts are put in order (fact_set.py) and completed (inferred.py), read instant by instant through the rule table
+(rules.py), which fills a timeline (timeline.py); the item is ended (ending.py) and measured (figures.py).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from operator import attrgetter
 
-from touchpoint.stitching.facts import SECOND, UNREADABLE, Fact, Micros
-from touchpoint.stitching.limits import Limits, Silences
-from touchpoint.stitching.media.abandonment import decide_without_disconnect
-from touchpoint.stitching.media.claims import believed
-from touchpoint.stitching.media.completion import conclude, is_dropped, window
-from touchpoint.stitching.media.derived import agent_of
-from touchpoint.stitching.media.doubts import doubtful
-from touchpoint.stitching.media.durations import measure
-from touchpoint.stitching.media.flags import Flag
-from touchpoint.stitching.media.gaps import gaps
-from touchpoint.stitching.media.merging import is_truncated, within_limit
-from touchpoint.stitching.media.model import MediaItem, Segment
-from touchpoint.stitching.media.order import ordered
-from touchpoint.stitching.media.play import play
-from touchpoint.stitching.media.prepass import complete, start_of
-from touchpoint.stitching.media.reports import add_hold_totals, contradicts
-from touchpoint.stitching.media.results import (
-    RESULTS,
-    SENDINGS,
+from touchpoint.stitching.facts import SECOND, UNREADABLE, Fact, Micros, agent_of
+from touchpoint.stitching.limits import Limits, Profile, Silences
+from touchpoint.stitching.media.consults import alias_answered
+from touchpoint.stitching.media.ending import (
+    conclude,
+    decide_without_disconnect,
     end_reason,
-    identity,
-    messages,
+    gaps,
+    is_dropped,
     overlaps,
-    result,
-    senders,
+    window,
 )
+from touchpoint.stitching.media.fact_set import arrange, is_truncated, ordered, within_limit
+from touchpoint.stitching.media.figures import RESULTS, measure, messages, result, senders
+from touchpoint.stitching.media.flags import Flag
+from touchpoint.stitching.media.handlers import repeats_transfer
+from touchpoint.stitching.media.inferred import complete, start_of
+from touchpoint.stitching.media.model import MediaItem, ResourceFigures, Segment
+from touchpoint.stitching.media.reported import add_hold_totals, believed, contradicts, doubtful
+from touchpoint.stitching.media.rules import CONSULT_ANSWERED, apply_rule, closes_what_is_open, would_open
 from touchpoint.stitching.media.timeline import OpenSegment, Timeline
-from touchpoint.stitching.verbs import STARTS, WRAPUPS, Verbs
+from touchpoint.stitching.verbs import AFTERWARDS, STARTS, WRAPUPS, Verb, Verbs
 
 _OF_ALIASES: Verbs = WRAPUPS | {"alerting", "alert_ended", "answered"}
+_SENDINGS: Mapping[Profile, tuple[Verb, ...]] = {"fax": RESULTS, "email": ("sent",)}
 _NO_SILENCES: Silences = {}
 _start = attrgetter("start")
+_OPENS_ALONE: Verbs = frozenset({"offered", "dialing", "connected", "transmission_started"})
+_AFTER_TRANSFER_OUT: Verbs = AFTERWARDS | {"ended"}
+ATTEMPTS: tuple[Verb, ...] = ("dialing", "connected", "failed")
+"""Outbound, whatever the item says of its direction: what they dialed is the party's own number."""
 
 
 def fold(
@@ -97,10 +100,6 @@ def _item(
     if any(contradicts(f, done, timeline.start, figures, resources) for f in summaries.values()):
         timeline.flags.add(Flag.REPORTED_MISMATCH)
     pages, sending = result(steps) if timeline.profile == "fax" else (None, None)
-    if timeline.profile == "fax":
-        resources = senders(steps, timeline.bots, RESULTS) | resources
-    elif timeline.profile == "email":
-        resources = senders(steps, timeline.bots, SENDINGS) | resources
     direction, dialed, campaign, thread_id = identity(own, item_id, timeline.profile)
     customer, agent, first_response = messages(own) if timeline.profile not in ("call", "fax") else (0, 0, None)
     return MediaItem(
@@ -127,8 +126,14 @@ def _item(
         first_response_ms=first_response,
         flags=tuple(sorted(timeline.flags)) if timeline.flags else (),
         segments=_segments(spans),
-        resources=resources,
+        resources=_senders(timeline, steps) | resources,
     )
+
+
+def _senders(timeline: Timeline, steps: list[Fact]) -> dict[str, ResourceFigures]:
+    """Who sent a fax or a mail without ever being connected to it."""
+    verbs = _SENDINGS.get(timeline.profile)
+    return senders(steps, timeline.bots, verbs) if verbs is not None else {}
 
 
 def _closed(timeline: Timeline, own: list[Fact], reports: list[Fact], end: Micros) -> list[OpenSegment]:
@@ -175,3 +180,101 @@ def _segments(spans: list[OpenSegment]) -> tuple[Segment, ...]:
             for span in spans
         ]
     )
+
+
+# reading the facts
+
+
+def play(timeline: Timeline, item_id: str, facts: list[Fact]) -> None:
+    """Applies ordered facts to an empty timeline."""
+    _know_beforehand(timeline, facts)
+    n, count = _first(timeline, item_id, facts), len(facts)
+    # silence tells something only of a source that tells messages: most vendors' feeds never do
+    idles = timeline.profile == "chat" and any(fact.verb == "message" for fact in facts)
+    while n < count:
+        time = facts[n].time
+        after = n + 1
+        while after < count and facts[after].time == time:
+            after += 1
+        if idles and n:
+            timeline.await_customer(facts[n - 1], time)
+        if after - n == 1 or time == facts[0].time:  # nothing was open before the first instant
+            for fact in facts[n:after]:
+                _step(timeline, item_id, fact)
+        else:
+            for fact in arrange(facts[n:after], lambda fact: closes_what_is_open(timeline, fact)):
+                _step(timeline, item_id, fact)
+        n = after
+
+
+def _know_beforehand(timeline: Timeline, facts: list[Fact]) -> None:
+    """Who is no agent, and when there are transfers: a release may come before the transfer that it repeats."""
+    for fact in facts:
+        resource = fact.data.get("resource")
+        if resource is not None and resource.get("kind", "agent") != "agent":
+            timeline.bots.add(resource["id"])
+        if fact.verb == "transferred":
+            timeline.transfer_times.setdefault(agent_of(fact), []).append(fact.time)
+            other = fact.data.get("to", {}).get("resource")
+            if other is not None and other.get("kind", "agent") != "agent":
+                timeline.bots.add(other["id"])
+
+
+def _first(timeline: Timeline, item_id: str, facts: list[Fact]) -> int:
+    """Opens a derived routing if the first event opens neither customer track nor agent; how many it has read."""
+    first = facts[0]
+    if first.verb in _OPENS_ALONE:
+        return 0
+    routing = timeline.customer = timeline.add("routing", first, None)
+    routing.start, routing.provenance = timeline.start, "derived"
+    _step(timeline, item_id, first)
+    if timeline.connected or timeline.customer not in (routing, None):
+        timeline.segments.remove(routing)
+    return 1
+
+
+def _step(timeline: Timeline, item_id: str, fact: Fact) -> None:
+    if timeline.end is not None and fact.verb not in AFTERWARDS:
+        if would_open(timeline, fact):
+            timeline.flags.add(Flag.AFTER_END)
+        return
+    if timeline.transferred_out_at is not None and not _says_nothing_new(timeline, fact):
+        timeline.transferred_out_at = None
+    of_alias = fact.subject != item_id and fact.verb == "answered"
+    if not of_alias or not alias_answered(timeline, fact, CONSULT_ANSWERED):
+        apply_rule(timeline, fact)
+
+
+def _says_nothing_new(timeline: Timeline, fact: Fact) -> bool:
+    """After a transfer to an outside address: the end, and what the agent does afterwards."""
+    return fact.verb in _AFTER_TRANSFER_OUT or (fact.verb == "released" and repeats_transfer(timeline, fact))
+
+
+# what the item says of itself
+
+
+def identity(facts: list[Fact], item_id: str, like: Profile) -> tuple[str | None, str | None, str | None, str | None]:
+    """Direction, dialed, campaign and thread: the first that any of its own events names."""
+    direction = dialed = campaign = thread = None
+    for fact in facts:
+        if fact.subject != item_id:
+            continue
+        data = fact.data
+        direction = direction or data.get("direction")
+        if fact.verb not in ATTEMPTS:
+            dialed = dialed or data.get("dialed")
+        campaign = campaign or data.get("campaign")
+        thread = thread or (_thread(fact) if like == "email" else None)
+    return direction, dialed, campaign, _vendors_thread(facts) or thread
+
+
+def _thread(fact: Fact) -> str | None:
+    """The message that the thread began with, as far as the mail itself tells."""
+    references = fact.data.get("references")
+    if references:
+        return references[0]  # type: ignore[no-any-return]
+    return fact.data.get("in_reply_to") or fact.data.get("message_id")
+
+
+def _vendors_thread(facts: Iterable[Fact]) -> str | None:
+    return next((f.data["related"]["thread"] for f in facts if f.data.get("related", {}).get("thread")), None)

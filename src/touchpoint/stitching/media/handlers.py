@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from touchpoint.stitching.facts import Fact
-from touchpoint.stitching.media.abandonment import decide
+from touchpoint.stitching.media.ending import decide
 from touchpoint.stitching.media.execution import (
     close_of_agent,
     connect,

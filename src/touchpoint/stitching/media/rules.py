@@ -210,3 +210,18 @@ def would_open(timeline: Timeline, fact: Fact) -> bool:
     rows = ROWS.get(fact.verb, ())
     row = next((each for each in rows if each.when is None or each.when(timeline, fact)), None)
     return row is not None and _begins(row)
+
+
+# in words
+
+
+def rule_text(number: int) -> str:
+    """What the rows of the table with this number say."""
+    return "; ".join(_row_text(row) for row in RULES if row.number == number) or "not a row of this version"
+
+
+def _row_text(row: RuleRow) -> str:
+    event = f"{row.verb} ({row.case})" if row.case else row.verb
+    closes = ", ".join(f"{target} ({str(reason).replace('`', '')})" for target, reason in row.closes.items())
+    opens = ", ".join(map(str, row.opens))
+    return ", ".join(filter(None, (event, closes and f"closes {closes}", opens and f"opens {opens}")))

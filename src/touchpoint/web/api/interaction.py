@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 
-from touchpoint.stitching.media.wording import flag_meaning, rule_text
+from touchpoint.stitching.media.flags import flag_meaning
+from touchpoint.stitching.media.rules import rule_text
 from touchpoint.web.authentication import Reading
 from touchpoint.web.documents import answer, interactions, path
 from touchpoint.web.filters import Text

@@ -1,11 +1,17 @@
-"""The order of a media item's facts (stitching.md, 1): a total order, whatever the order of arrival."""
+"""The set of a media item's facts, its limit, and the order in which they are read (stitching.md, 1).
+
+The order is total, whatever the order of arrival.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
-from touchpoint.stitching.facts import Fact, Micros
-from touchpoint.stitching.verbs import VERBS, Verbs
+import msgspec
+
+from touchpoint.stitching.facts import Fact, FactKey, Micros
+from touchpoint.stitching.limits import Limits
+from touchpoint.stitching.verbs import CLOSING, VERBS, Verbs
 
 RANK: dict[str, int] = {verb: 2 * n for n, verb in enumerate(VERBS)}
 _OTHER = RANK["message"] + 1
@@ -92,3 +98,51 @@ def _unpark_last(facts: list[Fact]) -> list[Fact]:
     last = max(n for n, f in enumerate(facts) if f.verb == "parked")
     early = [f for f in facts[:last] if f.verb == "unparked"]
     return [f for f in facts[: last + 1] if f not in early] + early + facts[last + 1 :]
+
+
+# the set
+
+
+def merge_facts(known: dict[FactKey, Fact], new: Iterable[Fact], limits: Limits) -> bool:
+    """Adds facts to `known`; True if that changed it. Neither order nor repetition matters.
+
+    Of two facts with one key but different contents the greater (recordedtime, canonical JSON) stays.
+    At most `2 * (limits.item_facts + 1)` facts stay: one more of each kind than the fold reads, so that what is left
+    still tells that something was lost (`is_truncated`).
+    """
+    touched: set[FactKey] = set()
+    for fact in new:
+        key = (fact.source, fact.id)
+        old = known.get(key)
+        if old is None or (old != fact and precedence(fact) > precedence(old)):
+            known[key] = fact
+            touched.add(key)
+    if not touched or len(known) <= limits.item_facts:
+        return bool(touched)
+    lost = known.keys() - {(fact.source, fact.id) for fact in _first(known.values(), limits.item_facts + 1)}
+    for key in lost:
+        del known[key]
+    return lost != touched
+
+
+def is_truncated(facts: Collection[Fact], limits: Limits) -> bool:
+    """Whether the item had more facts than it may keep."""
+    return len(facts) > limits.item_facts and len(_first(facts, limits.item_facts)) < len(facts)
+
+
+def within_limit(facts: Collection[Fact], limits: Limits) -> list[Fact]:
+    """The facts that count: the first `limits.item_facts` in order, and the first so many that end or wrap up."""
+    return _first(facts, limits.item_facts)
+
+
+def _first(facts: Collection[Fact], count: int) -> list[Fact]:
+    inner = sorted(facts, key=order_key)
+    closing = [fact for fact in inner[count:] if fact.verb in CLOSING]
+    room = count - sum(fact.verb in CLOSING for fact in inner[:count])
+    return inner[:count] + closing[: max(room, 0)]
+
+
+def precedence(fact: Fact) -> tuple[Micros, bytes]:
+    """Which of two contradicting facts of one (source, id) wins: the greatest (stitching.md, 1)."""
+    recorded = -1 << 62 if fact.recorded is None else fact.recorded
+    return (recorded, msgspec.json.encode(fact, order="sorted"))

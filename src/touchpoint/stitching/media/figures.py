@@ -1,14 +1,15 @@
-"""The figures of an item and of its agents, from its closed segments (stitching.md 2, Durations)."""
+"""The figures of an item and of its agents, from its closed segments and its events (stitching.md 2, Durations)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TypedDict
 
-from touchpoint.stitching.facts import LATEST, Micros
+from touchpoint.stitching.facts import LATEST, Fact, Micros
 from touchpoint.stitching.media.model import ResourceFigures
 from touchpoint.stitching.media.timeline import OpenSegment
 from touchpoint.stitching.segment_types import SEGMENT_TYPES, Figure, SegmentType
+from touchpoint.stitching.verbs import Verb
 
 Spans = list[tuple[Micros, Micros]]
 _COUNTS_AS: Mapping[SegmentType, Figure | None] = {type_: row.counts_as for type_, row in SEGMENT_TYPES.items()}
@@ -156,3 +157,49 @@ def _own_figures(own: Own, bot: bool) -> ResourceFigures:
         connected=bool(own.connected),
         bot=bot,
     )
+
+
+# of messages, mails and faxes
+
+
+RESULTS: tuple[Verb, ...] = ("transmitted", "transmission_failed")
+
+
+def messages(facts: list[Fact]) -> tuple[int, int, int | None]:
+    """Messages of the customer and of agents, and how long the customer waited for the first answer, in ms."""
+    asked = None
+    answered = None
+    customer = agent = 0
+    for fact in facts:
+        if fact.verb != "message":
+            continue
+        if fact.data.get("role") == "customer":
+            customer += 1
+            asked = fact.time if asked is None else asked
+        elif fact.data.get("role") == "agent":
+            agent += 1
+            if answered is None and asked is not None:
+                answered = fact.time
+    return customer, agent, None if answered is None or asked is None else (answered - asked) // 1000
+
+
+def result(facts: list[Fact]) -> tuple[int | None, str | None]:
+    """Pages and complete, partial or failed, of a fax's final result."""
+    final = next((f for f in reversed(facts) if f.verb in RESULTS), None)
+    if final is None:
+        return None, None
+    pages, total = final.data.get("pages"), final.data.get("total_pages")
+    if final.verb == "transmitted":
+        return pages, "partial" if pages is not None and total is not None and pages < total else "complete"
+    return pages, "partial" if pages else "failed"
+
+
+def senders(facts: list[Fact], bots: set[str], verbs: Collection[Verb]) -> dict[str, ResourceFigures]:
+    """Who sent or received a fax by its results, or sent a mail, even if they were never connected."""
+    found: dict[str, ResourceFigures] = {}
+    for fact in facts:
+        resource = fact.data.get("resource")
+        if resource is not None and fact.verb in verbs and resource["id"] not in found:
+            bot = resource["id"] in bots
+            found[resource["id"]] = ResourceFigures(0, 0, None, 0, fact.time, connected=False, bot=bot)
+    return found

@@ -1,15 +1,16 @@
-"""When a media item is over (stitching.md 2): its end, and the instant at which that is settled."""
+"""When a media item is over, how, and what its timeline then lacks (stitching.md 2: Completion, Abandoned)."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from typing import NamedTuple
 
-from touchpoint.stitching.facts import LATEST, Fact, Micros
+from touchpoint.stitching.facts import EARLIEST, LATEST, SECOND, Fact, Micros
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.media.flags import Flag
-from touchpoint.stitching.media.timeline import OpenSegment, Timeline
-from touchpoint.stitching.verbs import AFTERWARDS
+from touchpoint.stitching.media.timeline import SAME_MOMENT, OpenSegment, Timeline
+from touchpoint.stitching.segment_types import COVERING, GAP
+from touchpoint.stitching.verbs import AFTERWARDS, Verb
 
 QUIET = "quiet"  # end reason of routing that nothing followed
 TIMED_OUT = "timed_out"
@@ -157,3 +158,143 @@ def window(facts: list[Fact], limits: Limits) -> Micros:
     if any(limits.capability(fact.dialect).wrapup for fact in facts):
         return limits.wrapup_begins_within
     return 0
+
+
+def end_reason(timeline: Timeline, facts: list[Fact]) -> str | None:
+    """As `ended` gives it, else `disconnected`, else who disconnected; without either that of the last segment."""
+    if timeline.ending_event is None:
+        if Flag.TIMED_OUT in timeline.flags:
+            return "timed_out"
+        if timeline.profile == "email" and (kinds := [f.data.get("kind", "reply") for f in facts if f.verb == "sent"]):
+            return "sent" if kinds[-1] == "new" else "replied"
+        last = [s for s in timeline.segments if s.type not in ("routing", "wrap_up") and s.end == timeline.end]
+        return max(last, key=_closed).reason if last else None
+    verbs: tuple[Verb, ...] = ("ended", "disconnected")
+    for verb in verbs:
+        given = next((f.data["reason"] for f in facts if f.verb == verb and "reason" in f.data), None)
+        if given is not None:
+            return given  # type: ignore[no-any-return]
+    disconnected = next((f for f in facts if f.verb == "disconnected"), None)
+    if disconnected is not None and "by" in disconnected.data:
+        return f"{disconnected.data['by']}_disconnected"
+    return "customer_disconnected" if timeline.ending_event.verb == "left" else timeline.ending_event.verb
+
+
+def _closed(span: OpenSegment) -> tuple[int, str]:
+    return (-span.depth, span.track)
+
+
+# who gave up
+
+
+def decide(timeline: Timeline, now: Micros) -> str | None:
+    """Where the customer was when they disconnected, by what was open just before."""
+    agents = timeline.human_segments()
+    if agents:
+        return "on_hold" if all(span.track in timeline.holds for span in agents) else None
+    if timeline.is_open("ivr"):
+        had_queue = any(span.type == "queue" for span in timeline.segments)
+        if not had_queue and not timeline.ever_connected:
+            return "in_ivr"
+    if timeline.alerting or now - timeline.alert_withdrawn_at <= SAME_MOMENT:
+        return _gave_up(timeline, now, "while_ringing")
+    if timeline.is_open("queue") or _abandoned_queue(timeline) is not None:
+        return _gave_up(timeline, now, "in_queue")
+    return None
+
+
+def decide_without_disconnect(timeline: Timeline) -> str | None:
+    """An item whose last queue closed `abandoned` and that ended with no agent since."""
+    queue = _abandoned_queue(timeline)
+    return None if queue is None else _gave_up(timeline, queue.end, "in_queue")
+
+
+def _abandoned_queue(timeline: Timeline) -> OpenSegment | None:
+    """The last queue, if it closed `abandoned`, and neither agent nor voicemail has been there since."""
+    for segment in reversed(timeline.segments):
+        if segment.type == "queue":
+            break
+        if segment.type == "voicemail" or (segment.type == "with_agent" and segment.agent not in timeline.bots):
+            return None
+    else:
+        return None
+    agents = (each for each in timeline.segments if each.type == "with_agent" and each.agent not in timeline.bots)
+    return segment if segment.reason == "abandoned" and all(each.end <= segment.end for each in agents) else None
+
+
+def _gave_up(timeline: Timeline, now: Micros, where: str) -> str:
+    waits = _waits_since_agent(timeline)
+    if waits:
+        begun = waits[0].start
+        over = max(min(span.end, now) for span in waits)
+        if over - begun < timeline.limits.short_abandon:
+            timeline.flags.add(Flag.SHORT_ABANDON)
+    return where
+
+
+def _waits_since_agent(timeline: Timeline) -> list[OpenSegment]:
+    """The queues and alertings since an agent was last connected."""
+    waits: list[OpenSegment] = []
+    for span in timeline.segments:
+        if span.type == "with_agent":
+            waits = [w for w in waits if w.end == LATEST]
+        elif span.type in ("queue", "alerting"):
+            waits.append(span)
+    return waits
+
+
+# conferences that nobody told of
+
+
+def overlaps(timeline: Timeline) -> None:
+    """Agents connected beside another without transfer or join: a conference, inferred, if for more than 2 s."""
+    beside = {id(span) for span in timeline.concurrent_answers if span.transferred_from is None}
+    agents = [span for span in timeline.segments if span.type == "with_agent" and span.agent not in timeline.bots]
+    reached = EARLIEST
+    for span in agents:
+        if id(span) in beside and min(reached, span.end) - span.start > SAME_MOMENT:
+            _infer_conference(span)
+        reached = max(reached, span.end)
+    following = LATEST
+    for span in reversed(agents):
+        if span.end - following > SAME_MOMENT:
+            _infer_conference(span)
+        if id(span) in beside and span.end - span.start > SAME_MOMENT:
+            following = span.start
+
+
+def _infer_conference(span: OpenSegment) -> None:
+    if not span.conference:
+        span.conference, span.provenance = True, "inferred"
+
+
+# gaps
+
+
+def gaps(spans: list[OpenSegment], start: Micros, end: Micros, facts: list[Fact]) -> list[OpenSegment]:
+    """Segments for the holes over 1 s, or 3 s where every stamp of the item is a whole second. `spans` in order."""
+    holes = _holes(spans, start, end)
+    if not holes:
+        return []
+    tolerance = SECOND if any(fact.time % SECOND for fact in facts) else 3 * SECOND
+    return [_gap(begin, until) for begin, until in holes if until - begin > tolerance]
+
+
+def _holes(spans: list[OpenSegment], start: Micros, end: Micros) -> list[tuple[Micros, Micros]]:
+    reached = start
+    holes = []
+    for span in spans:
+        if span.type in COVERING:
+            if span.start > reached:
+                holes.append((reached, span.start))
+            reached = max(reached, span.end)
+    if reached < end:
+        holes.append((reached, end))
+    return holes
+
+
+def _gap(start: Micros, end: Micros) -> OpenSegment:
+    span = OpenSegment(GAP, start, None, None)
+    span.end = end
+    span.provenance = "derived"
+    return span
