@@ -244,6 +244,62 @@ def test_records_alone_tell_of_a_callback_what_contact_events_do() -> None:
     assert (found["c-2"]["direction"], found["c-2"]["talk_ms"]) == ("outbound", 239_000)
 
 
+DIALED = {
+    "initiationMethod": "OUTBOUND", "customerEndpoint": {"address": "+441632960812"},
+    "initiationTimestamp": "2026-01-05T10:00:00.000Z",
+}  # fmt: skip
+DIALING = DIALED | {"agentInfo": {"agentArn": "x/a", "connectedToAgentTimestamp": "2026-01-05T10:00:01.000Z"}}
+REACHED = DIALED | {"agentInfo": None, "connectedToSystemTimestamp": "2026-01-05T10:00:16.000Z"}
+OVER = DIALING | {"disconnectTimestamp": "2026-01-05T10:01:16.000Z"}
+
+
+def test_an_agent_who_dials_has_the_customer_from_their_answer_on_in_any_order() -> None:
+    """AWS, contact events: for OUTBOUND, ConnectedToSystemTimestamp is when the customer endpoint answers."""
+    lines = [
+        told("INITIATED", **DIALED), told("CONNECTED_TO_AGENT", **DIALING), told("CONNECTED_TO_SYSTEM", **REACHED),
+        told("DISCONNECTED", **OVER, disconnectReason="CUSTOMER_DISCONNECT"),
+    ]  # fmt: skip
+    for seed in range(20):
+        item = items(events(NAME, random.Random(seed).sample(lines[:3] * 2, 6) + lines[3:] * 2))["c"]
+        assert kinds(item) == [
+            ("routing", None, 1_000, "dialing"),
+            ("dialing", "a", 15_000, "connected"),
+            ("with_agent", "a", 60_000, "agent_released"),
+        ]
+        assert (item["talk_ms"], item["flags"], item["abandoned"]) == (60_000, [], None)
+
+
+@pytest.mark.parametrize("method", ["OUTBOUND", "CALLBACK"])
+@pytest.mark.parametrize(
+    ("reason", "by"), [("AGENT_DISCONNECT", "agent"), ("TELECOM_UNANSWERED", "network"), ("EXPIRED", "system")]
+)
+def test_a_customer_who_does_not_answer_was_with_nobody(method: str, reason: str, by: str) -> None:
+    lines = [told("INITIATED", **DIALED), told("CONNECTED_TO_AGENT", **DIALING)]
+    lines.append(told("DISCONNECTED", **OVER, disconnectReason=reason))
+    said = events(NAME, [line.replace(b"OUTBOUND", method.encode()) for line in lines])
+    assert said_of(said, "by")[-1] == ("disconnected", by)
+    item = items(said)["c"]
+    assert [each[:3] for each in kinds(item)][:2] == [("routing", None, 1_000), ("dialing", "a", 75_000)]
+    assert (item["talk_ms"], item["flags"], item["abandoned"]) == (0, [], None)
+
+
+def test_a_record_of_a_dialed_call_counts_from_the_answer_on() -> None:
+    """AWS: AgentInteractionDuration of outbound calls runs "even if the customer is not present"."""
+    told = {
+        "ARN": "x/a", "ConnectedToAgentTimestamp": "2022-01-05T17:20:10Z", "AgentInteractionDuration": 75,
+        "CustomerHoldDuration": 0,
+    }  # fmt: skip
+    dialed = {
+        "InitiationMethod": "OUTBOUND", "Agent": told, "Queue": None, "InitiationTimestamp": "2022-01-05T17:20:09Z",
+        "DisconnectTimestamp": "2022-01-05T17:21:25Z",
+    }  # fmt: skip
+    (item,) = items(events(NAME, [record(**dialed, ConnectedToSystemTimestamp="2022-01-05T17:20:25Z")])).values()
+    assert (item["talk_ms"], "reported_mismatch" in item["flags"]) == (60_000, False)
+    (item,) = items(events(NAME, [record(**dialed, ConnectedToSystemTimestamp=None)])).values()
+    assert (item["talk_ms"], "reported_mismatch" in item["flags"]) == (0, False)
+    assert "with_agent" not in {each["type"] for each in item["segments"]}
+
+
 def test_agent_who_hangs_up_before_an_answer_ends_the_call() -> None:
     dialed = {"initiationMethod": "OUTBOUND", "agentInfo": None}
     said = events(NAME, [told("DISCONNECTED", disconnectReason="AGENT_DISCONNECT", **dialed)])

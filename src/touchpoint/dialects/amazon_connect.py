@@ -23,6 +23,8 @@ Json = dict[str, Any]
 _CHANNELS = {"voice": "call", "chat": "chat", "email": "email"}
 _BY_US = frozenset({"OUTBOUND", "EXTERNAL_OUTBOUND"})
 _OUTBOUND = _BY_US | {"CALLBACK", "AGENT_REPLY"}
+_DIALED = frozenset({"OUTBOUND", "CALLBACK"})
+"""The agent is connected first, and the customer when they answer: ConnectedToSystemTimestamp (AWS, contact events)."""
 _MOVES = frozenset({"TRANSFER", "QUEUE_TRANSFER"})
 _LEFT = frozenset({"AGENT_DISCONNECT", "THIRD_PARTY_DISCONNECT"})
 _IN_FLOW = frozenset({"INBOUND", "API", "WEBRTC_API"})
@@ -101,6 +103,7 @@ class _Contact:
         waited = told.get("queueinfo") or told.get("queue") or {}
         self.queue = _last(waited.get("queuearn") or waited.get("arn"))
         self.who, self.waited = who, waited
+        self.is_dialed = self.method in _DIALED and self.channel == "call"
         self.events: list[Event] = []
 
     def _root(self) -> str:
@@ -182,7 +185,12 @@ def _answered_mail(contact: _Contact) -> str:
 
 def _in_system(contact: _Contact) -> None:
     at = contact.at(contact.told, "connectedtosystemtimestamp")
-    if contact.method in _BY_US and contact.channel == "call":
+    if contact.is_dialed:
+        contact.memory.put(("in system", contact.id), at)
+        if contact.method == "OUTBOUND" and _dialing(contact) is None:
+            contact.say("connected", at)
+        _customer_answered(contact)
+    elif contact.method in _BY_US and contact.channel == "call":
         contact.say("connected", at)
     elif contact.method in _IN_FLOW and contact.channel in ("call", "chat"):
         contact.say("ivr_entered", at)
@@ -198,8 +206,35 @@ def _with_agent(contact: _Contact) -> None:
         raise KeyError("agentInfo.agentArn")
     if contact.method == "MONITOR":
         contact.say("joined", at, resource=contact.agent, role="supervisor", mode="monitor")
+    elif contact.is_dialed and at < _in_system_at(contact, at + 1):
+        contact.say("dialing", at, resource=contact.agent)
+        contact.memory.put(("dialing", contact.id), (contact.agent, at))
+        _customer_answered(contact)
     elif contact.method != "AGENT_REPLY":
         contact.say("answered", at, resource=contact.agent, queue=contact.queue)
+
+
+def _dialing(contact: _Contact) -> tuple[Json, Micros] | None:
+    """The agent who dials, and since when."""
+    found: tuple[Json, Micros] | None = contact.memory.get(("dialing", contact.id))
+    since = contact.who.get("connectedtoagenttimestamp")
+    if found is None and contact.is_dialed and contact.agent is not None and since:
+        found = contact.agent, micros(str(since))
+    return found
+
+
+def _in_system_at(contact: _Contact, default: Micros | None = None) -> Any:
+    """When the customer whom we called answered; the default where nothing says so yet."""
+    told = contact.told.get("connectedtosystemtimestamp")
+    return micros(str(told)) if told else contact.memory.get(("in system", contact.id), default)
+
+
+def _customer_answered(contact: _Contact) -> None:
+    """Both sides are known, by whichever event: the agent is with the customer from their answer on."""
+    dialing, at = _dialing(contact), _in_system_at(contact)
+    if dialing is not None and at is not None and dialing[1] < at:
+        id_ = f"{contact.id}/CONNECTED_TO_AGENT/connected/{at // 1_000}"
+        contact.say("connected", at, id_=id_, resource=dialing[0])
 
 
 def _disconnected(contact: _Contact) -> None:
@@ -213,10 +248,21 @@ def _disconnected(contact: _Contact) -> None:
     if contact.channel == "email" and contact.method in _BY_US:
         contact.say("sent", at, resource=contact.agent, kind="new")
         return
+    if contact.is_dialed and _in_system_at(contact) is None:
+        _not_reached(contact, at, reason)
+        return
+    _customer_answered(contact)
     if contact.agent is not None:
         contact.say("released", at, resource=contact.agent, reason=reason)
     if not _goes_on(contact, reason):
         contact.say("disconnected", at, by=_who(reason), reason=reason)
+
+
+def _not_reached(contact: _Contact, at: Micros, reason: str) -> None:
+    """The customer whom we called has not answered: whoever ends the attempt, it is the end of the call."""
+    if reason not in _BY:
+        contact.say("failed", at, reason=reason)
+    contact.say("disconnected", at, by=_who(reason), reason=reason)
 
 
 def _goes_on(contact: _Contact, reason: str) -> bool:
@@ -256,15 +302,22 @@ def _summary(contact: _Contact) -> list[Event] | Unknown:
 def _reported(contact: _Contact) -> Json:
     told, who = contact.told, contact.who
     began, ended = _stamp(told.get("initiationtimestamp")), _stamp(told.get("disconnecttimestamp"))
+    answered, dialed_for = _stamp(who.get("connectedtoagenttimestamp")), 0
+    if contact.is_dialed and answered:  # the agent is there first, and interacts also "if the customer is not present"
+        since, at = micros(answered), _in_system_at(contact)
+        dialed_for = 0 if at is None else max(at - since, 0) // 1_000
+        answered = None if at is None else instant(max(at, since))
+    was_there = answered is not None or not contact.is_dialed
+    talk = _ms(who.get("agentinteractionduration")) if was_there else None
     return {
         "started_at": began if not contact.previous or contact.method == "CALLBACK" else None,
         "transferred_at": began if contact.method == "TRANSFER" and contact.previous else None,
         "ended_at": ended if not told.get("nextcontactid") or _asked_for_callback(contact) else None,
         "queued_at": _stamp(contact.waited.get("enqueuetimestamp")),
         "dequeued_at": _stamp(contact.waited.get("dequeuetimestamp")),
-        "answered_at": _stamp(who.get("connectedtoagenttimestamp")),
-        "talk_ms": _ms(who.get("agentinteractionduration")),
-        "hold_ms": _ms(who.get("customerholdduration")),
+        "answered_at": answered,
+        "talk_ms": None if talk is None else max(talk - dialed_for, 0),
+        "hold_ms": _ms(who.get("customerholdduration")) if was_there else None,
         "acw_started_at": _stamp(who.get("aftercontactworkstarttimestamp")),
         "acw_ended_at": _stamp(who.get("aftercontactworkendtimestamp")),
         "acw_ms": _ms(who.get("aftercontactworkduration")),
@@ -299,5 +352,5 @@ DIALECT = Dialect(
     rules=rules,
     reads="contact events of EventBridge (with `detail`), or contact records (with AWSContactTraceRecordFormatVersion)",
     rules_version=2,  # 1: release 0.1.0
-    ids_changed=(IdsChanged(2, "0.2.0", "2026-12-01T00:00:00Z", "contact records"),),
+    ids_changed=(IdsChanged(2, "0.2.0", "2026-12-01T00:00:00Z", "contact records and calls that we dialed"),),
 )
