@@ -1,4 +1,4 @@
-"""The pages of settings, metrics, the record and the rules, from the code: .venv/bin/python docs/reference/make.py"""
+"""The pages made from the code (settings, metrics, record, rules, views): .venv/bin/python docs/reference/make.py"""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import msgspec
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 from rule_reference import rules_page
+from view_reference import views_page
 
 from touchpoint.settings import PREFIX, Settings
 from touchpoint.settings.sections import ChannelSettings, DialectTopic, LimitSettings, LineSettings, Span, TopicSettings
@@ -233,6 +234,7 @@ def main() -> None:
     (HERE / "metrics.md").write_text(metrics_page())
     (HERE / "record.md").write_text(record_page())
     (HERE / "rules.md").write_text(rules_page())
+    (HERE / "views.md").write_text(views_page())
 
 
 if __name__ == "__main__":

@@ -14,7 +14,9 @@ from touchpoint.history.writer import HistoryWriter
 
 pytestmark = pytest.mark.slow
 CLOSED = "interaction media_item segment activity interaction_object interaction_resource amendment".split()
-VIEWS = "interaction_history media_item_timeline queue_interval interaction_record interaction_amendment".split()
+VIEWS = (
+    "interaction_history media_item_timeline queue_interval agent_interval interaction_record interaction_amendment"
+).split()
 IDENTITY = ["party", "party_address", "resource"]
 CHANGES = {
     "UPDATE": "UPDATE touchpoint.{0} SET interaction_id = gen_random_uuid()",

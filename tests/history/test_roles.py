@@ -24,7 +24,11 @@ VERBS = {
 }
 CLOSED = "interaction media_item segment activity interaction_object interaction_resource amendment".split()
 IDENTITY = ("party", "party_address", "resource")
-VIEWS = ("interaction_history", "media_item_timeline", "queue_interval", "interaction_record", "interaction_amendment")
+VIEWS = (
+    *("interaction_history", "media_item_timeline", "interaction_record", "interaction_amendment"),
+    *("queue_wait", "agent_work", "queue_interval", "agent_interval", "channel_interval"),
+    *("media_item_reconciliation", "report_reconciliation"),
+)
 WEB = ("web_record", "web_interaction", "web_amendment", "web_access")
 Verbs = frozenset[str]
 READS, ADDS, KEEPS = frozenset({"SELECT"}), frozenset({"INSERT"}), frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
@@ -48,7 +52,10 @@ MAY: dict[str, dict[str, Verbs]] = {
 }
 CALLS = {
     "touchpoint_writer": {"ensure_partitions"},
-    "touchpoint_viewer": {"rfc3339", "find_interactions", "find_interaction"},
+    "touchpoint_viewer": {
+        *("rfc3339", "find_interactions", "find_interaction"),
+        *("interval_bounds", "stored_span", "queue_intervals", "agent_intervals", "channel_intervals"),
+    },
     "touchpoint_web": {
         "begin_view",
         "find_view_token",

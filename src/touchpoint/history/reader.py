@@ -100,7 +100,7 @@ async def records(database: Database, ids: Sequence[str]) -> dict[str, dict[str,
 async def queue_report(
     database: Database, *, tenant: str | None = None, since: datetime | None = None
 ) -> list[dict[str, Any]]:
-    """The rows of `queue_interval`, by tenant, queue and time."""
+    """The rows of `queue_interval` in which something was offered, by tenant, queue and time."""
     async with session(database) as connection:
         return [dict(row) for row in await connection.fetch(query("queue_report"), tenant, since)]
 
