@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -31,8 +31,7 @@ from touchpoint.stitching.record import (
     SegmentRecord,
     member_version,
 )
-from touchpoint.telemetry.capture_metrics import METRICS as CAPTURE_METRICS
-from touchpoint.telemetry.metrics import METRICS
+from touchpoint.telemetry.metric_table import CAPTURE, WORKER, Metric
 
 HERE = Path(__file__).parent
 UNITS = (("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND))
@@ -84,19 +83,17 @@ Of `touchpoint web`; in the file as `[web]`: [what they are for](../web.md).
 METRICS_PAGE = """# Metrics
 
 A worker serves them at `/metrics` (`TOUCHPOINT_METRICS_HOST`, `TOUCHPOINT_METRICS_PORT`), counters with `_total` after
-their name. No label carries personal data.
+their name, histograms with `_bucket`, `_sum` and `_count`; beside them `process_*`: memory,
+CPU, file descriptors, start. No label has a value that a producer chooses. Every series of a counter is there from the
+start, at 0.
+Alerts on them: [operations.md](../operations.md#what-to-watch).
 
-| metric | kind | labels | what it means, and what to do |
-|---|---|---|---|
 """
-
-CAPTURE = """
+CAPTURE_PAGE = """
 ## Capture
 
 `touchpoint capture --metrics-port PORT` serves those of its source; the label is the subcommand's name.
 
-| metric | kind | labels | what it means, and what to do |
-|---|---|---|---|
 """
 
 RECORD = """# The record
@@ -122,9 +119,7 @@ def settings_page() -> str:
 
 def metrics_page() -> str:
     """The text of metrics.md."""
-    rows = [_metric(m.name, m.kind, m.labels, m.help) for m in METRICS]
-    captured = [_metric(m.name, m.kind, m.labels, m.help) for m in CAPTURE_METRICS]
-    return METRICS_PAGE + "\n".join(rows) + "\n" + CAPTURE + "\n".join(captured) + "\n"
+    return METRICS_PAGE + _metrics(WORKER) + CAPTURE_PAGE + _metrics(CAPTURE)
 
 
 def record_page() -> str:
@@ -172,8 +167,12 @@ def _value(schema: dict[str, Any]) -> str:
     return KINDS.get(schema.get("format", schema.get("type", "")), "JSON")
 
 
-def _metric(name: str, kind: str, labels: tuple[str, ...], help_: str) -> str:
-    return f"| `{name}` | {kind} | {', '.join(labels) or '-'} | {help_} |"
+def _metrics(table: Iterable[Metric]) -> str:
+    head = "| metric | type | unit | labels | what it says | what to do |\n|---|---|---|---|---|---|\n"
+    return head + "".join(
+        f"| `{m.name}` | {m.kind} | {m.unit} | {', '.join(m.labels) or '-'} | {m.help} | {m.action or '-'} |\n"
+        for m in table
+    )
 
 
 def _tables() -> Iterator[str]:

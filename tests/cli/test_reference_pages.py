@@ -13,8 +13,7 @@ from touchpoint.settings import PREFIX, Settings
 from touchpoint.settings.secret_files import FILE, secret_places, variable
 from touchpoint.settings.sections import ChannelSettings, DialectTopic, LimitSettings, LineSettings, TopicSettings
 from touchpoint.settings.web_section import WebSettings
-from touchpoint.telemetry.capture_metrics import METRICS as CAPTURE_METRICS
-from touchpoint.telemetry.metrics import METRICS
+from touchpoint.telemetry.metric_table import METRICS
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -34,7 +33,7 @@ def test_every_setting_and_every_metric_has_its_line_with_words() -> None:
     names += [*ChannelSettings.model_fields, *DialectTopic.model_fields, *TopicSettings.model_fields]
     assert [name for name in names if text.count(f"\n| `{name}` |") != 1] == []
     assert "None" not in text
-    assert all([m.help for m in METRICS] + [m.help for m in CAPTURE_METRICS])
+    assert all(m.help and m.unit for m in METRICS)
 
 
 ROOT = Path(__file__).parents[2]
@@ -52,7 +51,7 @@ def test_names_in_reference_pages_exist(page: Path) -> None:
     settings |= {f"{PREFIX}LINES__{name.upper()}" for name in LineSettings.model_fields}
     settings |= {f"{PREFIX}WEB__{name.upper()}" for name in WebSettings.model_fields}
     assert set(re.findall(rf"\b{PREFIX}[A-Z_]+[A-Z]", text)) <= settings
-    every = {m.name: m.kind for m in METRICS} | {m.name: m.kind for m in CAPTURE_METRICS}
+    every = {m.name: m.kind for m in METRICS}
     metrics = {name + ("_total" if kind == "counter" else "") for name, kind in every.items()}
     metrics |= every.keys() if page.name == "metrics.md" else set()
     assert (

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
-import asyncpg
 import pytest
 from installation import Installation, arrival, offline
 from patience import LIMIT
-from postgres_server import TestPostgres
+from postgres_server import TestPostgres, outage
 
 from touchpoint.simulate import simulate
 from touchpoint.simulate.produce import produce
@@ -87,17 +84,3 @@ async def until_retrying(installation: Installation) -> None:
     async with asyncio.timeout(LIMIT):
         while "the history is not writable" not in installation.workers[0].log.read_text():  # noqa: ASYNC110
             await asyncio.sleep(0.1)
-
-
-@asynccontextmanager
-async def outage(postgres: TestPostgres, database: str) -> AsyncIterator[str]:
-    """Nobody gets into the database, and whoever is in it is thrown out; its name."""
-    name = database.partition("?")[0].rpartition("/")[2]
-    connection = await asyncpg.connect(postgres.dsn())
-    try:
-        await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-        await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
-        yield name
-    finally:
-        await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-        await connection.close()

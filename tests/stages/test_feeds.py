@@ -25,7 +25,8 @@ from touchpoint.stages.messages import LINKS, ItemMessage, read
 from touchpoint.stages.protocol import Assignment, Forward, Record, State
 from touchpoint.stitching.facts import SECOND, Fact
 from touchpoint.stream.dead_letter_limit import WINDOW, DeadLetterLimit, DeadLetterLimitError, Versions
-from touchpoint.telemetry.metrics import OTHERS, Metrics
+from touchpoint.telemetry.metric_table import OTHERS
+from touchpoint.telemetry.metrics import Metrics
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from itertools import count
 
 import asyncpg
@@ -76,3 +77,17 @@ async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
     """Connections to `database` as its superuser."""
     async with asyncpg.create_pool(database, min_size=1, max_size=4) as connections:
         yield connections
+
+
+@asynccontextmanager
+async def outage(postgres: TestPostgres, database: str) -> AsyncIterator[str]:
+    """Nobody gets into the database, and whoever is in it is thrown out; its name."""
+    name = database.partition("?")[0].rpartition("/")[2]
+    connection = await asyncpg.connect(postgres.dsn())
+    try:
+        await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+        yield name
+    finally:
+        await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        await connection.close()

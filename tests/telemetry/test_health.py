@@ -23,9 +23,9 @@ async def test_probes_get_200_or_503_and_prometheus_its_metrics() -> None:
             assert (answer.status, await answer.text()) == (503, "no\nthe database is away\n")
             ready = True
             assert (await client.get("/readyz")).status == 200
-            metrics.count("dead_letters", 3, "media", "type")
+            metrics.count("dead_letters", 3, "calls", "type", "")
             text = await (await client.get("/metrics")).text()
-            assert 'touchpoint_dead_letters_total{agent="media",code="type"} 3.0' in text
+            assert 'touchpoint_dead_letters_total{code="type",dialect="",topic="calls"} 3.0' in text
     finally:
         await page.stop()
 

@@ -15,7 +15,7 @@ from touchpoint.capture.source import Chunk, Source, SourceError
 from touchpoint.capture.state import State, StateFile
 from touchpoint.dialects import Feed
 from touchpoint.dialects.translator import Translator
-from touchpoint.telemetry.capture_metrics import Metrics
+from touchpoint.telemetry.capture_metrics import CaptureMetrics
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class Capture:
     translator: Translator
     feed: Feed
     sink: Sink
-    metrics: Metrics
+    metrics: CaptureMetrics
     file: StateFile | None = None
     heartbeat: float = 60.0
     repeat: bool = False

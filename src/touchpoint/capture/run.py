@@ -19,7 +19,7 @@ from touchpoint.dialects import DIALECTS, Feed
 from touchpoint.dialects.translator import Translator
 from touchpoint.events import Decoder
 from touchpoint.settings import Settings
-from touchpoint.telemetry.capture_metrics import Metrics
+from touchpoint.telemetry.capture_metrics import CaptureMetrics
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ async def run(
     period was too short: what was not acknowledged is read again at the next start.
     """
     file = StateFile(way.state, kind.name, kind.is_position) if way.state else None
-    metrics = Metrics(kind.name)
+    metrics = CaptureMetrics(kind.name)
     page = metrics.endpoint()
     decoder = Decoder(settings.stitching_limits().channels, settings.number_plan)
     translator = Translator(DIALECTS[kind.dialect], decoder)

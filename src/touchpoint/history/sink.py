@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Sequence
 
 import asyncpg
 
@@ -10,6 +11,7 @@ from touchpoint.history.watch import UNREACHABLE, HistoryWatch
 from touchpoint.history.writer import HistoryWriter
 from touchpoint.stages.dead_letter_records import dead_letter
 from touchpoint.stages.protocol import Forward, Record
+from touchpoint.stitching.record import InteractionRecord
 
 CONNECTIONS = 8
 STATEMENT_SECONDS = 60.0
@@ -26,8 +28,8 @@ class History:
 
     def __init__(self, pool: asyncpg.Pool, watch: HistoryWatch | None = None) -> None:
         """`watch`: whom to ask before anything is stored, and to tell how it goes."""
-        self._writer = HistoryWriter(pool)
         self._watch = watch
+        self._writer = HistoryWriter(pool, self._measure_interactions)
 
     async def write(self, records: Sequence[Record]) -> Sequence[Forward]:
         if self._watch is None:
@@ -39,7 +41,16 @@ class History:
             self._watch.failed(error)
             raise
         self._watch.wrote()
+        now = time.time()
+        for record in records:
+            self._watch.metrics.observe("closed_to_stored_seconds", max(0.0, now - record.timestamp / 1000))
         return forwards
+
+    def _measure_interactions(self, stored: Collection[InteractionRecord]) -> None:
+        if self._watch is not None:
+            now = time.time()
+            for interaction in stored:
+                self._watch.metrics.observe("event_to_stored_seconds", max(0.0, now - interaction.ended_at.timestamp()))
 
     async def _write(self, records: Sequence[Record]) -> Sequence[Forward]:
         rejected = await self._writer.write_batch([record.value for record in records])

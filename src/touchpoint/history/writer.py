@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
@@ -50,9 +50,12 @@ class Rejected:
 class HistoryWriter:
     """Stores batches of the `interactions` topic. Two writers may store the same records at the same time."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        """`pool`: connections of a role that has `touchpoint_writer`."""
+    def __init__(self, pool: asyncpg.Pool, on_stored: Callable[[Collection[InteractionRecord]], object] = len) -> None:
+        """`pool`: connections of a role that has `touchpoint_writer`. `on_stored`: told after each commit which
+        interactions are new.
+        """
         self._pool = pool
+        self._on_stored = on_stored
         self._months: set[tuple[int, int]] = set()
         self._agents: Agents = {}
         self.counts: Counter[str] = Counter()
@@ -132,6 +135,7 @@ class HistoryWriter:
             await identities.store(connection)
         self.counts += counts
         self._agents |= identities.agents
+        self._on_stored(new.values())
         return conflicts
 
 

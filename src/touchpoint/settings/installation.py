@@ -296,6 +296,12 @@ class Settings(BaseSettings):
         said = self.model_dump_json(include=_READ_BY)
         return int.from_bytes(blake2b(f"{version('touchpoint')} {said}".encode(), digest_size=6).digest())
 
+    @property
+    def config_fingerprint(self) -> str:
+        """Of all settings but secrets and those that differ from worker to worker."""
+        said = self.model_dump_json(exclude=_OF_ONE_WORKER)  # a secret is dumped as asterisks
+        return blake2b(said.encode(), digest_size=6).hexdigest()
+
     def stitching_limits(self) -> Limits:
         """The limits of the stitching core."""
         channels = dict(CHANNELS)
@@ -327,6 +333,7 @@ class Settings(BaseSettings):
         return frozenset(a for a in (party_address(each, self.number_plan) for each in addresses) if a is not None)
 
 
+_OF_ONE_WORKER = {"instance_id", "metrics_host", "metrics_port", "log_format", "log_level"}
 _READ_BY = {"default_region", "own_addresses", "channels", "dialect_topics", "topics", "limits"}
 _TYPES = {"activity", "interaction", "party", "source"}  # what event types begin with beside channels
 _TOPICS = {"activities", "parties", "touches", "links", "interactions", "dead-letters"}

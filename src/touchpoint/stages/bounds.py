@@ -79,6 +79,10 @@ class Bounds:
         name = "feed" if table.startswith("feed-") else table
         self._bounds = sorted((b for b in BOUNDS if b.table == name), key=lambda b: -len(b.prefix))
 
+    def kinds(self) -> list[str]:
+        """What keys may be of."""
+        return [bound.kind for bound in self._bounds]
+
     def of(self, key: bytes) -> Bound:
         """Hot path: the bound of a key."""
         for bound in self._bounds:

@@ -21,6 +21,7 @@ __all__ = [
     "code_of",
     "dead_letter",
     "orphan",
+    "topic_of",
     "truncated",
     "without_record",
 ]
@@ -74,6 +75,12 @@ def without_record(fact: Fact, cause: str, code: str) -> Forward:
 def code_of(forward: Forward) -> str:
     """The code of a dead letter: ours comes after what its record had in its headers."""
     return next((value.decode() for name, value in reversed(forward.headers) if name == CODE and value), "unknown")
+
+
+def topic_of(letter: Forward) -> str:
+    """Where a dead letter came from, without prefix; empty for one of no record."""
+    origin = next((value for name, value in reversed(letter.headers) if name == ORIGIN), b"")
+    return (origin or b"").partition(b"/")[0].decode()
 
 
 def truncated(forward: Forward, limit: int) -> Forward:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, MutableMapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -69,6 +69,13 @@ class Forward(msgspec.Struct, frozen=True, gc=False):
     partition: int | None = None  # None: by key with murmur2, as every Java and aiokafka producer does
 
 
+class InputTime(NamedTuple):
+    """Event time of one input of a partition."""
+
+    watermark: Micros | None  # None: not known yet, so that time stands still
+    source: str | None  # of the event at which it stands; empty: not known; None: it had no event
+
+
 class Report(msgspec.Struct):
     """What a stage has to say of itself since its last report; the runtime makes metrics and log lines of it."""
 
@@ -78,12 +85,13 @@ class Report(msgspec.Struct):
     sources: dict[tuple[str, str], Micros] = {}  # by topic and source: the time of the last event
     full: Counter[str] = msgspec.field(default_factory=Counter)  # by kind of key (bounds.py): had no room
     failures: list[tuple[str, Exception]] = []  # what failed and is tried again later, in words, and its error
+    inputs: dict[str, InputTime] = {}  # by topic: those that hold time back, or may
 
-    def take(self, watermark: Micros | None) -> Report:
+    def take(self, watermark: Micros | None, inputs: dict[str, InputTime] | None = None) -> Report:
         """What was noted here, as a report of its own; this one begins anew."""
         taken = Report(
             watermark, self.verdicts.copy(), self.translated.copy(), dict(self.sources), self.full.copy(),
-            list(self.failures),
+            list(self.failures), inputs or {},
         )  # fmt: skip
         for noted in (self.verdicts, self.translated, self.sources, self.full, self.failures):
             noted.clear()

@@ -28,6 +28,7 @@ class App(faust.App):
 
     idempotent: bool = True
     recovery_seconds: float = 0.0  # of the last recovery
+    recovery_records: int = 0  # that it read
     settings: Settings
     secret: bytes  # the fingerprint of the party secret
     on_recovered: Callable[[int], None] = staticmethod(lambda _generation: None)

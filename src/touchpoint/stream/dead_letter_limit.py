@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from touchpoint.stages.dead_letter_records import ORIGIN, TOPIC, code_of
+from touchpoint.stages.dead_letter_records import TOPIC, code_of, topic_of
 from touchpoint.stages.protocol import LAST, Forward, Record, State
 from touchpoint.telemetry.metrics import Metrics
 
@@ -159,9 +159,3 @@ def _explanation(excess: Excess, limit: float) -> str:
         "again and run `touchpoint dead-letters replay`; if the records are wrong, start with "
         "TOUCHPOINT_DEAD_LETTER_LIMIT=1 to bury them"
     )
-
-
-def topic_of(letter: Forward) -> str:
-    """Where a dead letter came from, without prefix; empty for one of no record."""
-    origin = next((value for name, value in reversed(letter.headers) if name == ORIGIN), b"")
-    return (origin or b"").partition(b"/")[0].decode()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from touchpoint.stages import dead_letter_records
 from touchpoint.stages.protocol import Forward, Record
 from touchpoint.stream.outbox import Outbound, Outbox, Partitioner
+from touchpoint.telemetry.metric_table import NOBODY
 from touchpoint.telemetry.metrics import Metrics
 
 
@@ -18,6 +19,7 @@ class Destinations(msgspec.Struct, frozen=True):
     partitioner: Partitioner
     full_name: Callable[[str], str]  # of a topic without the prefix
     max_bytes: Callable[[str], int]  # of a record, by the topic's full name
+    dialects: Mapping[str, str] = {}  # by topic without the prefix
 
 
 class Delivery:
@@ -65,7 +67,9 @@ class Delivery:
         for forward in forwards:
             by_topic[forward.topic] = by_topic.get(forward.topic, 0) + 1
             if forward.topic == dead_letter_records.TOPIC:
-                self.metrics.count("dead_letters", 1, self.agent, dead_letter_records.code_of(forward))
+                origin = dead_letter_records.topic_of(forward) or NOBODY
+                dialect = self._destinations.dialects.get(origin, "")
+                self.metrics.count("dead_letters", 1, origin, dead_letter_records.code_of(forward), dialect)
         for topic, count in by_topic.items():
             self.metrics.count("forwards", count, topic)
         self.metrics.count("closed_interactions", by_topic.get("interactions", 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 
 from faust.types import TP
@@ -26,6 +27,7 @@ class PartitionWatch:
     ) -> None:
         """``topics``: in full -> without prefix; changelogs are none of them. ``ready``: of the worker's actors."""
         self.trouble = ""
+        self._closed = next((full for full, topic in topics.items() if topic == "interactions"), "")
         self._consumer, self._metrics, self._topics, self._ready = consumer, metrics, topics, ready
 
     async def follow(self) -> None:
@@ -37,9 +39,11 @@ class PartitionWatch:
     def _unread(self) -> list[str]:
         """Shows what is known of each partition; those that no broker has answered for, the longest first."""
         consumer = self._consumer()
-        for gauge, of in (("lag_records", consumer.lag), ("open_transaction_records", consumer.held)):
-            for tp, count in list(of.items()):
+        for gauge, counts in (("lag_records", consumer.lags()), ("open_transaction_records", consumer.held.items())):
+            for tp, count in list(counts):
                 self._show(gauge, tp, count)
+        oldest = consumer.tracker.oldest(self._closed)
+        self._metrics.set("oldest_unstored_seconds", 0.0 if oldest is None else max(0.0, time.time() - oldest / 1000))
         unread: list[tuple[float, str]] = []
         for tp, seconds, answered in consumer.fetch_ages():
             self._show("fetch_age_seconds", tp, seconds)

@@ -175,7 +175,7 @@ class ChangelogRecovery(Recovery):
             if changed := state.upgrade(partial(upgraded, self.tp_to_table[tp].name)):
                 log.info("%s partition %d: %s keys of an older version take the form of this one", *tp, f"{changed:,}")
         log.info("read %s changelog records", f"{read:,}")
-        self.app.recovery_seconds = time.monotonic() - began
+        self.app.recovery_seconds, self.app.recovery_records = time.monotonic() - began, read
 
     async def _wait(self, coro: Any, timeout: Any = None) -> None:  # noqa: ARG002, ASYNC109 - Faust's signature
         """Without a time-out: Faust takes one for a stop, and a worker whose coordinator is slow never works again."""

@@ -30,6 +30,7 @@ TICK_SECONDS = 0.5
 SOON_SECONDS = 0.1  # after work: what it told of time travels on, hop by hop
 _OF_PARTITIONS = (
     "lag_records", "fetch_age_seconds", "open_transaction_records", "watermark_delay_seconds", "state_keys",
+    "state_bytes", "input_delay_seconds", "held_partitions",
 )  # fmt: skip
 """Gauges that say nothing of a partition that is another worker's now."""
 GROUP_RECORDS = 8000  # at most so many records are finished together
@@ -211,6 +212,8 @@ class Runtime:
         self.metrics.set("ready", float(ready))
         for gauge in _OF_PARTITIONS:
             self.metrics.forget(gauge)
+        for name in self.agents:
+            self.metrics.set("assigned_partitions", sum(agent == name for agent, _ in self._actors), name)
 
     def caught_up(self, topic: str, partition: int) -> bool:
         """True if this partition is read to its end and finished."""

@@ -19,6 +19,7 @@ from touchpoint.kafka.topic_admin import (
     Counts,
     changelog,
     check_topics,
+    feed_topics,
     full_name,
     record_limits,
     unstamped_topics,
@@ -30,6 +31,7 @@ from touchpoint.stream.app import App, new_app
 from touchpoint.stream.changelog import Changelog
 from touchpoint.stream.dead_letter_limit import DeadLetterAlarm, DeadLetterLimit, Versions
 from touchpoint.stream.delivery import Delivery, Destinations
+from touchpoint.stream.first_values import first_values
 from touchpoint.stream.outbox import Outbox, Partitioner
 from touchpoint.stream.partition_watch import PartitionWatch
 from touchpoint.stream.recovery import read_again
@@ -79,6 +81,9 @@ class StreamWorker:
         self._fatal = fatal
         topics = dict.fromkeys([*(topic for spec in agents for topic in spec.topics), DEAD_LETTERS])
         self._names = {topic: full_name(settings, topic) for topic in topics}
+        self._dialects = {topic: declared.dialect for topic, declared in feed_topics(settings).items()}
+        tables = [spec.does.table for spec in agents if isinstance(spec.does, StageSpec)]
+        first_values(self.metrics, settings, {spec.name: spec.topics for spec in agents}, tables, self._dialects)
         short = {full: topic for topic, full in self._names.items()}
         self._watch = PartitionWatch(self._consumer, self.metrics, short, lambda: self.ready)
         self._limits: dict[str, int] = {}  # bytes of a record, by topic in full
@@ -132,7 +137,9 @@ class StreamWorker:
                 ", ".join(sorted(unstamped)),
             )
         app = self._app = new_app(self.settings)
-        self._destinations = Destinations(Partitioner(counts.ours), self._names.__getitem__, self._limits.__getitem__)
+        self._destinations = Destinations(
+            Partitioner(counts.ours), self._names.__getitem__, self._limits.__getitem__, self._dialects
+        )
         self._outbox = Outbox(self._producer, lambda what: self.metrics.count("retries", 1, what))
         agents = [self._agent(app, spec, counts) for spec in self._specs]
         runtime = self._runtime = Runtime(agents, self._names, self._consumer, self.metrics, self._fatal)
@@ -218,6 +225,7 @@ class StreamWorker:
         assert self._runtime is not None
         assert self._app is not None
         self.metrics.set("recovery_seconds", self._app.recovery_seconds)
+        self.metrics.set("recovery_records", self._app.recovery_records)
         try:
             self._runtime.assigned(self._consumer().assignment(), lambda table: changelog(self.settings, table))
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process

@@ -10,19 +10,21 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
 from touchpoint.stages import dead_letter_records
 from touchpoint.stages.bounds import FullError
-from touchpoint.stages.protocol import Assignment, Forward, Record, Stage, StageFactory, Writer
+from touchpoint.stages.protocol import Assignment, Forward, InputTime, Record, Stage, StageFactory, Writer
 from touchpoint.stitching.facts import Micros
+from touchpoint.stitching.watermarks import EMPTY, UNKNOWN
 from touchpoint.stream.changelog import Changelog
 from touchpoint.stream.dead_letter_limit import DeadLetterLimit
 from touchpoint.stream.delivery import Delivery
 from touchpoint.stream.outbox import AbandonedError
 from touchpoint.telemetry.logs import explained, place_of
+from touchpoint.telemetry.metric_table import NOBODY
 
 log = logging.getLogger(__name__)
 
@@ -135,6 +137,7 @@ class StageWork:
         if report.watermark:
             delay = (now_micros() - report.watermark) / 1e6
             delivery.metrics.set("watermark_delay_seconds", delay, delivery.agent, str(delivery.partition))
+        self._measure_inputs(report.inputs)
         for verdict, count in report.verdicts.items():
             delivery.metrics.count("events", count, delivery.agent, verdict)
         for (dialect, outcome), count in report.translated.items():
@@ -148,6 +151,18 @@ class StageWork:
         delivery.metrics.set("state_keys", len(self._state), self._changelog.table, str(delivery.partition))
         for kind, size in self._state.sizes.items():
             delivery.metrics.set("state_bytes", size, self._changelog.table, str(delivery.partition), kind)
+
+    def _measure_inputs(self, inputs: Mapping[str, InputTime]) -> None:
+        """How late each input is, and which of them holds time back."""
+        metrics, partition, now = self._delivery.metrics, self._delivery.partition, now_micros()
+        slowest = min(inputs, key=lambda topic: inputs[topic].watermark or UNKNOWN, default=None)
+        for topic, (watermark, _) in inputs.items():
+            if watermark is not None:
+                delay = 0.0 if watermark == EMPTY else (now - watermark) / 1e6
+                metrics.set("input_delay_seconds", delay, topic, str(partition))
+        if slowest is not None:
+            source = inputs[slowest].source
+            metrics.hold(partition, slowest, NOBODY if source is None else source)
 
 
 class WriterWork:

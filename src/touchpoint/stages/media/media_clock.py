@@ -11,7 +11,7 @@ from touchpoint.events import Accepted, DeadLetter, Verdict
 from touchpoint.stages.due_times import stamped, unstamped
 from touchpoint.stages.heartbeats import Sources
 from touchpoint.stages.messages import LINKS, TOUCHES, Flush, Life, WatermarkUpdate, broadcast
-from touchpoint.stages.protocol import LAST, Assignment, Forward, Record
+from touchpoint.stages.protocol import LAST, Assignment, Forward, InputTime, Record
 from touchpoint.stitching.facts import FLUSHED, SECOND, Fact, Micros
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.watermarks import EMPTY, UNKNOWN, Input, Progress, bounded, least
@@ -193,6 +193,7 @@ class MediaClock:
         self.time.feeds = {topic: self.time.feeds.get(topic) or Feeding() for topic in feeds}
         self.time.flushed = {topic: at for topic, at in self.time.flushed.items() if topic in holding}
         self._sources = Sources(state, limits)
+        self._tellers: dict[str, str] = {}  # by input: the source of its latest event
         self._broker = BrokerTime(self.time.broker)
         self._ticked: Micros | None = None
         self._told_at: Micros = 0
@@ -202,6 +203,16 @@ class MediaClock:
     def watermark(self) -> Micros | None:
         """How far everything that concerns this partition's media items has come; None: not known."""
         return _unless_empty(self.time.links.at(LINK_HOPS - 1))
+
+    def inputs(self) -> dict[str, InputTime]:
+        """The time of each input, for people: which of them, and which source in it, holds the others back."""
+        disorder = self._limits.disorder
+        times = {topic: InputTime(feed.watermark(disorder), "") for topic, feed in self.time.feeds.items()}
+        for topic, known in self.time.inputs.items():
+            source = self._tellers.get(topic, "") if known.history is None else known.teller[1]
+            began = known.latest is not None or known.history is not None
+            times[topic] = InputTime(known.watermark(disorder), source if began else None)
+        return times
 
     def save(self) -> None:
         """Into the state."""
@@ -229,6 +240,8 @@ class MediaClock:
         """An event of an input; what it tells of its source's life goes to ``news``."""
         if (known := self.time.inputs.get(topic)) is not None:
             known.saw(fact.time, appended, (fact.tenant, fact.source), self.watermark)
+            if known.latest == fact.time:
+                self._tellers[topic] = fact.source
         self._sources.saw(fact, news)
 
     def passed(self, topic: str, fact: Fact) -> None:

@@ -102,8 +102,8 @@ class MediaStage:
         return out + told
 
     def report(self) -> Report:
-        """Of events by verdict, and of their sources."""
-        return self._report.take(self._clock.watermark)
+        """Of events by verdict, of their sources, and of the time of each input."""
+        return self._report.take(self._clock.watermark, self._clock.inputs())
 
     # --- records in -----------------------------------------------------------------------------------------
 

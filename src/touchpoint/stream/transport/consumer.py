@@ -68,7 +68,6 @@ class Consumer(driver.Consumer):
         self.epoch = 0
         self.revoking = False
         """From the revocation of our partitions to their next assignment: nothing may be taken up meanwhile."""
-        self.lag: dict[TP, int] = {}
         self.held: dict[TP, int] = {}  # records from the first open transaction on
         self._delivered_to: dict[TP, int] = {}
         self._heard_at: dict[TP, float] = {}  # of each partition's end, by the wall clock
@@ -142,7 +141,6 @@ class Consumer(driver.Consumer):
             self._delivered_to.pop(tp, None)
             self._heard_at.pop(tp, None)
             self._wanted_at.pop(tp, None)
-            self.lag.pop(tp, None)
             self.held.pop(tp, None)
         await super().on_partitions_revoked(revoked)
 
@@ -220,6 +218,18 @@ class Consumer(driver.Consumer):
             return False
         return self._delivered_to.get(tp, -1) >= highwater and self.tracker.idle(tp)
 
+    def lags(self) -> Iterator[tuple[TP, int]]:
+        """How many records of each partition are not finished and committed, by the broker's latest word of its end."""
+        subscription = self._thread._ensure_consumer()._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
+        if assignment is None:
+            return
+        for tp, delivered_to in list(self._delivered_to.items()):
+            state = assignment.state_value(driver.ensure_aiokafka_TP(tp))
+            if state is not None and state.highwater is not None:
+                first = self.tracker.first_uncommitted(tp)
+                yield tp, max(0, state.highwater - (delivered_to if first is None else first))
+
     def fetch_ages(self) -> Iterator[tuple[TP, float, bool]]:
         """For how many seconds no broker has answered a fetch of each partition, and whether one has since it is ours.
 
@@ -247,7 +257,6 @@ class Consumer(driver.Consumer):
             if state.timestamp is not None:
                 self._heard_at[tp] = state.timestamp / 1000.0
             if state.highwater is not None:
-                self.lag[tp] = max(0, state.highwater - state._position)
                 stable = state.highwater if state.lso is None else state.lso
                 self.held[tp] = max(0, state.highwater - stable)
 
@@ -304,7 +313,7 @@ class Consumer(driver.Consumer):
 
     async def _deliver(self, tp: TP, records: list[Any], generation: int) -> None:
         first, last = records[0], records[-1]
-        entry = self.tracker.deliver(tp, first.offset, last.offset + 1)
+        entry = self.tracker.deliver(tp, first.offset, last.offset + 1, first.timestamp)
         batch = Batch(tp, records, entry, self.epoch, generation)
         value: Any = batch
         message = ConsumerMessage(

@@ -14,11 +14,12 @@ from faust.types import TP
 class Entry:
     """One delivered batch: offsets ``first`` to ``next - 1`` of a partition."""
 
-    __slots__ = ("done", "first", "live", "next")
+    __slots__ = ("done", "first", "live", "next", "timestamp")
 
-    def __init__(self, first: int, next_: int) -> None:
+    def __init__(self, first: int, next_: int, timestamp: int) -> None:
         self.first = first
         self.next = next_
+        self.timestamp = timestamp  # of its first record, milliseconds
         self.done = False
         self.live = True  # false once its partition was revoked or sought: a late ack must not count
 
@@ -29,9 +30,9 @@ class OffsetTracker:
     def __init__(self) -> None:
         self._entries: dict[TP, deque[Entry]] = {}
 
-    def deliver(self, tp: TP, first: int, next_: int) -> Entry:
-        """Note that a batch is on its way to an agent."""
-        entry = Entry(first, next_)
+    def deliver(self, tp: TP, first: int, next_: int, timestamp: int = 0) -> Entry:
+        """Note that a batch is on its way to an agent. ``timestamp``: of its first record, milliseconds."""
+        entry = Entry(first, next_, timestamp)
         self._entries.setdefault(tp, deque()).append(entry)
         return entry
 
@@ -56,6 +57,16 @@ class OffsetTracker:
         queue = self._entries.get(tp)
         while queue and queue[0].done and queue[0].next <= offset:
             queue.popleft()
+
+    def first_uncommitted(self, tp: TP) -> int | None:
+        """The first offset that was delivered and is not committed; ``None`` if all that was delivered is."""
+        queue = self._entries.get(tp)
+        return queue[0].first if queue else None
+
+    def oldest(self, topic: str) -> int | None:
+        """The timestamp of the first record of a topic that is not finished; ``None`` if there is none."""
+        heads = (next((e for e in q if not e.done), None) for tp, q in self._entries.items() if tp.topic == topic)
+        return min((entry.timestamp for entry in heads if entry is not None), default=None)
 
     def idle(self, tp: TP) -> bool:
         """True if everything delivered of this partition is finished."""
