@@ -20,8 +20,11 @@ from touchpoint.telemetry.metric_table import WORKER
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
-OPTIONAL = {"touchpoint_source_seconds", "touchpoint_input_delay_seconds", "touchpoint_held_partitions"}
-"""Gauges of what has to be seen first."""
+OPTIONAL = {
+    "touchpoint_source_seconds", "touchpoint_input_delay_seconds", "touchpoint_held_partitions",
+    "touchpoint_watermark_delay_seconds", "touchpoint_vendor_records",
+}  # fmt: skip
+"""Of what has to be seen first, and of topics with a dialect, of which there is none here."""
 
 
 async def page_of(worker: Worker, installation: Installation) -> str:
@@ -58,8 +61,6 @@ async def test_every_metric_of_the_table_is_served_with_its_labels_before_any_re
         assert (family.type, family.documentation) == (metric.kind, metric.help)
         labels = {frozenset(sample.labels) - {"le"} for sample in family.samples}
         assert labels == {frozenset(metric.labels)} or (metric.name in OPTIONAL and not labels), metric.name
-        if metric.kind == "counter" and metric.name not in {"touchpoint_rebalances", "touchpoint_forwards"}:
-            assert {sample.value for sample in family.samples} <= {0.0, *range(100)}, metric.name
     assert "process_resident_memory_bytes" in served
     assert "_created" not in page
 

@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError
 
 from touchpoint.inspection.finding import MISSING, UNUSABLE, Finding, failed
-from touchpoint.kafka.access import DESCRIBE, READ, WRITE, TopicAccess, group_access, topic_access
+from touchpoint.kafka.access import DESCRIBE, READ, WRITE, ConsumerGroup, TopicAccess, consumer_group, topic_access
 from touchpoint.kafka.topic_admin import (
     TopicsError,
     admin_client,
@@ -124,16 +124,15 @@ def _replicas(access: dict[str, TopicAccess], settings: Settings) -> Iterator[Fi
 
 async def _group(admin: AIOKafkaAdminClient, settings: Settings) -> Finding:
     try:
-        told = await group_access(admin, settings.app_id)
+        group = await consumer_group(admin, settings.app_id)
     except GroupAuthorizationFailedError:
-        told = frozenset(), []
-    if told is None:
+        group = ConsumerGroup("", frozenset(), [])
+    if group is None:
         return Finding("group", "skipped", "the broker does not tell")
-    operations, members = told
-    if operations is not None and READ not in operations:
+    if group.operations is not None and READ not in group.operations:
         way = f"give it to {settings.sasl_username or 'our login'} (docs/operations.md, Rights in Kafka)"
         return failed("group", UNUSABLE, f"no Read on group {settings.app_id}", way)
-    twin = next((each for each in members if each.instance_id and each.instance_id == settings.instance_id), None)
+    twin = next((each for each in group.members if each.instance_id and each.instance_id == settings.instance_id), None)
     if twin is not None:
         detail = (
             f"a worker at {twin.client_host} has our instance id {settings.instance_id!r}, or had it before it ended"
@@ -141,4 +140,4 @@ async def _group(admin: AIOKafkaAdminClient, settings: Settings) -> Finding:
         return Finding(
             "group", "note", detail, f"if it is another that runs, it ends: give each its {PREFIX}INSTANCE_ID"
         )
-    return Finding("group", "ok", f"{settings.app_id} has {len(members)} workers")
+    return Finding("group", "ok", f"{settings.app_id} has {len(group.members)} workers")

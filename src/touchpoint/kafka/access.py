@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import GroupCoordinatorNotAvailableError, GroupLoadInProgressError, KafkaError, for_code
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Bytes, Int16, Int32, Schema, String
@@ -36,6 +37,16 @@ class Member(msgspec.Struct, frozen=True):
 
     instance_id: str | None
     client_host: str
+    member_id: str
+    assignment: frozenset[tuple[str, int]]  # topics in full, with partitions
+
+
+class ConsumerGroup(msgspec.Struct, frozen=True):
+    """A consumer group as its coordinator tells it."""
+
+    state: str  # as Kafka names it: Stable, PreparingRebalance, CompletingRebalance, Empty, Dead
+    operations: frozenset[int] | None  # that we may do; None: not told
+    members: list[Member]
 
 
 class _MetadataResponse(Response):
@@ -162,8 +173,8 @@ def _access(topic: dict[str, Any]) -> TopicAccess:
     )
 
 
-async def group_access(admin: AIOKafkaAdminClient, group: str) -> tuple[frozenset[int] | None, list[Member]] | None:
-    """What we may do with the group (None: not told), and its members; None if the broker is too old to tell.
+async def consumer_group(admin: AIOKafkaAdminClient, group: str) -> ConsumerGroup | None:
+    """The group; None if the broker is too old to tell.
 
     Raises KafkaError, GroupAuthorizationFailedError where we may not see it.
     """
@@ -174,8 +185,22 @@ async def group_access(admin: AIOKafkaAdminClient, group: str) -> tuple[frozense
     [found] = told["groups"]
     if found["error_code"]:
         raise for_code(found["error_code"])(group)
-    members = [Member(each["instance_id"], each["client_host"].removeprefix("/")) for each in found["members"]]
-    return _operations(found["operations"]), members
+    members = [
+        Member(
+            each["instance_id"], each["client_host"].removeprefix("/"), each["member_id"], _assigned(each["assignment"])
+        )
+        for each in found["members"]
+    ]
+    return ConsumerGroup(found["state"], _operations(found["operations"]), members)
+
+
+def _assigned(assignment: bytes | None) -> frozenset[tuple[str, int]]:
+    """The partitions of a member; none while the group has not told it."""
+    if not assignment:
+        return frozenset()
+    return frozenset(
+        (tp.topic, tp.partition) for tp in ConsumerProtocolMemberAssignment.decode(assignment).partitions()
+    )
 
 
 async def _coordinator(admin: AIOKafkaAdminClient, group: str) -> int:
