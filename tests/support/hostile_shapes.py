@@ -292,6 +292,22 @@ def holds(n: int) -> Iterator[Json]:
         yield event(2 * h + 2, "call.retrieved", "c", agent)
 
 
+def wrap_ups_that_end(n: int) -> Iterator[Json]:
+    """All together, and end one after the other much later."""
+    yield event(0, "call.answered", "c", CALLER | {"resource": {"id": "x", "kind": "agent"}})
+    yield event(1, "call.ended", "c")
+    for begins, kind in ((2, "call.wrapup_started"), (1_002, "call.wrapup_ended")):
+        for a in range(n // 2):
+            yield event(begins + a / 100, kind, "c", {"resource": {"id": f"a{a}", "kind": "agent"}})
+
+
+def conference(n: int) -> Iterator[Json]:
+    yield event(0, "call.answered", "c", CALLER | {"resource": {"id": "x", "kind": "agent"}})
+    for begins, kind in ((1, "call.joined"), (n, "call.left")):
+        for a in range(n // 2):
+            yield event(begins + a, kind, "c", {"resource": {"id": f"a{a}", "kind": "agent"}})
+
+
 SHAPES: dict[str, Shape] = {
     shape.__name__: shape
     for shape in (
@@ -300,7 +316,8 @@ SHAPES: dict[str, Shape] = {
         activities_of_one_call, open_activities, chain_of_parents, chain_of_previous_calls, chain_of_aliases,
         circle_of_aliases, aliases_of_one_call, calls_that_are_one, chain_of_merges, merges_into_one,
         identified_to_and_fro, identified_after_the_close, addresses_of_one_party, late_events,
-        questions_about_one_item, consults, wrap_ups, one_long_chat, calls_wrapped_up, requests_for_one_call,
+        questions_about_one_item, consults, wrap_ups, wrap_ups_that_end,
+        conference, one_long_chat, calls_wrapped_up, requests_for_one_call,
         calls_that_name_one, calls_without_party_of_one_parent, calls_linked_in_pairs, mails_that_name_the_next,
         activities_about_calls_to_come, identified_while_much_is_open, merges_in_pairs, queued_at_one_instant, rings,
         rings_after_a_pause,

@@ -8,9 +8,11 @@ from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.interactions.entities import Entity
 from touchpoint.stitching.interactions.grouping import Component
 from touchpoint.stitching.limits import Limits
-from touchpoint.stitching.verbs import CLOSING
+from touchpoint.stitching.verbs import CLOSING, ENDS, Verbs
 
 _MANY_FACTS = 50
+_OF_NOBODY: Verbs = frozenset({"offered", "message"})
+"""What happens before anybody has an item, and while it is in no queue."""
 
 
 def shortest_wait(limits: Limits, requested: bool = False) -> Micros:
@@ -38,7 +40,7 @@ class Pauses:
         sealed = component.sealed_at(self._limits)
         # sealed, it closes with its last item, a quiet moment after that one's end at the soonest
         quiet = self.wait if sealed is None else _quiet(component, self._limits)
-        spans = sorted([span for e in component.entities for span in _observed(e, self._limits.quiet)])
+        spans = sorted([span for e in component.entities for span in _observed(e, self._limits)])
         for start, end in (*spans, (last, last)):
             if start > since and start - until > (self.wait if sealed is None or start <= sealed else quiet):
                 return start
@@ -55,28 +57,44 @@ def _quiet(component: Component, limits: Limits) -> Micros:
     return limits.quiet if component.wrapped_up is None else min(limits.quiet, limits.wrapped_up_wait)
 
 
-def _unquiet(entity: Entity, quiet: Micros) -> Iterator[tuple[Micros, Micros]]:
+def _unquiet(entity: Entity, limits: Limits) -> Iterator[tuple[Micros, Micros]]:
     """Spans before any word of its end in which it was never quiet for so long that it could have been complete."""
+    assert entity.item is not None
+    age = limits.channel(entity.item.channel).age
+    untouched = True  # nobody had it and it was in no queue: it ends by its age alone (stitching.md 2, Completion)
     begun = until = None
     for fact in sorted(entity.facts, key=lambda each: each.time):
         if fact.verb in CLOSING:
             break
-        if begun is None or until is None or fact.time - until > quiet:
+        if begun is None or until is None or fact.time - until > (age if untouched else limits.quiet):
             if begun is not None and until is not None:
                 yield begun, until
             begun = fact.time
+        untouched = untouched and fact.verb in _OF_NOBODY
         until = fact.time
     if begun is not None and until is not None:
         yield begun, until
 
 
-def _observed(entity: Entity, quiet: Micros) -> Iterator[tuple[Micros, Micros]]:
+def _observed(entity: Entity, limits: Limits) -> Iterator[tuple[Micros, Micros]]:
     """Spans in which it was plainly not over."""
     if entity.item is None:
         yield entity.started_at, entity.ended_at
         return
     if len(entity.facts) > _MANY_FACTS:
-        yield from _unquiet(entity, quiet)
+        yield from _unquiet(entity, limits)
+        yield from _wrapping_up(entity, limits)
     for segment in entity.item.segments:
         if segment.provenance == "observed" and segment.type not in ("routing", "wrap_up", "gap"):
             yield segment.started_at, segment.ended_at
+
+
+def _wrapping_up(entity: Entity, limits: Limits) -> Iterator[tuple[Micros, Micros]]:
+    """Of the wrap-ups that began after the end was told: each is waited for, whatever else is told."""
+    told = min([fact.time for fact in entity.facts if fact.verb in ENDS], default=None)
+    assert entity.item is not None
+    if told is None:
+        return
+    for segment in entity.item.segments:
+        if segment.type == "wrap_up" and segment.provenance == "observed" and segment.started_at >= told:
+            yield segment.started_at, min(segment.ended_at, segment.started_at + limits.wrapup_at_most)

@@ -232,9 +232,15 @@ class Timeline:
 
     def mark_conference(self) -> None:
         """Marks a conference of all who are connected, if they are more than one."""
-        humans = self.human_segments()
-        if len(humans) > 1:
-            for segment in humans:
+        joined: list[OpenSegment] = []
+        others = False
+        for agent in reversed(self.connected):  # who connected before one that is marked is marked as well
+            if agent not in self.bots:
+                if others := self.connected[agent].conference:
+                    break
+                joined.append(self.connected[agent])
+        if others or len(joined) > 1:
+            for segment in joined:
                 segment.conference = True
 
     # consults
