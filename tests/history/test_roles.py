@@ -66,6 +66,8 @@ CALLS = {
         "search_interactions",
         "search_parties",
         "view_challenge",
+        "viewed_agent_intervals",
+        "viewed_queue_intervals",
         "viewing",
     },
 }  # the administrator: every one of them, the checks of triggers among them

@@ -9,10 +9,11 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from touchpoint.web import problems
-from touchpoint.web.api import export, interaction, lists, parties
+from touchpoint.web.api import export, interaction, lists, parties, reports
 from touchpoint.web.authentication import bearer
 from touchpoint.web.documents import API
 from touchpoint.web.page import login, routes
+from touchpoint.web.page import reports as report_pages
 from touchpoint.web.page.rendering import STATIC, page
 from touchpoint.web.problems import ProblemError
 from touchpoint.web.service import Service
@@ -43,10 +44,10 @@ def application(service: Service) -> FastAPI:
     )
     app.state.service = service
     problems.install(app, failed)
-    for router in (lists.router, interaction.router, parties.router, export.router):
+    for router in (lists.router, interaction.router, parties.router, reports.router, export.router):
         app.include_router(router, prefix=API, responses=problems.DOCUMENTED, dependencies=[Depends(bearer)])
 
-    for pages in (login.router, routes.router):
+    for pages in (login.router, report_pages.router, routes.router):
         app.include_router(pages)
     app.add_api_route("/static/{name}", static, include_in_schema=False)
     app.add_middleware(Secured)

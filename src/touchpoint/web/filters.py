@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
@@ -27,14 +27,16 @@ class Period(BaseModel):
     since: Annotated[Instant | None, Field(alias="from")] = None
     until: Annotated[Instant | None, Field(alias="to")] = None
 
-    @field_validator("since", "until", mode="before")
+    @field_validator(
+        "since", "until", "wait_from", "wait_to", "work_from", "work_to", mode="before", check_fields=False
+    )
     @classmethod
     def _written(cls, text: Any) -> Any:
         if isinstance(text, str) and not _RFC_3339.match(text):  # pydantic takes a number for seconds since 1970
             raise ValueError("must be RFC 3339 with an offset, such as 2026-01-05T09:00:00Z")
         return text
 
-    @field_validator("since", "until")
+    @field_validator("since", "until", "wait_from", "wait_to", "work_from", "work_to", check_fields=False)
     @classmethod
     def _years(cls, instant: datetime | None) -> datetime | None:
         if instant is not None and not _FIRST <= instant < _LAST:
@@ -63,12 +65,21 @@ class Filters(Period):
     campaign: Text | None = None
     parent: UUID | None = None
     flag: Annotated[Text | None, Field(description="of it or of one of its media items")] = None
+    wait_from: Annotated[Instant | None, Field(description="the wait in the queue began then or later")] = None
+    wait_to: Annotated[Instant | None, Field(description="the wait in the queue began before")] = None
+    wait_outcome: Annotated[Literal["answered", "abandoned", "other"] | None, Field(description="of the wait")] = None
+    work_from: Annotated[Instant | None, Field(description="the agent was connected or in wrap-up after it")] = None
+    work_to: Annotated[Instant | None, Field(description="the agent was connected or in wrap-up before it")] = None
     min_duration: Annotated[int | None, Field(ge=0, le=2**53, description="milliseconds")] = None
 
     @model_validator(mode="after")
-    def _object(self) -> Filters:
+    def _needed(self) -> Filters:
         if self.object_id is not None and self.object_type is None:
             raise ValueError("object_id needs object_type")
+        if self.queue is None and (self.wait_from or self.wait_to or self.wait_outcome):
+            raise ValueError("wait_from, wait_to and wait_outcome need queue")
+        if self.resource is None and (self.work_from or self.work_to):
+            raise ValueError("work_from and work_to need resource")
         return self
 
     def wanted(self, plan: NumberPlan) -> dict[str, Any]:
