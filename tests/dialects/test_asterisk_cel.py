@@ -132,6 +132,37 @@ def test_an_attended_transfer_makes_one_call_of_two_linkedids_whichever_began_fi
     ]
 
 
+PARKED = [
+    told("CHAN_START", exten="5001"), told("APP_START", 1, appname="Dial", appdata="PJSIP/1602,30"),
+    told("CHAN_START", 1, leg="1602", cid_num="1602", exten="s"), told("BRIDGE_ENTER", 6, leg="1602"),
+    told("BRIDGE_ENTER", 6), told("BRIDGE_EXIT", 66),
+    told("PARK_START", 66, extra='{"parker_dial_string":"PJSIP/1602","parking_lot":"default"}'),
+    told("BRIDGE_EXIT", 66, leg="1602"), told("HANGUP", 66, leg="1602", extra='{"hangupcause":16}'),
+]  # fmt: skip
+OWN: dict[str, Any] = {"leg": "1603", "linkedid": "1603", "cid_num": "1603", "exten": "701"}
+
+
+def test_a_parked_call_is_with_the_agent_who_retrieves_it_and_who_did_not_ring() -> None:
+    lines = [
+        *PARKED, told("CHAN_START", 90, **OWN), told("APP_START", 91, appname="ParkedCall", **OWN),
+        told("PARK_END", 96, extra='{"reason":"ParkedCallUnparked","retriever":"PJSIP/1603-1"}'),
+        told("BRIDGE_ENTER", 96, **OWN), told("BRIDGE_ENTER", 96), told("LINKEDID_END", 96, **OWN),
+        told("HANGUP", 126, leg="1603"), told("HANGUP", 126.1), told("LINKEDID_END", 126.1),
+    ]  # fmt: skip
+    found = items(events(NAME, lines))
+    assert list(found) == ["c"]
+    assert [part[:3] for part in kinds(found["c"])][1:] == [
+        ("alerting", "PJSIP/1602", 5_000), ("with_agent", "PJSIP/1602", 60_000), ("parked", None, 30_000),
+        ("with_agent", "PJSIP/1603", 30_000),
+    ]  # fmt: skip
+
+
+def test_a_caller_who_gives_up_while_parked_hung_up_themselves() -> None:
+    lines = [told("PARK_END", 86, extra='{"reason":"ParkedCallGiveUp"}'), told("HANGUP", 86), told("LINKEDID_END", 86)]
+    item = items(events(NAME, [*PARKED, *lines]))["c"]
+    assert kinds(item)[-1] == ("parked", None, 20_000, "customer_disconnected")
+
+
 def test_park_and_unpark() -> None:
     assert [name for (name,) in said_of(events(NAME, [told("PARK_START"), told("PARK_END", 9)]))] == [
         "parked",

@@ -292,3 +292,52 @@ def test_a_click_to_call_is_outbound_to_the_number_that_the_second_leg_dials() -
     )
     assert said_of(said, "direction", "party")[0] == ("offered", "outbound", {"address": "01632960703"})
     assert kinds(items(said)["a"])[-1] == ("with_agent", "1001", 60_000, "ended")
+
+
+def valet(act: str, second: float, number: int, **headers: str) -> bytes:
+    """As mod_valet_parking fires it, with the data of the parked channel."""
+    named = {"Event_Subclass": "valet_parking::info", "Valet_Lot_Name": "lot", "Valet_Extension": "5901", "Action": act}
+    return of_leg("CUSTOM", second, number, "m", **(named | headers))
+
+
+PARKED = [
+    created(0, 1, "m", "+441632960960", "5001"),
+    created(1, 2, "b", "+441632960960", "1002", Call_Direction="outbound", Channel_Call_UUID="m"),
+    of_leg("CHANNEL_BRIDGE", 6, 3, "m", Other_Leg_Unique_ID="b"), valet("hold", 66, 4),
+    of_leg("CHANNEL_HANGUP_COMPLETE", 66.1, 5, "b", Channel_Call_UUID="m", Hangup_Cause="NORMAL_CLEARING"),
+]  # fmt: skip
+GONE = of_leg("CHANNEL_HANGUP_COMPLETE", 126, 19, "m", variable_sip_hangup_disposition="recv_bye")
+
+
+@pytest.mark.parametrize("exits_first", [True, False])
+def test_a_parked_call_is_with_the_agent_who_retrieves_it(exits_first: bool) -> None:
+    own = {"Call_Direction": "inbound", "Channel_Call_UUID": "r"}
+    bridge, left = of_leg("CHANNEL_BRIDGE", 96, 12, "m", Other_Leg_Unique_ID="r"), valet("exit", 96, 13)
+    lines = [
+        *PARKED, created(95, 10, "r", "1003", "5901", **own), valet("bridge", 96, 11, Bridge_To_UUID="r"),
+        *([left, bridge] if exits_first else [bridge, left]),
+        GONE, of_leg("CHANNEL_HANGUP_COMPLETE", 126.1, 20, "r", Channel_Call_UUID="r"),
+    ]  # fmt: skip
+    found = items(events(NAME, lines))
+    assert list(found) == ["m"]
+    assert [part[:3] for part in kinds(found["m"]) if part[0] in ("with_agent", "parked")] == [
+        ("with_agent", "1002", 60_000), ("parked", None, 30_000), ("with_agent", "1003", 30_000),
+    ]  # fmt: skip
+    assert found["m"]["flags"] == []
+
+
+def test_a_caller_who_gives_up_while_parked_is_told_by_their_hangup() -> None:
+    item = items(events(NAME, [*PARKED, GONE]))["m"]
+    assert kinds(item)[-1] == ("parked", None, 60_000, "customer_disconnected")
+
+
+def test_a_parking_that_times_out_goes_on_with_the_call() -> None:
+    lines = [
+        *PARKED, valet("exit", 106, 10),
+        created(107, 11, "d", "x", "1002", Call_Direction="outbound", Channel_Call_UUID="m"),
+        of_leg("CHANNEL_BRIDGE", 111, 12, "m", Other_Leg_Unique_ID="d"), GONE,
+    ]  # fmt: skip
+    item = items(events(NAME, lines))["m"]
+    assert [part[:3] for part in kinds(item)][-3:] == [
+        ("parked", None, 40_000), ("routing", None, 5_000), ("with_agent", "1002", 15_000),
+    ]  # fmt: skip

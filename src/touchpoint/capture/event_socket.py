@@ -11,7 +11,7 @@ from touchpoint.capture.source import LostError, SourceError
 MOST_FRAMES = 100  # before the answer to a command
 EVENTS = (
     "CHANNEL_CREATE CHANNEL_BRIDGE CHANNEL_HOLD CHANNEL_UNHOLD CHANNEL_HANGUP_COMPLETE "
-    "CUSTOM callcenter::info spandsp::rxfaxresult spandsp::txfaxresult"
+    "CUSTOM callcenter::info valet_parking::info spandsp::rxfaxresult spandsp::txfaxresult"
 )
 
 

@@ -23,6 +23,7 @@ FORMS = Fields(
         OrigTransfererUniqueid OrigTransfererChannel SecondTransfererLinkedid SecondTransfererUniqueid
         SecondTransfererChannel TransferTargetLinkedid TransferTargetUniqueid TransferTargetChannel UserEvent Verb
         Flow RemoteStationID PagesTransferred BridgeUniqueid Context ConnectedLineNum TargetLinkedid TargetUniqueid
+        ActionID ParkeeLinkedid ParkeeUniqueid RetrieverLinkedid RetrieverUniqueid RetrieverChannel
         """.split(),
         TEXT,
     )
@@ -39,12 +40,12 @@ class AmiPacket:
     def __init__(self, packet: dict[str, Any], feed: Feed) -> None:
         self.packet, self.memory = packet, feed.memory
         self.channels = Channels(feed)
-        self.leg = str(packet.get("Uniqueid") or "")
+        self.leg = str(packet.get("Uniqueid") or packet.get("ParkeeUniqueid") or "")
         # AgentComplete of a caller who has hung up already tells of the agent's channel only; a leg is of the call that
         # connected it, whatever it calls itself: agents who logged in by AgentLogin have a call of their own
         of_leg = feed.memory.get(("leg", self.leg or packet.get("DestUniqueid")))
         called = of_leg[1] if of_leg is not None else None
-        told = packet.get("Linkedid") or packet.get("Uniqueid") or packet.get("DestLinkedid")
+        told = packet.get("Linkedid") or packet.get("ParkeeLinkedid") or self.leg or packet.get("DestLinkedid")
         self.root = str(called or told or "")
         if not self.root:
             raise KeyError("Linkedid")
@@ -83,6 +84,12 @@ class AmiPacket:
         """The agent of a channel: as called by a queue, else by the name of its interface."""
         held = self.memory.get(("leg", self.packet.get(f"{prefix}Uniqueid")))
         return held[0] if held is not None else self.named(interface_of(self.packet.get(f"{prefix}Channel")))
+
+    def connect(self, leg: str, who: dict[str, Any], item: str | None = None) -> None:
+        """An agent has taken the call by a channel that no queue called."""
+        self.memory.put(("leg", leg), (who, item or self.root))
+        self.memory.put(("connected", leg), True)
+        self.say("answered", item=item, resource=who)
 
     def named(self, interface: str | None) -> dict[str, Any] | None:
         """The agent of an interface: the member's name where a queue has told it."""

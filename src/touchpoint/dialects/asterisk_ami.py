@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from touchpoint.dialects.ami_packet import FORMS, AmiPacket
+from touchpoint.dialects.ami_parking import PARKING
 from touchpoint.dialects.channels import Call, Channel
 from touchpoint.dialects.dialect import Dialect, Event, Feed, IdsChanged, Unknown, agent, whole_number
 from touchpoint.dialects.lines import interface_of
@@ -309,9 +310,8 @@ def _picked_up(said: AmiPacket) -> None:
         return
     who = said.whose()
     said.say("alias", item=str(own), to=str(call))
-    said.memory.put(("leg", said.leg), (who, str(call)))
-    said.memory.put(("connected", said.leg), True)
-    said.say("answered", item=str(call), resource=who)
+    if who is not None:
+        said.connect(said.leg, who, str(call))
 
 
 def _conference(said: AmiPacket) -> None:
@@ -370,6 +370,7 @@ _RULES: dict[str, Callable[[AmiPacket], None]] = {
     "UserEvent": _own,
     "ReceiveFAX": _fax,
     "SendFAX": _fax,
+    **PARKING,
 }
 
 DIALECT = Dialect(

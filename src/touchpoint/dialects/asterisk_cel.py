@@ -309,7 +309,10 @@ def _parked(said: CelRow) -> None:
 
 
 def _unparked(said: CelRow) -> None:
-    said.say("unparked")
+    if said.extra.get("reason") == "ParkedCallGiveUp":
+        said.say("disconnected", by="customer")
+    else:
+        said.say("unparked")
 
 
 _BEFORE_12 = frozenset("BRIDGE_START BRIDGE_END BRIDGE_UPDATE CONF_ENTER CONF_EXIT CONF_START CONF_END".split())

@@ -122,7 +122,8 @@ class CelRow:
 
     def take_over(self, known: Channel, call: str) -> None:
         """The channel is a part of another call, as from its beginning."""
-        if known.name == known.call:
+        if known.name == known.call:  # it called: its phone has not rung
+            known.told = known.told | {"rang"}
             self.say("alias", known.start, item=known.call, id_=f"{known.name[:60]}/takeover", to=call)
         known.call = call
         self.channels.keep(known)

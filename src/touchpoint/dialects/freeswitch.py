@@ -10,16 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote
 
-from touchpoint.dialects.channels import Channels
-from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, agent, event, instant, whole_number
-from touchpoint.dialects.feed_time import ItemTime
-from touchpoint.dialects.forms import TEXT, WHOLE, Fields
+from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown, agent, instant
+from touchpoint.dialects.freeswitch_event import FORMS, SocketEvent
 from touchpoint.dialects.lines import number_of
 from touchpoint.dialects.reading import named, packets_or_json
 from touchpoint.stitching.facts import SECOND, Micros
 from touchpoint.stitching.limits import Capabilities
-
-Headers = dict[str, Any]
 
 _FAILED = {
     "USER_BUSY": "busy",
@@ -36,26 +32,6 @@ _LEFT = {
     "BREAK_OUT": "withdrawn",
     "EXIT_WITH_KEY": "key",
 }
-_FORMS = Fields(
-    {"Event-Sequence": WHOLE, "Event-Date-Timestamp": WHOLE}
-    | dict.fromkeys(
-        """
-        Event-Name Event-Subclass Core-UUID FreeSWITCH-Hostname Unique-ID
-        Channel-Call-UUID Other-Leg-Unique-ID Bridge-A-Unique-ID Bridge-B-Unique-ID Call-Direction Caller-Direction
-        Presence-Call-Direction
-        Caller-Caller-ID-Number Caller-Caller-ID-Name Caller-Callee-ID-Number Caller-Destination-Number
-        Caller-Channel-Name Caller-Channel-Created-Time Caller-Channel-Answered-Time Caller-Channel-Hangup-Time
-        Channel-Name Hangup-Cause CC-Action CC-Queue CC-Agent CC-Agent-UUID CC-Agent-Bridged CC-Agent-Answered-Time
-        CC-Agent-Type CC-Bridge-Terminated-Time CC-Hangup-Cause CC-Cause CC-Cancel-Reason CC-Member-UUID
-        CC-Member-Session-UUID CC-Member-CID-Number CC-Member-CID-Name Fax-Document-Transferred-Pages
-        Fax-Document-Total-Pages Fax-Success Fax-Result-Text Other-Leg-Destination-Number Other-Leg-Callee-ID-Number
-        variable_cc_member_session_uuid variable_sip_hangup_disposition
-        """.split(),
-        TEXT,
-    )
-)
-"""As FreeSWITCH spells them; some clients hand them on in lower case."""
-
 _OF_AGENTS = frozenset({"members-count", "agent-status-change", "agent-state-change", "agent-contact-change"})
 
 
@@ -65,7 +41,7 @@ def read(stream: Iterable[bytes]) -> Iterator[Any]:
 
 
 def rules(record: dict[str, Any], feed: Feed) -> list[Event] | Unknown:
-    record = _FORMS.record(record)
+    record = FORMS.record(record)
     name, told = record["Event-Name"], None
     if name == "CUSTOM" and record.get("Event-Subclass") == "callcenter::info":
         action = record.get("CC-Action", "")
@@ -80,7 +56,7 @@ def rules(record: dict[str, Any], feed: Feed) -> list[Event] | Unknown:
         told = _EVENTS.get(record.get("Event-Subclass", name))
     if told is None:  # an event socket carries much that is not asked of it
         return []
-    said = _Said(record, feed)
+    said = SocketEvent(record, feed)
     if record.get("CC-Action") != "member-queue-end":
         _flush(said)
     told(said)
@@ -92,41 +68,7 @@ _AT_ONCE: Micros = SECOND
 """mod_callcenter tells of a caller who hung up in the queue milliseconds before their channel's hangup."""
 
 
-class _Said:
-    """The events of one record, in its own order: Event-Sequence, then place in the record."""
-
-    def __init__(self, headers: Headers, feed: Feed) -> None:
-        self.headers, self.memory = headers, feed.memory
-        self.number = int(headers["Event-Sequence"])
-        self.leg = headers.get("Unique-ID", "")
-        member = headers.get("CC-Member-Session-UUID") or headers.get("variable_cc_member_session_uuid")
-        self.of_agent = feed.memory.get(("leg", self.leg))  # and of which call
-        called = self.of_agent[1] if self.of_agent is not None else None
-        self.root = member or called or headers.get("Channel-Call-UUID") or self.leg
-        if not self.root or (not self.leg and headers["Event-Name"] != "CUSTOM"):
-            raise KeyError("Unique-ID")
-        self.at = ItemTime(self.root, int(headers["Event-Date-Timestamp"]), feed, 1, begins=False)
-        self.time: Micros = self.at.time
-        self.channels = Channels(feed)
-        self.agent = agent(headers.get("CC-Agent"))
-        self.queue = headers.get("CC-Queue")
-        self.source = feed.source or f"/freeswitch/{headers['FreeSWITCH-Hostname']}"
-        self.events: list[Event] = []
-
-    def say(self, verb: str, time: Micros | None = None, *, item: str | None = None, **data: Any) -> None:
-        type_ = verb if "." in verb else f"call.{verb}"
-        id_ = f"{self.headers['Core-UUID']}/{self.number}/{type_.partition('.')[2]}"
-        sequence = f"{self.number:019d}.{len(self.events)}"
-        at = self.time if time is None else time
-        made = event(type_, at, item or self.root, id_, data, source=self.source, sequence=sequence)
-        self.events.append(self.at.mark(made) if time is None else made)
-
-    def count(self, name: str) -> int | None:
-        """Also a time in microseconds."""
-        return whole_number(self.headers.get(name), digits=18)
-
-
-def _side(said: _Said) -> dict[str, Any] | None:
+def _side(said: SocketEvent) -> dict[str, Any] | None:
     """What a first channel's own headers say of its call: direction and party; None for an agent's phone by itself.
 
     `Call-Direction` is the leg's: `inbound` is also an agent's phone that dials, `outbound` also the leg to an agent.
@@ -145,7 +87,7 @@ def _side(said: _Said) -> dict[str, Any] | None:
     return {"direction": "inbound", "party": party, "dialed": callee}
 
 
-def _created(said: _Said) -> None:
+def _created(said: SocketEvent) -> None:
     headers = said.headers
     callee = headers.get("Caller-Destination-Number")
     said.memory.put(("dialed", said.leg), callee)
@@ -163,7 +105,7 @@ def _created(said: _Said) -> None:
     said.say("offered", **told)
 
 
-def _queued(said: _Said) -> None:
+def _queued(said: SocketEvent) -> None:
     member = ("member", said.headers.get("CC-Member-UUID"))
     earlier = said.memory.get(member)
     said.memory.put(member, said.root)
@@ -176,7 +118,7 @@ def _queued(said: _Said) -> None:
     said.say("queued", queue=said.queue, related={"resumes": resumes}, **told)
 
 
-def _left(said: _Said) -> None:
+def _left(said: SocketEvent) -> None:
     """`Terminated` comes when the call ends, long after an agent answered: it does not end the queue.
 
     `BREAK_OUT` is what NONE becomes where no agent was found, so a caller's hangup is one as well: what comes next
@@ -191,40 +133,57 @@ def _left(said: _Said) -> None:
         said.say("dequeued", queue=said.queue, reason=_LEFT.get(reason))
 
 
-def _flush(said: _Said) -> None:
-    """The queue that was left, unless the caller hangs up at once: then they gave up in it."""
-    left = said.memory.pop(("left", said.root))
-    if left is None:
-        return
-    hangs_up = said.headers["Event-Name"] == "CHANNEL_HANGUP_COMPLETE" and said.leg == said.root
-    if hangs_up and _by_caller(said) and said.time - left[0] <= _AT_ONCE:
-        return
-    said.say("dequeued", left[0], queue=left[1], reason="withdrawn")
+def _flush(said: SocketEvent) -> None:
+    """The queue or the parking lot that was left, unless the caller hangs up at once: then they gave up in it."""
+    left, exited = said.memory.pop(("left", said.root)), said.memory.pop(("exited", said.root))
+    hangs_up = said.headers["Event-Name"] == "CHANNEL_HANGUP_COMPLETE" and said.leg == said.root and _by_caller(said)
+    if left is not None and not (hangs_up and said.time - left[0] <= _AT_ONCE):
+        said.say("dequeued", left[0], queue=left[1], reason="withdrawn")
+    if exited is not None and not (hangs_up and said.time - exited <= _AT_ONCE):
+        said.say("unparked", exited)
 
 
-def _by_caller(said: _Said) -> bool:
+def _parking(said: SocketEvent) -> None:
+    """mod_valet_parking tells of the parked channel: `hold`, `bridge` to who retrieves it, `exit` in any case."""
+    action = said.headers.get("Action")
+    if action == "hold":
+        said.memory.pop(("answered", said.root))
+        said.say("parked")
+    elif action == "exit":
+        said.memory.put(("exited", said.root), said.time)
+    elif action == "bridge":
+        said.say("unparked")
+        leg = said.headers.get("Bridge-To-UUID")
+        who = agent(said.memory.pop(("phone", leg)))
+        if who is not None:  # by the phone that dialed the parking space, whose channel is no call of its own
+            said.memory.put(("bridging", said.root), (who, None, said.time))
+            said.memory.put(("leg", leg), (who, said.root))
+            said.memory.put(("answered", said.root), who["id"])
+
+
+def _by_caller(said: SocketEvent) -> bool:
     return str(said.headers.get("variable_sip_hangup_disposition")).startswith("recv_")
 
 
-def _offering(said: _Said) -> None:
+def _offering(said: SocketEvent) -> None:
     said.say("alerting", resource=_known(said), queue=said.queue)
 
 
-def _known(said: _Said) -> dict[str, Any]:
+def _known(said: SocketEvent) -> dict[str, Any]:
     if said.agent is None:
         raise KeyError("CC-Agent")
     said.memory.put(("agent", number_of(said.agent["id"])), True)
     return said.agent
 
 
-def _bridging(said: _Said) -> None:
+def _bridging(said: SocketEvent) -> None:
     """Sent before the bridge: the agent has answered once CHANNEL_BRIDGE says so."""
     said.memory.put(("bridging", said.root), (_known(said), said.queue, said.time))
     if "CC-Agent-UUID" in said.headers:
         said.memory.put(("leg", said.headers["CC-Agent-UUID"]), (_known(said), said.root))
 
 
-def _bridged(said: _Said) -> None:
+def _bridged(said: SocketEvent) -> None:
     names = ("Unique-ID", "Other-Leg-Unique-ID", "Bridge-A-Unique-ID", "Bridge-B-Unique-ID", "Channel-Call-UUID")
     legs = list(dict.fromkeys(said.headers[name] for name in names if name in said.headers))
     for leg in legs:
@@ -238,14 +197,14 @@ def _bridged(said: _Said) -> None:
         _bridged_outside(said, legs)
 
 
-def _note_legs(said: _Said, legs: list[str], root: str, who: dict[str, Any]) -> None:
+def _note_legs(said: SocketEvent, legs: list[str], root: str, who: dict[str, Any]) -> None:
     """Whatever a leg calls itself, it is of the call that it is bridged to."""
     for leg in legs:
         if leg != root and not said.memory.get(("queued", leg)):
             said.memory.put(("leg", leg), (who, root))
 
 
-def _bridged_outside(said: _Said, legs: list[str]) -> None:
+def _bridged_outside(said: SocketEvent, legs: list[str]) -> None:
     """A bridge that mod_callcenter did not make: an agent's own call is connected, a customer's is answered."""
     phone = said.memory.pop(("phone", said.leg))
     if phone is not None:
@@ -270,7 +229,7 @@ def _bridged_outside(said: _Said, legs: list[str]) -> None:
         _note_legs(said, others, said.root, who)
 
 
-def _bridged_to(said: _Said, leg: str) -> str | None:
+def _bridged_to(said: SocketEvent, leg: str) -> str | None:
     """The name of a phone: what was dialed to reach it, else what the bridge calls it."""
     headers, dialed = said.headers, said.memory.get(("dialed", leg))
     named = (
@@ -281,12 +240,12 @@ def _bridged_to(said: _Said, leg: str) -> str | None:
     return None if found is not None and said.channels.is_outside(found) and found == dialed else found or leg
 
 
-def _failed(said: _Said) -> None:
+def _failed(said: SocketEvent) -> None:
     cause = said.headers.get("CC-Hangup-Cause", "")
     said.say("alert_ended", resource=_known(said), reason=_FAILED.get(cause, "no_answer"))
 
 
-def _parted(said: _Said) -> None:
+def _parted(said: SocketEvent) -> None:
     pending = said.memory.pop(("bridging", said.root))
     if said.headers.get("CC-Agent-Bridged") == "false":
         said.say("alert_ended", resource=_known(said), reason="bridge_failed")
@@ -300,17 +259,17 @@ def _parted(said: _Said) -> None:
     said.say("released", resource=_known(said), reported={"connected_ms": length})
 
 
-def _held(said: _Said) -> None:
+def _held(said: SocketEvent) -> None:
     if said.leg != said.root or said.memory.get(("dials", said.leg)):  # the caller's own phone may hold too
         said.say("held", resource=said.of_agent[0] if said.of_agent is not None else None)
 
 
-def _retrieved(said: _Said) -> None:
+def _retrieved(said: SocketEvent) -> None:
     if said.leg != said.root or said.memory.get(("dials", said.leg)):
         said.say("retrieved", resource=said.of_agent[0] if said.of_agent is not None else None)
 
 
-def _hung_up(said: _Said) -> None:
+def _hung_up(said: SocketEvent) -> None:
     """The end of the caller's channel is the end; its own stamps tell when it began and ended."""
     if said.leg != said.root:
         held = said.memory.pop(("leg", said.leg))
@@ -333,7 +292,7 @@ def _hung_up(said: _Said) -> None:
     said.say("ended", over, reason=cause, reported=reported, **told)
 
 
-def _fax(said: _Said) -> None:
+def _fax(said: SocketEvent) -> None:
     """A fax is an item of its own, beside the call that carried it."""
     item, sending = f"{said.leg}/fax", said.headers["Event-Subclass"].endswith("txfaxresult")
     number = said.headers.get("Caller-Destination-Number" if sending else "Caller-Caller-ID-Number")
@@ -352,7 +311,7 @@ def _fax(said: _Said) -> None:
     said.say("fax.ended", item=item)
 
 
-_ACTIONS: dict[str, Callable[[_Said], None]] = {
+_ACTIONS: dict[str, Callable[[SocketEvent], None]] = {
     "member-queue-start": _queued,
     "member-queue-resume": _queued,
     "member-queue-end": _left,
@@ -361,12 +320,13 @@ _ACTIONS: dict[str, Callable[[_Said], None]] = {
     "bridge-agent-fail": _failed,
     "bridge-agent-end": _parted,
 }
-_EVENTS: dict[str, Callable[[_Said], None]] = {
+_EVENTS: dict[str, Callable[[SocketEvent], None]] = {
     "CHANNEL_CREATE": _created,
     "CHANNEL_BRIDGE": _bridged,
     "CHANNEL_HOLD": _held,
     "CHANNEL_UNHOLD": _retrieved,
     "CHANNEL_HANGUP_COMPLETE": _hung_up,
+    "valet_parking::info": _parking,
     "spandsp::rxfaxresult": _fax,
     "spandsp::txfaxresult": _fax,
 }
