@@ -33,7 +33,7 @@ COMMANDS = (
     Command("simulate", "touchpoint.cli.simulate:simulate", "Make a realistic, seeded stream of events."),
     Command("check", "touchpoint.cli.check:check", "Look at everything that a worker needs, before it starts."),
     Command("worker", "touchpoint.cli.worker:worker", "Run a stream worker until SIGTERM."),
-    Command("status", "touchpoint.cli.status:status", "Show workers, lag, event time and what holds it back."),
+    Command("status", "touchpoint.cli.status:status", "Show workers, their lag, event time and what holds it back."),
     Command("topics", "touchpoint.cli.topics:topics", "Create the topics that are missing."),
     Command(
         "flush",

@@ -8,6 +8,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
@@ -15,13 +16,14 @@ from touchpoint.history.checks import UnusableError
 from touchpoint.history.watch import HistoryWatch
 from touchpoint.kafka_client import refusal
 from touchpoint.settings import Settings
+from touchpoint.settings.database_url import place
 from touchpoint.stream.dead_letter_limit import DeadLetterLimitError
 from touchpoint.stream.recovery import OwnerChangedError
 from touchpoint.stream.stream_worker import AgentSpec, StreamWorker
 from touchpoint.stream.terms import OtherStateError
 from touchpoint.stream.watchdog import Watchdog, end_process
 from touchpoint.telemetry.health import HealthPage
-from touchpoint.telemetry.logs import traced
+from touchpoint.telemetry.logs import toggle_debugging, traced
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +41,7 @@ async def run_worker(settings: Settings, agents: Sequence[AgentSpec], history: H
     """
     watchdog = Watchdog(settings.session_timeout * STALL_OF_SESSION)
     watchdog.start()
+    _introduce(settings)
     told_to_stop = _await_signals(watchdog, settings.grace_seconds)
     worker = StreamWorker(settings, agents, history.metrics if history else None, fail)
 
@@ -63,12 +66,31 @@ async def run_worker(settings: Settings, agents: Sequence[AgentSpec], history: H
         await worker.stop()
         if refused:
             raise refused[0]
+        log.info("stopped: what was finished is committed, the rest will be read again")
         return 0
     finally:
         if following is not None:
             following.cancel()
         await page.stop()
         watchdog.stop()
+
+
+def _introduce(settings: Settings) -> None:
+    """Say what starts; SIGUSR1 shows more."""
+    loop, level = asyncio.get_running_loop(), settings.log_level
+    loop.add_signal_handler(signal.SIGUSR1, toggle_debugging, level)
+    database = place(settings.database_url.get_secret_value()) if settings.database_url else "no database"
+    log.info(
+        "touchpoint %s starts: group %s, instance id %s, topics %s*, brokers %s by %s, %s, settings %s",
+        version("touchpoint"),
+        settings.app_id,
+        settings.instance_id or "none",
+        settings.topic_prefix,
+        ",".join(settings.brokers),
+        settings.security,
+        database,
+        settings.config_fingerprint,
+    )
 
 
 def _await_signals(watchdog: Watchdog, grace: float) -> asyncio.Event:

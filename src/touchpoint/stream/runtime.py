@@ -188,7 +188,13 @@ class Runtime:
                     raise RuntimeError(f"partition {number} of {', '.join(absent)} was assigned to another worker")
                 self._actors[agent.name, number] = Actor(agent, number, self)
         self.metrics.count("rebalances")
+        log.info("works on %s", self._work_in_words())
         self._be_ready(True)
+
+    def _work_in_words(self) -> str:
+        """The partitions of each agent, as `media 0-5; history 0, 3`."""
+        named = [(name, sorted(n for agent, n in self._actors if agent == name)) for name in self.agents]
+        return "; ".join(f"{name} {ranges(numbers)}" for name, numbers in named if numbers) or "no partition"
 
     async def drain(self, seconds: float) -> None:
         """Stop every actor after its current work; after ``seconds`` in the middle of it, unacknowledged."""
@@ -200,6 +206,7 @@ class Runtime:
         tasks = [actor.task for actor in actors]
         if not tasks:
             return
+        log.info("finishes the work on its %d partitions, to give them up", len(actors))
         _, late = await asyncio.wait(tasks, timeout=max(0.1, seconds))
         for task in late:
             log.warning("%s did not finish its batch within %.0f s: it will be read again", task.get_name(), seconds)
@@ -231,3 +238,14 @@ class Runtime:
             else Record(topic, partition, r.first, None, r.value, (), -1, False, Damage(r.reason, r.cause, r.offset))
             for r in batch.records
         ]
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Sorted numbers in few characters: `0-3, 7`."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1][1:] = [number]
+        else:
+            parts.append([number])
+    return ", ".join("-".join(map(str, part)) for part in parts)
