@@ -31,7 +31,8 @@ BY_QUEUE = [
     CALLER, of_leg("QueueCallerJoin", 1, Queue="q"), of_leg("AgentCalled", 3, **MEMBER),
     of_leg("QueueCallerLeave", 6, Queue="q"), of_leg("AgentConnect", 6, **MEMBER), of_leg("BridgeEnter", 6, "b"),
     of_leg("BridgeEnter", 6), of_leg("BridgeLeave", 66), told("ParkedCall", 66, **PARKED),
-    of_leg("BridgeLeave", 67, "b"), of_leg("AgentComplete", 67, TalkTime="60", Reason="transfer", **MEMBER), of_leg("Hangup", 67, "b"),
+    of_leg("BridgeLeave", 67, "b"), of_leg("AgentComplete", 67, TalkTime="60", Reason="transfer", **MEMBER),
+    of_leg("Hangup", 67, "b"),
 ]  # fmt: skip
 DEST = {"DestChannel": "PJSIP/1602-02", "DestUniqueid": "b", "DestLinkedid": "c"}
 DIRECT = [

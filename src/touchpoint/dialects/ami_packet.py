@@ -31,7 +31,7 @@ FORMS = Fields(
 """As Asterisk spells them; clients hand them on in lower case (PAMI, asterisk-java)."""
 
 
-_OF_A_CHANNEL = frozenset({"Newchannel", "Hangup", "BridgeEnter", "BridgeLeave", "Hold", "Unhold"})
+_OF_A_CHANNEL = frozenset({"Newchannel", "Hangup", "HangupRequest", "BridgeEnter", "BridgeLeave", "Hold", "Unhold"})
 
 
 class AmiPacket:

@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from touchpoint.dialects.ami_dialing import add_channel, begin_dial, end_dial, note_hangup_request
 from touchpoint.dialects.ami_packet import FORMS, AmiPacket
 from touchpoint.dialects.ami_parking import PARKING
-from touchpoint.dialects.channels import Call, Channel
+from touchpoint.dialects.channels import Channel
 from touchpoint.dialects.dialect import Dialect, Event, Feed, IdsChanged, Unknown, agent, whole_number
 from touchpoint.dialects.lines import interface_of
 from touchpoint.dialects.reading import named, packets_or_json
 from touchpoint.stitching.facts import SECOND, Micros
 from touchpoint.stitching.limits import Capabilities
 
-_DIALED = {"BUSY": "busy", "CONGESTION": "busy", "CANCEL": "canceled", "CHANUNAVAIL": "failed", "NOANSWER": "no_answer"}
 _LEFT = {
     "TIMEOUT": "timeout",
     "LEAVEEMPTY": "empty",
@@ -62,7 +62,7 @@ def _channel(said: AmiPacket) -> None:
     interface, number = interface_of(said.packet.get("Channel")), said.text("CallerIDNum")
     first = Channel(said.leg, said.root, interface, number, said.time, said.text("Exten"))
     if said.leg != said.root:
-        _further_channel(said, first)
+        add_channel(said, first)
         return
     dialed = said.text("Exten")
     if not said.channels.begins_with_agent(first):
@@ -75,47 +75,6 @@ def _channel(said: AmiPacket) -> None:
     said.say("offered", direction=direction, party={"address": dialed if outside else None})
 
 
-def _further_channel(said: AmiPacket, leg: Channel) -> None:
-    """The customer's channel of a call that an agent dialed."""
-    if leg.interface is None or said.memory.get(("dials", said.root)) is None:
-        return
-    call = Call(said.root, ours=True)
-    if not said.channels.is_agent(leg, call):
-        said.memory.put(("customer", said.leg), said.root)
-        said.say("dialing", direction="outbound", **said.channels.customer(leg.number))
-
-
-def _dialed(said: AmiPacket) -> None:
-    """A customer who is put through outside of a queue: whom a queue calls, AgentCalled tells.
-
-    Of a call that an agent dialed it names the customer, whose channel may begin without a number.
-    """
-    packet, interface = said.packet, interface_of(said.packet.get("DestChannel"))
-    if said.memory.get(("customer", packet.get("DestUniqueid"))) is not None:
-        told = said.channels.customer(said.text("DestCallerIDNum"), _in_dial_string(packet))
-        if not told["doubts"]:
-            said.say("offered", direction="outbound", **told)
-        return
-    if interface is None or said.memory.get(("waits", said.root)) is not None:
-        return
-    caller, handed_on = said.memory.get(("caller", said.root)), False
-    if said.memory.get(("customer", said.leg)) is not None:  # the customer whom an agent called is put through
-        caller, handed_on = interface_of(packet.get("Channel")), True
-    if caller is None or caller == interface or not packet.get("DestUniqueid"):
-        return
-    leg = Channel(str(packet["DestUniqueid"]), said.root, interface, said.text("DestCallerIDNum"), said.time)
-    if said.channels.is_agent(leg, Call(said.root, ours=handed_on, interface=None if handed_on else caller)):
-        who = said.named(interface)
-        said.memory.put(("leg", leg.name), (who, said.root))
-        said.memory.put(("direct", leg.name), True)
-        said.say("alerting", resource=who)
-
-
-def _in_dial_string(packet: dict[str, Any]) -> str:
-    """`01632960703` of `01632960703@trunk` and of `trunk/01632960703`."""
-    return str(packet.get("DialString") or "").partition("@")[0].rpartition("/")[2]
-
-
 def _entered(said: AmiPacket) -> None:
     """An agent who returns to the bridge has not left; whom no queue connected is connected by it."""
     said.memory.pop(("away", said.leg))
@@ -126,6 +85,7 @@ def _entered(said: AmiPacket) -> None:
         said.memory.put(("customer", said.leg), "connected")
         said.say("connected", resource=who)
     elif said.memory.pop(("direct", said.leg)) is not None:
+        said.memory.pop(("gave up", said.root))
         said.memory.put(("connected", said.leg), True)
         said.say("answered", resource=said.whose())
 
@@ -154,8 +114,16 @@ def _hangup(said: AmiPacket) -> None:
     if held is not None and said.memory.pop(("connected", said.leg)) is not None:
         said.say("released", said.memory.pop(("away", said.leg)), item=held[1], resource=held[0])
     up = said.memory.get(("up", call))
-    if said.memory.pop(("customer", said.leg)) == "connected" and up is not None and call in up:
+    customer = said.memory.pop(("customer", said.leg))
+    if customer == "connected" and up is not None and call in up:
         said.say("disconnected", item=call, by="customer")  # the agent's own phone is up still
+    elif customer is not None and customer != "connected":
+        said.say("failed", item=call)
+    if held is not None and said.memory.pop(("direct", said.leg)) is not None:
+        gave_up = said.memory.get(("gave up", call)) is not None
+        said.say("alert_ended", item=call, resource=held[0], reason="canceled" if gave_up else None)
+    if said.leg == call and said.memory.pop(("gave up", call)) is not None:
+        said.say("disconnected", item=call, by="customer")
     left = (up or frozenset()) - {said.leg}
     if said.leg == call:
         _flush(said, call, None)
@@ -214,14 +182,6 @@ def _called(said: AmiPacket) -> None:
 
 def _not_answered(said: AmiPacket) -> None:
     said.say("alert_ended", resource=_member(said), reason="no_answer")
-
-
-def _dial_ended(said: AmiPacket) -> None:
-    """Only of members that a queue called: other dialing has no alerting."""
-    held = said.memory.get(("leg", said.packet.get("DestUniqueid")))
-    reason = _DIALED.get(str(said.packet.get("DialStatus")))
-    if held is not None and reason is not None:
-        said.say("alert_ended", item=held[1], resource=held[0], reason=reason)
 
 
 def _connected(said: AmiPacket) -> None:
@@ -348,14 +308,15 @@ def _fax(said: AmiPacket) -> None:
 _RULES: dict[str, Callable[[AmiPacket], None]] = {
     "Newchannel": _channel,
     "Hangup": _hangup,
+    "HangupRequest": note_hangup_request,
     "QueueCallerJoin": _joined_queue,
     "QueueCallerLeave": _left_queue,
     "VarSet": _variable,
     "QueueCallerAbandon": _abandoned,
     "AgentCalled": _called,
     "AgentRingNoAnswer": _not_answered,
-    "DialBegin": _dialed,
-    "DialEnd": _dial_ended,
+    "DialBegin": begin_dial,
+    "DialEnd": end_dial,
     "BridgeEnter": _entered,
     "BridgeLeave": _exited,
     "Pickup": _picked_up,
