@@ -107,3 +107,14 @@ def test_a_second_try_by_another_trunk_may_reach_the_customer() -> None:
     assert [part[:3] for part in kinds(item) if part[0] != "routing"] == [
         ("dialing", None, 1_000), ("dialing", None, 6_000), ("with_agent", "PJSIP/305", 60_000),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("dialed", ["01632960777@b", "carrier-b/01632960777", "carrier-b/sip:01632960777@x.example"])
+def test_a_call_that_is_forwarded_to_a_number_outside_is_with_no_agent(dialed: str) -> None:
+    out = {"DestChannel": "PJSIP/carrier-b-02", "DestUniqueid": "b", "DestLinkedid": "c", "DialString": dialed}
+    lines = [
+        DIRECT[0], told("Newchannel", 1, "b", Channel="PJSIP/carrier-b-02", CallerIDNum="01632960777"),
+        told("DialBegin", 1, Channel="PJSIP/trunk-01", **out), told("BridgeEnter", 6, "b"), told("BridgeEnter", 6),
+        told("BridgeLeave", 66, "b"), told("Hangup", 66, "b"), told("Hangup", 66.1),
+    ]  # fmt: skip
+    assert {part[0] for part in kinds(items(events(NAME, lines))["c"])} == {"routing"}

@@ -40,7 +40,9 @@ def begin_dial(said: AmiPacket) -> None:
     if caller is None or caller == interface or not packet.get("DestUniqueid"):
         return
     leg = Channel(str(packet["DestUniqueid"]), said.root, interface, said.text("DestCallerIDNum"), said.time)
-    if said.channels.is_agent(leg, Call(said.root, ours=handed_on, interface=None if handed_on else caller)):
+    outside = said.channels.dialed_outside(f"{interface.partition('/')[0]}/{packet.get('DialString') or ''}")
+    call = Call(said.root, ours=handed_on, interface=None if handed_on else caller, outside=outside)
+    if said.channels.is_agent(leg, call):
         who = said.named(interface)
         said.memory.put(("leg", leg.name), (who, said.root))
         said.memory.put(("direct", leg.name), True)

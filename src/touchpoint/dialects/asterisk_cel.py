@@ -107,6 +107,8 @@ def _app_started(said: CelRow) -> None:
     call = _calling(said)
     if call is not None and call.ours and said.leg == said.root and said.app == "dial":
         _dials(said, call)
+    elif call is not None and said.app == "dial":
+        _forward(said, call, str(said.row.get("appdata") or ""))
     if call is None or (said.is_ours and not (said.leg == said.root and said.app == "queue")):
         return
     _leave(said, call)
@@ -132,6 +134,21 @@ def _dials(said: CelRow, call: Call) -> None:
         call.dialed = dialed
         party = {"address": dialed}
         said.say("offered", said.channels.start_of(said.root) or said.time, direction="outbound", party=party)
+        said.channels.keep_call(call)
+
+
+def _forwarded(said: CelRow) -> None:
+    """A phone sends the call on, in `extra` to where."""
+    call = said.channels.call(said.root)
+    if call is not None:
+        _forward(said, call, str(said.extra.get("forward") or ""))
+
+
+def _forward(said: CelRow, call: Call, dialed: str) -> None:
+    """Whom a customer is put through to outside is no agent; a queue's member may be anywhere."""
+    outside = said.channels.dialed_outside(dialed)
+    if outside and not call.ours and not call.waits:
+        call.outside = call.outside | outside
         said.channels.keep_call(call)
 
 
@@ -317,7 +334,7 @@ def _unparked(said: CelRow) -> None:
 
 _BEFORE_12 = frozenset("BRIDGE_START BRIDGE_END BRIDGE_UPDATE CONF_ENTER CONF_EXIT CONF_START CONF_END".split())
 _NOTHING = frozenset(
-    "CHAN_END ANSWER FORWARD LOCAL_OPTIMIZE LOCAL_OPTIMIZE_BEGIN USER_DEFINED DTMF STREAM_BEGIN STREAM_END".split()
+    "CHAN_END ANSWER LOCAL_OPTIMIZE LOCAL_OPTIMIZE_BEGIN USER_DEFINED DTMF STREAM_BEGIN STREAM_END".split()
 )
 _RULES: dict[str, Callable[[CelRow], None]] = {
     "CHAN_START": _began,
@@ -330,6 +347,7 @@ _RULES: dict[str, Callable[[CelRow], None]] = {
     "BLINDTRANSFER": _blind,
     "ATTENDEDTRANSFER": _attended,
     "PICKUP": _picked_up,
+    "FORWARD": _forwarded,
     "PARK_START": _parked,
     "PARK_END": _unparked,
 }

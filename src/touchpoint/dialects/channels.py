@@ -58,6 +58,7 @@ class Call:
     agents: frozenset[str] = frozenset()  # legs that are known to be agents' whatever they look like
     ringing: dict[str, frozenset[str]] = field(default_factory=dict)  # legs by agent
     pending: tuple[str, ...] = ()  # legs whose ring ended, for a reason that is not known yet
+    outside: frozenset[str] = frozenset()  # numbers and interfaces by which it is forwarded to somebody outside
     guessed: tuple[str, ...] = ()  # legs whose ring was told as unanswered, for want of any other reason
 
     def begins_with(self, channel: str) -> bool:
@@ -115,8 +116,8 @@ class Channels:
     def is_agent(self, leg: Channel, call: Call) -> bool:
         """Whether a channel of a call is an agent's.
 
-        In a customer's call that is everybody whom it reaches, but what goes out again by the customer's own trunk;
-        in an agent's call it is the agent, and whoever calls as what their interface is named.
+        In a customer's call that is everybody whom it reaches, but what goes out again by the customer's own trunk or
+        to a number outside; in an agent's call it is the agent, and whoever calls as what their interface is named.
         """
         if leg.name in call.agents:
             return True
@@ -129,7 +130,22 @@ class Channels:
             return bool(call.ours)
         if call.ours:
             return leg.interface == call.interface or number_of(leg.interface) == leg.number
-        return leg.interface != call.interface
+        return leg.interface != call.interface and call.outside.isdisjoint({leg.interface, leg.number})
+
+    def dialed_outside(self, dial_strings: str) -> frozenset[str]:
+        """Numbers outside, and the interfaces that lead there, of what Dial is given or a phone forwards to.
+
+        `PJSIP/01632960777@carrier&PJSIP/305,30` gives 01632960777 and PJSIP/carrier; so does `SIP/carrier/01632960777`.
+        """
+        found: set[str] = set()
+        for each in dial_strings.partition(",")[0].split("&"):
+            technology, _, rest = each.strip().partition("/")
+            peer, _, number = rest.rpartition("/")
+            number, _, host = number.removeprefix("sip:").partition("@")
+            if self.is_outside(number):
+                trunk = peer or host
+                found |= {number, f"{technology}/{trunk}"} if technology != "Local" and trunk else {number}
+        return frozenset(found)
 
     def doubts_of_caller(self, interface: str | None, number: str | None) -> list[str]:
         """Of an agent's phone in the place of a customer's, in a queue: a contradiction, unless it is configured."""
@@ -155,5 +171,5 @@ class Channels:
 def _plain(value: Channel | Call) -> dict[str, Any]:
     """As a memory keeps it: without what is as it was in the beginning."""
     held = {each.name: getattr(value, each.name) for each in fields(value)}
-    optional = ("told", "agents", "legs", "ringing", "pending", "guessed", "waits", "hung_up")
+    optional = ("told", "agents", "legs", "ringing", "pending", "outside", "guessed", "waits", "hung_up")
     return {name: each for name, each in held.items() if each or name not in optional}
