@@ -48,6 +48,20 @@ async def test_history_reads_as_an_agent_wants_it(history: str) -> None:
     assert "\x1b" not in done.stdout, "plain where it is piped"
 
 
+@pytest.mark.parametrize("option", [("--account", "ACME"), ("--object", "opportunity", "o1")])
+async def test_history_of_an_account_or_an_object_is_a_list_too(history: str, option: tuple[str, ...]) -> None:
+    done = touchpoint("history", *option, "--format", "json", database=history)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["interaction_id"] for line in done.stdout.splitlines()][-1:] == [
+        seed_case()["interaction_id"]
+    ]
+    for more, status in ((("--tenant", "other"), 1), (("--since", "2027-01-01"), 1), (("P-17",), 2)):
+        assert touchpoint("history", *option, *more, database=history).returncode == status, more
+    nothing = touchpoint("history", *option[:-1], "other", database=history)
+    assert (nothing.returncode, nothing.stdout) == (1, "")
+    assert "'other'" in nothing.stderr
+
+
 @pytest.mark.parametrize(("option", "value"), [("--limit", "1"), ("--since", "2026-01-06")])
 async def test_history_can_be_narrowed(history: str, option: str, value: str) -> None:
     done = touchpoint("history", "P-17", option, value, "--format", "json", database=history)

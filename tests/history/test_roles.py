@@ -27,7 +27,7 @@ IDENTITY = ("party", "party_address", "resource")
 VIEWS = (
     *("interaction_history", "media_item_timeline", "interaction_record", "interaction_amendment"),
     *("queue_wait", "agent_work", "queue_interval", "agent_interval", "channel_interval"),
-    *("media_item_reconciliation", "report_reconciliation"),
+    *("interaction_activity", "media_item_reconciliation", "report_reconciliation"),
 )
 WEB = ("web_record", "web_interaction", "web_amendment", "web_access")
 Verbs = frozenset[str]
@@ -53,7 +53,7 @@ MAY: dict[str, dict[str, Verbs]] = {
 CALLS = {
     "touchpoint_writer": {"ensure_partitions"},
     "touchpoint_viewer": {
-        *("rfc3339", "find_interactions", "find_interaction"),
+        *("rfc3339", "find_interactions", "find_interaction", "find_account_interactions", "find_object_interactions"),
         *("interval_bounds", "stored_span", "queue_intervals", "agent_intervals", "channel_intervals"),
     },
     "touchpoint_web": {

@@ -131,3 +131,58 @@ async def test_reads_by_id_respect_the_named_tenant(pool: asyncpg.Pool) -> None:
     for tenant in ("other", "default"):
         found_all = await party_records(await _dsn(pool), "tel:+441632960960", tenant=tenant)
         assert {record["tenant"] for record in found_all} <= {tenant}
+
+
+async def activities(pool: asyncpg.Pool, *records: dict[str, Any]) -> list[tuple[Any, ...]]:
+    assert await HistoryWriter(pool).write_batch([closed(record) for record in records]) == []
+    rows = await pool.fetch("SELECT * FROM touchpoint.interaction_activity ORDER BY interaction_id, position")
+    assert [row["position"] for row in rows] == list(range(1, len(rows) + 1))
+    return [
+        (row["activity"], row["resource_id"], row["to_resource_id"] or row["queue"], row["duration_ms"]) for row in rows
+    ]
+
+
+async def test_business_activities_and_handling_stand_in_one_order(pool: asyncpg.Pool) -> None:
+    assert await activities(pool, seed_case()) == [
+        ("answered", "john", None, 150_000),
+        ("put on hold", "john", None, 20_000),
+        ("quote", "john", None, 40_000),
+        ("wrapped up", "john", None, 30_000),
+        ("fax sent", None, None, 45_000),
+    ]
+    rows = await pool.fetch("SELECT * FROM touchpoint.interaction_activity WHERE activity IN ('quote', 'fax sent')")
+    assert [(row["kind"], row["result"], row["channel"]) for row in rows] == [
+        ("business", None, "call"),
+        ("media", "3 pages", "fax"),
+    ]
+
+
+async def test_transfers_and_conferences_name_both_agents(pool: asyncpg.Pool) -> None:
+    parts = [
+        segment(START, "t", "with_agent", 0, 60, resource_id="john", end_reason="transferred"),
+        segment(START, "t", "queue", 60, 70, queue="Service", transferred_from="john", end_reason="answered"),
+        segment(START, "t", "with_agent", 70, 100, resource_id="zoe", conference=True, transferred_from="john"),
+    ]
+    assert await activities(pool, interaction("t", [media_item(START, "t", parts)])) == [
+        ("answered", "john", None, 60_000),
+        ("transferred to", "john", "Service", 0),
+        ("conferenced", "zoe", None, 30_000),
+        ("transferred to", "john", "zoe", 0),
+    ]
+
+
+async def test_a_sent_mail_is_an_activity_whether_or_not_its_sender_was_connected(pool: asyncpg.Pool) -> None:
+    answered = [
+        segment(START, "in", "with_agent", 0, 300, resource_id="john", end_reason="replied"),
+        segment(START, "in", "drafting", 100, 300, resource_id="john", depth=1, end_reason="sent"),
+    ]
+    resources = [{"resource_id": "john", "talk_ms": 0, "hold_ms": 0, "acw_ms": None, "handle_ms": 0}]
+    mails = [
+        media_item(START, "in", answered, channel="email", end_reason="replied"),
+        media_item(START + timedelta(hours=1), "new", [], channel="email", direction="outbound", end_reason="sent"),
+    ]
+    assert await activities(pool, interaction("mails", mails, resources=resources)) == [
+        ("answered", "john", None, 300_000),
+        ("email sent", "john", None, 0),
+        ("email sent", "john", None, 0),
+    ]

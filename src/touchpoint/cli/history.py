@@ -1,4 +1,4 @@
-"""`touchpoint history`: a party's interactions, newest first, as an agent wants to read them."""
+"""`touchpoint history`: interactions of a party, an account or a business object, newest first, as an agent reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from touchpoint.cli.database import NOT_FOUND, DatabaseOption, TenantOption, ask
+from touchpoint.cli.database import NOT_FOUND, USAGE, DatabaseOption, TenantOption, ask
 from touchpoint.cli.errors import CliError, configuration
 
 
@@ -21,7 +21,12 @@ class Format(StrEnum):
 
 _DAY = "%Y-%m-%d"
 Party = Annotated[
-    str, typer.Argument(metavar="PARTY", help="A number, an address (mailto:..., tel:...) or a party id.")
+    str | None, typer.Argument(metavar="PARTY", help="A number, an address (mailto:..., tel:...) or a party id.")
+]
+Account = Annotated[str | None, typer.Option(metavar="ID", help="Of an account's parties, and what closed under it.")]
+Object = Annotated[
+    tuple[str, str] | None,
+    typer.Option("--object", metavar="TYPE ID", help="About a business object: --object order O-17."),
 ]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="At most so many, the newest.")]
 Since = Annotated[
@@ -34,31 +39,48 @@ Shape = Annotated[Format, typer.Option("--format", help="table: for people; json
 
 
 def history(
-    party: Party,
     database: DatabaseOption,
+    party: Party = None,
+    account: Account = None,
+    business_object: Object = None,
     tenant: TenantOption = "default",
     limit: Limit = 20,
     since: Since = None,
     format: Shape = Format.table,  # noqa: A002 - the contract's name
 ) -> None:
-    """Show a party's interaction history.
+    """Show the interaction history of a party, an account or a business object.
 
-    Exit status: 0; 1 if nothing is known of the party; 2 for wrong usage; 3 if the database cannot be used.
+    Exit status: 0; 1 if nothing is known of it; 2 for wrong usage; 3 if the database cannot be used.
 
     Examples:
 
         touchpoint history "01632 960960"
 
         touchpoint history mailto:mary@example.com --since 2026-01-01 --format json
-    """
-    from touchpoint.history.reader import party_records
 
+        touchpoint history --account ACME
+
+        touchpoint history --object order O-17
+    """
+    from touchpoint.history.reader import account_records, object_records, party_records
+
+    if sum(one is not None for one in (party, account, business_object)) != 1:
+        raise CliError("name one of PARTY, --account ID and --object TYPE ID", status=USAGE)
     after = since.replace(tzinfo=UTC) if since is not None and since.tzinfo is None else since
-    plan = configuration().number_plan
-    records = ask(database, party_records(database, party, tenant=tenant, limit=limit, since=after, plan=plan))
+    if party is not None:
+        plan, whose = configuration().number_plan, repr(party)
+        found = party_records(database, party, tenant=tenant, limit=limit, since=after, plan=plan)
+    elif account is not None:
+        whose = f"account {account!r}"
+        found = account_records(database, account, tenant=tenant, limit=limit, since=after)
+    else:
+        assert business_object is not None
+        whose = f"{business_object[0]} {business_object[1]!r}"
+        found = object_records(database, business_object, tenant=tenant, limit=limit, since=after)
+    records = ask(database, found)
     if not records:
         when = f" since {after:%Y-%m-%d}" if after else ""
-        raise CliError(f"no interaction of {party!r} in tenant {tenant!r}{when}", status=NOT_FOUND)
+        raise CliError(f"no interaction of {whose} in tenant {tenant!r}{when}", status=NOT_FOUND)
     if format is Format.json:
         sys.stdout.buffer.writelines(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records)
         return

@@ -43,6 +43,29 @@ async def party_records(
         return await _amended(connection, [orjson.loads(row[0]) for row in rows])
 
 
+async def account_records(
+    database: Database, account: str, *, tenant: str = "default", limit: int = 20, since: datetime | None = None
+) -> list[dict[str, Any]]:
+    """An account's closed interactions, newest first: what closed under it, and those of its parties as known now."""
+    async with session(database) as connection:
+        rows = await connection.fetch(query("account_records"), tenant, account, since, limit)
+        return await _amended(connection, [orjson.loads(row[0]) for row in rows])
+
+
+async def object_records(
+    database: Database,
+    business_object: tuple[str, str],
+    *,
+    tenant: str = "default",
+    limit: int = 20,
+    since: datetime | None = None,
+) -> list[dict[str, Any]]:
+    """The closed interactions about a business object, which is a type and an id, newest first."""
+    async with session(database) as connection:
+        rows = await connection.fetch(query("object_records"), tenant, *business_object, since, limit)
+        return await _amended(connection, [orjson.loads(row[0]) for row in rows])
+
+
 async def one_record(database: Database, wanted: str, *, tenant: str = "default") -> dict[str, Any] | None:
     """The interaction of this id, or to which the media item of this id belongs; `amendments` as in `party_records`."""
     async with session(database) as connection:

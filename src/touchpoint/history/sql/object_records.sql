@@ -1,0 +1,4 @@
+SELECT r.record
+FROM touchpoint.find_object_interactions($1, $2, $3, $4, $5) AS f
+JOIN touchpoint.interaction_record AS r USING (interaction_id, ended_at)
+ORDER BY f.ended_at DESC, f.interaction_id
