@@ -1,4 +1,4 @@
-"""Calls that are sent on to a number outside, in the channel event log: nobody there is an agent, unless a queue says so.
+"""Calls that are sent on to a number outside, in the channel event log: nobody there is an agent but for a queue.
 
 FORWARD: docs.asterisk.org, CEL Event Messages, `extra` has `forward`, the dial string.
 """

@@ -40,7 +40,7 @@ def begin_dial(said: AmiPacket) -> None:
     if caller is None or caller == interface or not packet.get("DestUniqueid"):
         return
     leg = Channel(str(packet["DestUniqueid"]), said.root, interface, said.text("DestCallerIDNum"), said.time)
-    outside = said.channels.dialed_outside(f"{interface.partition('/')[0]}/{packet.get('DialString') or ''}")
+    outside = frozenset({interface} if said.channels.is_outside(_in_dial_string(packet)) else ())
     call = Call(said.root, ours=handed_on, interface=None if handed_on else caller, outside=outside)
     if said.channels.is_agent(leg, call):
         who = said.named(interface)
@@ -51,7 +51,7 @@ def begin_dial(said: AmiPacket) -> None:
 
 def _in_dial_string(packet: dict[str, Any]) -> str:
     """`01632960703` of `01632960703@trunk` and of `trunk/01632960703`."""
-    return str(packet.get("DialString") or "").partition("@")[0].rpartition("/")[2]
+    return str(packet.get("DialString") or "").partition("@")[0].rpartition("/")[2].removeprefix("sip:")
 
 
 def end_dial(said: AmiPacket) -> None:
