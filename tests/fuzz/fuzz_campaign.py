@@ -25,8 +25,7 @@ from vendor_feed import LIMITS
 
 from touchpoint.events import Accepted, DeadLetter, Decoder
 from touchpoint.producer.routing import USUAL
-from touchpoint.stitching.facts import Fact, FactKey
-from touchpoint.stitching.interactions.advance import END_OF_TIME
+from touchpoint.stitching.facts import LATEST, Fact, FactKey
 from touchpoint.stitching.media import fold, merge_facts, rules
 from touchpoint.stitching.media.row import RuleRow
 from touchpoint.stitching.media.rules import RULES
@@ -131,7 +130,7 @@ class Campaign:
         shuffled = dice.sample(facts, len(facts)) + dice.choices(facts, k=len(facts) // 5) if facts else []
         again = fold_all(shuffled, LIMITS, SECRET)
         assert msgspec.json.encode(outcome.records) == msgspec.json.encode(again.records), "order matters"
-        assert {(f.source, f.id) for f in outcome.orphans} == {(f.source, f.id) for f in again.orphans}
+        assert {(f.source, f.id) for f in outcome.unplaced} == {(f.source, f.id) for f in again.unplaced}
         if facts:
             fold_all(facts, LIMITS, SECRET, horizon=dice.choice(facts).time + dice.choice((0, 1, 10**9)))
         for record in outcome.records:
@@ -208,7 +207,7 @@ def check_item(dice: random.Random, item: str, facts: list[Fact]) -> None:
     made = folded(facts)
     check(made, facts)
     assert folded(dice.sample(facts, len(facts))) == made, "order matters"
-    assert made.complete_at < END_OF_TIME
+    assert made.complete_at < LATEST
 
 
 def check_record(record: Json) -> None:

@@ -22,7 +22,7 @@ from touchpoint.stages.dead_letter_records import code_of
 from touchpoint.stages.media import media_stage
 from touchpoint.stages.party import party_stage, rerouting
 from touchpoint.stages.protocol import FIRST, Forward
-from touchpoint.stitching.interactions import late, past
+from touchpoint.stitching.interactions import after_close, closed_interactions
 from touchpoint.stitching.limits import DEFAULT
 from touchpoint.stream.tables import PartitionState
 
@@ -35,8 +35,9 @@ SMALLER = 50
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every bound on bytes is smaller, and with it every number that is kept."""
     for module, name in (
-        (media_stage, "MOST_STATE"), (party_stage, "MOST_STATE"), (past, "MOST_WEIGHT"), (late, "MOST_NAMES"),
-        (late, "MOST_DIGESTS"), (messages, "MOST_ASKED_BYTES"), (rerouting, "MOST_MOVED_BYTES"),
+        (media_stage, "MOST_STATE"), (party_stage, "MOST_STATE"), (closed_interactions, "MOST_WEIGHT"),
+        (after_close, "MOST_NAMES"), (after_close, "MOST_DIGESTS"), (messages, "MOST_ASKED_BYTES"),
+        (rerouting, "MOST_MOVED_BYTES"),
         (memory, "MOST_OF_ENTRY"), (memory, "MOST_BYTES"), (party_stage, "MOST_TOLD"), (party_stage, "MOST_PARENTS"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, getattr(module, name) // SMALLER)

@@ -10,7 +10,7 @@ import pytest
 from stage_cluster import Cluster, Json, records_of
 
 from touchpoint.simulate import simulate
-from touchpoint.stitching.interactions.advance import advance, located_each
+from touchpoint.stitching.interactions.advance import advance, interactions_at
 from touchpoint.stitching.interactions.model import PartyFacts
 from touchpoint.stitching.limits import Limits
 
@@ -78,7 +78,7 @@ def test_a_question_that_cannot_be_answered_does_not_keep_anybody_from_closing(
     events = [ended("c1", 0, "tel:+441632960001"), ended("c2", 1, "tel:+441632960002", parent="c1")]
     results, failures = [], list[str]()
     for items in (set(), {"c1"}):
-        monkeypatch.setattr("touchpoint.stages.party.parent_lookup.located_each", Fault(located_each, items))
+        monkeypatch.setattr("touchpoint.stages.party.parent_lookup.interactions_at", Fault(interactions_at, items))
         cluster = Cluster(2, 1, Limits())
         cluster.produce(events)
         results.append({next(iter(items_of(record))): record for record in run(cluster, FINISH).values()})

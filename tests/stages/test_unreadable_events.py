@@ -34,7 +34,7 @@ def facts_of(events: Iterable[Json]) -> Iterator[Fact]:
 
 def folded(events: Iterable[Json]) -> dict[str, Record]:
     outcome = fold_all(facts_of(events), Limits(), SECRET)
-    assert not outcome.orphans, "a dead letter is not buried twice"
+    assert not outcome.unplaced, "a dead letter is not buried twice"
     return {record["interaction_id"]: record for record in map(as_json, outcome.records)}
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from touchpoint.events import Accepted, Decoder
 from touchpoint.stitching.facts import Fact
-from touchpoint.stitching.interactions.late import MOST_NAMES, rememberable
+from touchpoint.stitching.interactions.after_close import MOST_NAMES, rememberable
+from touchpoint.stitching.interactions.closed_interactions import MOST_WEIGHT, remembered
 from touchpoint.stitching.interactions.model import Closed, PartyKey
-from touchpoint.stitching.interactions.past import MOST_WEIGHT, remembered
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.offline import stitch
 

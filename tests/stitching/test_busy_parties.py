@@ -16,7 +16,7 @@ from random_traffic import crowd, world
 
 from touchpoint.events import Accepted, Decoder
 from touchpoint.stitching.facts import SECOND, Fact
-from touchpoint.stitching.interactions import present
+from touchpoint.stitching.interactions import open_state
 from touchpoint.stitching.interactions.prefix import PrefixMaximum
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.offline import fold_all
@@ -30,7 +30,7 @@ def facts(events: list[Json]) -> list[Fact]:
     return [verdict.fact for verdict in verdicts if isinstance(verdict, Accepted)]
 
 
-def one_instant(_self: object, burst: list[present.Placed], begin: int, _end: int) -> int:
+def one_instant(_self: object, burst: list[open_state.Placed], begin: int, _end: int) -> int:
     """How much is taken at once where nothing is taken ahead."""
     return bisect_right(burst, burst[begin].fact.time, begin, key=lambda new: new.fact.time)
 
@@ -44,11 +44,11 @@ def test_the_rows_are_those_of_the_definition(seeds: Iterable[int], size: int, m
         for events in (world(seed), crowd(seed, 4), crowd(seed, 10)):
             given_ = facts(events)
             with monkeypatch.context() as patched:
-                patched.setattr(present, "MANY", EVERYTHING)
-                patched.setattr(present.Present, "manageable", one_instant)
+                patched.setattr(open_state, "MANY", EVERYTHING)
+                patched.setattr(open_state.OpenState, "manageable", one_instant)
                 defined = fold_all(given_, limits, b"")
             with monkeypatch.context() as patched:
-                patched.setattr(present, "MANY", 1)
+                patched.setattr(open_state, "MANY", 1)
                 followed = fold_all(given_, limits, b"")
             assert followed == defined, f"seed {seed}"
 

@@ -156,9 +156,9 @@ def counted(lines: Iterable[bytes]) -> Iterator[bytes]:
 def closed(facts: Iterable[Fact], limits: Limits, secret: bytes, refused: Refused) -> list[InteractionRecord]:
     """Every interaction, once time has run on to the end."""
     outcome = fold_all(facts, limits, secret)
-    for orphan in outcome.orphans:
-        said = f"event {orphan.id!r} of {orphan.source!r} speaks of media item {orphan.subject!r}, which never came"
-        refused(f"{orphan.kind}.{orphan.verb}", said)
+    for fact in outcome.unplaced:
+        said = f"event {fact.id!r} of {fact.source!r} speaks of media item {fact.subject!r}, which never came"
+        refused(f"{fact.kind}.{fact.verb}", said)
     return outcome.records
 
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 from touchpoint.stitching.facts import FLUSHED, Fact, FactKey, Micros, lean
 from touchpoint.stitching.flushes import Declared, Flushes
-from touchpoint.stitching.interactions.advance import Advance, advance, located_each
+from touchpoint.stitching.interactions.advance import advance, interactions_at
 from touchpoint.stitching.interactions.aliases import Roots, alias_of
 from touchpoint.stitching.interactions.entities import reference_times
 from touchpoint.stitching.interactions.model import PartyFacts, reference
+from touchpoint.stitching.interactions.walk import Advance
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.media import precedence
 from touchpoint.stitching.parties import ItemKey, Parties
@@ -77,7 +78,9 @@ class Book:
                     if other is not None and named != item:
                         asked.setdefault(id(other), (other, []))[1].append((party, item, named, time))
         for other, questions in asked.values():
-            found = located_each(other, [(named, time) for *_, named, time in questions], self._limits, silent, flushes)
+            found = interactions_at(
+                other, [(named, time) for *_, named, time in questions], self._limits, silent, flushes
+            )
             for party, item, named, time in questions:
                 parent = found[named, time]
                 if parent is not None:

@@ -9,8 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from touchpoint.stitching.book import Book
-from touchpoint.stitching.facts import Fact, Micros
-from touchpoint.stitching.interactions.advance import END_OF_TIME
+from touchpoint.stitching.facts import LATEST, Fact, Micros
 from touchpoint.stitching.limits import DEFAULT, Limits
 from touchpoint.stitching.record import AmendmentRecord, InteractionRecord, Json, as_json
 from touchpoint.stitching.record_builder import build_amendment, build_record
@@ -20,7 +19,7 @@ class Outcome(NamedTuple):
     """What the passing of time gave: records in order of closing, and facts that could not be placed."""
 
     records: list[InteractionRecord]
-    orphans: list[Fact]
+    unplaced: list[Fact]
 
 
 def stitch(facts: Iterable[Fact], limits: Limits = DEFAULT, secret: bytes = b"") -> Iterator[Json]:
@@ -28,21 +27,21 @@ def stitch(facts: Iterable[Fact], limits: Limits = DEFAULT, secret: bytes = b"")
     yield from map(as_json, fold_all(facts, limits, secret).records)
 
 
-def fold_all(facts: Iterable[Fact], limits: Limits, secret: bytes, horizon: Micros = END_OF_TIME) -> Outcome:
+def fold_all(facts: Iterable[Fact], limits: Limits, secret: bytes, horizon: Micros = LATEST) -> Outcome:
     """As `stitch`, up to a horizon in event time, and with the facts that spoke of items which never came."""
     book = Book(limits)
     for fact in facts:
         book.enter(fact)
     closed: list[tuple[Micros, str, InteractionRecord]] = []
-    orphans: list[Fact] = []
+    unplaced: list[Fact] = []
     amendments: dict[str, list[AmendmentRecord]] = {}
     for step in book.advance(horizon):
         closed += [(each.instant, each.interaction_id, build_record(each, secret)) for each in step.closed]
-        orphans += step.orphans
+        unplaced += step.unplaced
         for late in step.amendments:
             amendments.setdefault(late.interaction_id, []).append(build_amendment(late, secret))
     closed.sort(key=itemgetter(0, 1))
-    return Outcome([_amended(record, amendments.get(interaction_id)) for _, interaction_id, record in closed], orphans)
+    return Outcome([_amended(record, amendments.get(interaction_id)) for _, interaction_id, record in closed], unplaced)
 
 
 def _amended(record: InteractionRecord, amendments: list[AmendmentRecord] | None) -> InteractionRecord:

@@ -12,10 +12,10 @@ import msgspec
 
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.ids import opaque, uuid5, uuid_of
-from touchpoint.stitching.interactions.advance import ClosedInteraction
+from touchpoint.stitching.interactions.after_close import Amendment
 from touchpoint.stitching.interactions.entities import Entity
-from touchpoint.stitching.interactions.late import Amendment
 from touchpoint.stitching.interactions.model import Activity, PartyKey
+from touchpoint.stitching.interactions.walk import ClosedInteraction
 from touchpoint.stitching.media.model import MediaItem, ResourceFigures, Segment
 from touchpoint.stitching.record import (
     RECORD_VERSION,

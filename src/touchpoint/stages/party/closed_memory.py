@@ -9,9 +9,9 @@ import msgspec
 from touchpoint.stages.due_times import Timers, due_of, unstamped
 from touchpoint.stages.protocol import FIRST, Report, State
 from touchpoint.stitching.facts import Micros
+from touchpoint.stitching.interactions.closed_interactions import remembered
 from touchpoint.stitching.interactions.model import Closed, PartyFacts, merged
 from touchpoint.stitching.interactions.names import activity_name, item_name
-from touchpoint.stitching.interactions.past import remembered
 from touchpoint.stitching.limits import Limits
 
 CLOSED = FIRST  # before a party's key

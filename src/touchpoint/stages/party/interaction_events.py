@@ -12,9 +12,9 @@ from touchpoint.stages.messages import Erasure
 from touchpoint.stages.party.erasure import erased, without_identity
 from touchpoint.stages.protocol import Forward
 from touchpoint.stitching.facts import Micros
-from touchpoint.stitching.interactions.advance import Advance, ClosedInteraction
-from touchpoint.stitching.interactions.late import Amendment
+from touchpoint.stitching.interactions.after_close import Amendment
 from touchpoint.stitching.interactions.model import PartyKey
+from touchpoint.stitching.interactions.walk import Advance, ClosedInteraction
 from touchpoint.stitching.record_builder import (
     build_identity,
     build_published_amendment,
@@ -34,7 +34,7 @@ def outcome_events(step: Advance, key: PartyKey, erased_until: Micros | None, se
         yield _closed(closed, erased_until, secret)
     for late in step.amendments:
         yield _amended(late, party_key(secret, key), secret)
-    for fact in step.orphans:
+    for fact in step.unplaced:
         yield orphan(fact)
 
 

@@ -11,7 +11,7 @@ from touchpoint.stages.messages import Addresses, ParentQuery, PartyMessage, lat
 from touchpoint.stages.protocol import Forward, Report, State
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.flushes import Flushes
-from touchpoint.stitching.interactions.advance import located_each
+from touchpoint.stitching.interactions.advance import interactions_at
 from touchpoint.stitching.interactions.model import PartyFacts, reference
 from touchpoint.stitching.interactions.pauses import shortest_wait
 from touchpoint.stitching.limits import Limits, Silences
@@ -79,7 +79,7 @@ class ParentLookup:
     def _told(self, asks: list[ParentQuery], facts: PartyFacts, silences: Silences, flushes: Flushes) -> list[Forward]:
         asks = [ask for ask in asks if not self._walks_together(ask, facts)]
         wanted = [(ask.named, ask.time) for ask in asks]
-        found = located_each(facts, wanted, self._limits, silences, flushes) if asks else {}
+        found = interactions_at(facts, wanted, self._limits, silences, flushes) if asks else {}
         return [
             self._addresses.touch(
                 PartyMessage(ask.key, 0, PartyFacts(parents={reference(ask.asker, ask.named): parent}))

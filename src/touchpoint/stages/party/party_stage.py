@@ -19,14 +19,15 @@ from touchpoint.stages.party.parent_lookup import ASKS, ParentLookup
 from touchpoint.stages.party.party_clock import HOPS, PartyClock
 from touchpoint.stages.party.rerouting import Rerouting
 from touchpoint.stages.protocol import MOST_STATE, Assignment, Forward, Record, Report
-from touchpoint.stitching.facts import Fact, Micros
+from touchpoint.stitching.facts import LATEST, Fact, Micros
 from touchpoint.stitching.flushes import Flushes
-from touchpoint.stitching.interactions.advance import END_OF_TIME, Advance, advance
+from touchpoint.stitching.interactions.advance import advance
 from touchpoint.stitching.interactions.entities import WRAPPED_UP
 from touchpoint.stitching.interactions.identity import telling
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, merged
 from touchpoint.stitching.interactions.names import item_name
 from touchpoint.stitching.interactions.pauses import shortest_wait
+from touchpoint.stitching.interactions.walk import Advance
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.watermarks import UNKNOWN
 
@@ -168,7 +169,7 @@ class PartyStage:
         going = parted(state.held, state.facts)[0] if state.held else state.facts
         look = self._first_look(going, self._closed_memory.has(key))
         if state.held:
-            look = min(END_OF_TIME if look is None else look, max(state.held.values()))
+            look = min(LATEST if look is None else look, max(state.held.values()))
         busy = len(state.facts.items) + len(state.facts.activities) > FEW
         if raw is not None and busy and look is not None:  # who is never quiet must not put off what is over
             look = min(look, due_of(raw))
@@ -340,7 +341,7 @@ class PartyStage:
             state.facts.closed = []
             look = self._next_look(step, watermark)
             if state.held:
-                look = min(END_OF_TIME if look is None else look, max(state.held.values()))
+                look = min(LATEST if look is None else look, max(state.held.values()))
         if look is None and (until := self._erased_until(state)) is not None and until < watermark:
             state.erased, state.requests = None, []
         self._put(key, state, look)

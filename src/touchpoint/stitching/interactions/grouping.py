@@ -65,12 +65,12 @@ class Component:
             or not self.names.isdisjoint(entity.refs)
             or not self.refs.isdisjoint(entity.names)
             or not self.names.isdisjoint(entity.names)
-            or (stitches and entity.by_time and self._near(entity))
+            or (stitches and self.is_near(entity))
         )
 
-    def _near(self, entity: Entity) -> bool:
-        """Items with different correlationids are never linked by time."""
-        return any(
+    def is_near(self, entity: Entity) -> bool:
+        """Whether a later entity is linked by time. Items with different correlationids never are."""
+        return entity.by_time and any(
             until >= entity.started_at
             and (not correlations or not entity.correlations or not correlations.isdisjoint(entity.correlations))
             for correlations, until in self._reaches.items()

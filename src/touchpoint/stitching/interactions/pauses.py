@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.interactions.entities import Entity
-from touchpoint.stitching.interactions.grouping import Component
+from touchpoint.stitching.interactions.grouping import Component, deadlines, stitches
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.verbs import CLOSING, ENDS, Verbs
 
@@ -29,8 +29,24 @@ class Pauses:
         self.wait = shortest_wait(limits)
         self._shortest_age = min([channel.age for channel in limits.channels.values()])
 
-    def of(self, component: Component, since: Micros) -> Micros | None:
-        """The end of the first pause that ends after ``since``; None: there is none.
+    def of(self, component: Component, since: Micros, until: Micros) -> Micros | None:
+        """An instant in (``since``, ``until``] before which some of it may have closed alone; None: there is none."""
+        whole = self._within(component, since)
+        # hot path: alone, or too short for a part of it to close before the rest
+        if len(component.entities) < 2 or (
+            component.sealed_at(self._limits) is None
+            and until - min([e.ended_at for e in component.entities]) <= self.wait
+        ):
+            return whole
+        found = [whole]
+        parts = _linked_by_time(component, self._limits)
+        for part in parts if len(parts) > 1 else ():
+            closes = deadlines([part], self._limits)[0][0]
+            found += [self._within(part, since), closes + 1 if since <= closes < until else None]
+        return min((instant for instant in found if instant is not None), default=None)
+
+    def _within(self, component: Component, since: Micros) -> Micros | None:
+        """The end of the first pause that ends after ``since``.
 
         What closed in a pause before was decided there. To find it again at each look would make every later fact of
         the interaction a look of its own, and each look folds all of it (hostile_shapes: rings after a pause).
@@ -48,6 +64,25 @@ class Pauses:
                 return end
             until = max(until, end)
         return None
+
+
+def _linked_by_time(component: Component, limits: Limits) -> list[Component]:
+    """Its parts that are linked by time alone, so as soon as the later of two begins.
+
+    Any other link may be told long after both began, by either or by a third: until then each part was alone.
+    """
+    parts: list[Component] = []
+    last = Component(component.key)
+    for entity in sorted(component.entities, key=lambda e: e.order):
+        claims = entity.claim.id is not None or entity.claim.address is not None
+        if not (claims and stitches(component.key, entity, limits) and last.is_near(entity)):
+            part = Component(component.key)
+            parts.append(part)
+            last = part if claims else last
+        else:
+            part = last
+        part.add(entity)
+    return parts
 
 
 def _quiet(component: Component, limits: Limits) -> Micros:
@@ -78,13 +113,17 @@ def _unquiet(entity: Entity, limits: Limits) -> Iterator[tuple[Micros, Micros]]:
 
 def _observed(entity: Entity, limits: Limits) -> Iterator[tuple[Micros, Micros]]:
     """Spans in which it was plainly not over."""
-    if entity.item is None:
+    item = entity.item
+    if item is None:
         yield entity.started_at, entity.ended_at
         return
-    if len(entity.facts) > _MANY_FACTS:
+    # a transmitted fax is complete if nothing newer comes, whatever was open of it: its segments prove nothing
+    transmitted = limits.channel(item.channel).like == "fax" and any(f.verb == "transmitted" for f in entity.facts)
+    if transmitted or len(entity.facts) > _MANY_FACTS:
         yield from _unquiet(entity, limits)
+    if len(entity.facts) > _MANY_FACTS:
         yield from _wrapping_up(entity, limits)
-    for segment in entity.item.segments:
+    for segment in item.segments if not transmitted else ():
         if segment.provenance == "observed" and segment.type not in ("routing", "wrap_up", "gap"):
             yield segment.started_at, segment.ended_at
 

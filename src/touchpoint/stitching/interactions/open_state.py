@@ -1,4 +1,8 @@
-"""What is open of one party at an instant of the walk: facts taken so far, folded when asked."""
+"""What is open of one party at an instant of the walk: facts taken so far, folded when asked.
+
+Of a few things everything is grouped anew after each change, as `grouping.py` defines it. With many open, what is
+linked to what is kept up to date (`busy.py`).
+"""
 
 from __future__ import annotations
 
@@ -55,7 +59,7 @@ MANY = 40
 """Open things that are looked at as a whole with each look; of more it is kept up to date what is linked to what."""
 
 
-class Present:
+class OpenState:
     """The open facts of a party; entities and components are folded once between changes."""
 
     def __init__(self, limits: Limits, silences: Silences, closed: Callable[[Entity], PartyKey | None]) -> None:
@@ -176,8 +180,16 @@ class Present:
 
     def overfull(self) -> Component | None:
         """The interaction with the oldest thing of a party that has more open than it may."""
-        found = self._busy.overfull() if self._busy is not None else None
-        return None if found is None else found.component()
+        if self._busy is not None:
+            found = self._busy.overfull()
+            return None if found is None else found.component()
+        if len(self._facts) <= self._limits.party_open:  # hot path: each home brings one thing at most
+            return None
+        open_: dict[PartyKey, list[Component]] = {}
+        for component in self.components():
+            open_.setdefault(component.key, []).append(component)
+        several = (its for its in open_.values() if sum(len(c.entities) for c in its) > self._limits.party_open)
+        return min(next(several, ()), key=lambda c: min(e.order for e in c.entities), default=None)
 
     def holding(self, name: str) -> Component | None:
         """The interaction that has a media item of a name."""

@@ -9,19 +9,19 @@ from itertools import accumulate
 import msgspec
 
 from touchpoint.stitching.facts import Fact, Micros
-from touchpoint.stitching.interactions import late
+from touchpoint.stitching.interactions import after_close
+from touchpoint.stitching.interactions.after_close import Amendment
 from touchpoint.stitching.interactions.entities import Entity
-from touchpoint.stitching.interactions.late import Amendment
 from touchpoint.stitching.interactions.model import Closed, PartyKey, fact_digest
-from touchpoint.stitching.interactions.present import IDENTITY, Placed
+from touchpoint.stitching.interactions.open_state import IDENTITY, Placed
 
-MOST_TOMBSTONES = 1_000
+MOST_CLOSED = 1_000
 """Of one party; the oldest go first, then by age."""
 MOST_WEIGHT = 2 * 1024 * 1024
-"""Bytes of one party's tombstones (``Closed.weight``); a number that never rests must not grow its state."""
+"""Bytes of one party's closed interactions (``Closed.weight``); a number that never rests must not grow its state."""
 
 
-class _Tombstone:
+class _Remembered:
     """A closed interaction, and what came after its close."""
 
     __slots__ = ("_known", "_weight", "closed", "news")
@@ -66,13 +66,13 @@ class _Tombstone:
         return msgspec.structs.replace(self.closed, facts=facts, amended=self.amended)
 
 
-class Past:
+class ClosedInteractions:
     """The closed interactions of one party, by their names; the oldest go when they are too many."""
 
     def __init__(self, closed: list[Closed], age: Micros) -> None:
         """``age``: for how long one is remembered."""
         self._age = age
-        self._tombstones: dict[int, _Tombstone] = {}  # numbered from the oldest on
+        self._closed: dict[int, _Remembered] = {}  # numbered from the oldest on
         self._by_name: dict[str, list[int]] = {}
         self._weight = 0
         self._next = 0
@@ -81,12 +81,12 @@ class Past:
             self._put(each)
 
     def __len__(self) -> int:
-        return len(self._tombstones)
+        return len(self._closed)
 
     @property
     def closed(self) -> list[Closed]:
         """All that are remembered, oldest first."""
-        return [each.written() for each in self._tombstones.values()]
+        return [each.written() for each in self._closed.values()]
 
     def knows_any(self, names: Collection[str]) -> bool:
         """Whether one of the names is that of something closed."""
@@ -95,18 +95,18 @@ class Past:
     def add(self, closed: Closed) -> None:
         """One more; the oldest go for it."""
         self._put(closed)
-        while len(self._tombstones) > 1 and (len(self._tombstones) > MOST_TOMBSTONES or self._weight > MOST_WEIGHT):
-            self._forget(next(iter(self._tombstones)))
+        while len(self._closed) > 1 and (len(self._closed) > MOST_CLOSED or self._weight > MOST_WEIGHT):
+            self._forget(next(iter(self._closed)))
 
     def _put(self, closed: Closed) -> None:
         number, self._next = self._next, self._next + 1
-        self._tombstones[number] = _Tombstone(closed)
-        self._weight += self._tombstones[number].weight
+        self._closed[number] = _Remembered(closed)
+        self._weight += self._closed[number].weight
         for name in closed.names:
             self._by_name.setdefault(name, []).append(number)
 
     def _forget(self, number: int) -> None:
-        gone = self._tombstones.pop(number)
+        gone = self._closed.pop(number)
         self._weight -= gone.weight
         for name in gone.closed.names:
             numbers = self._by_name[name]
@@ -116,10 +116,10 @@ class Past:
 
     def receive(self, new: Placed) -> tuple[list[Amendment], bool]:
         """(amendments, whether the fact joins what is open): of a closed interaction it is news, or known."""
-        fact, names = new.fact, late.names_of(new)
+        fact, names = new.fact, after_close.names_of(new)
         if new.kind == IDENTITY:
             return self._identify(fact, names), True
-        hits = [each for each in self._of(names, fact.time - self._age) if late.is_late(new, each.closed)]
+        hits = [each for each in self._of(names, fact.time - self._age) if after_close.is_late(new, each.closed)]
         amendments = [made for each in hits if (made := self._amend(each, fact)) is not None]
         return amendments, not hits
 
@@ -129,36 +129,36 @@ class Past:
         if not closed:
             return []
         if self._told is None:
-            self._told = {digest for each in self._tombstones.values() for digest in each.told()}
+            self._told = {digest for each in self._closed.values() for digest in each.told()}
         if fact_digest(fact) in self._told:
             return []
         latest = max(closed, key=lambda each: (each.closed.instant, each.closed.interaction_id))
         made = self._amend(latest, fact)
         return [] if made is None else [made]
 
-    def _amend(self, tombstone: _Tombstone, fact: Fact) -> Amendment | None:
+    def _amend(self, one: _Remembered, fact: Fact) -> Amendment | None:
         digest = fact_digest(fact)
-        if fact.verb in late.SILENT or tombstone.knows(digest) or tombstone.amended >= late.MOST_AMENDMENTS:
+        if fact.verb in after_close.SILENT or one.knows(digest) or one.amended >= after_close.MOST_AMENDMENTS:
             return None
         self._weight += 8
         if self._told is not None:
             self._told.add(digest)
-        return late.amendment(fact, tombstone.closed, tombstone.amend(digest))
+        return after_close.amendment(fact, one.closed, one.amend(digest))
 
-    def _of(self, names: Collection[str], oldest: Micros) -> Iterator[_Tombstone]:
+    def _of(self, names: Collection[str], oldest: Micros) -> Iterator[_Remembered]:
         """Those that one of the names is of and that are not forgotten, oldest first."""
-        if not self._tombstones:
+        if not self._closed:
             return
         numbers = {number for name in names for number in self._by_name.get(name, ())}
         for number in sorted(numbers):
-            if self._tombstones[number].closed.instant >= oldest:
-                yield self._tombstones[number]
+            if self._closed[number].closed.instant >= oldest:
+                yield self._closed[number]
 
     def of(self, name: str, time: Micros) -> Closed | None:
         """The one that has a media item of a name, the latest, if it was remembered at a time."""
         for number in reversed(self._by_name.get(name, ())):
-            if self._tombstones[number].closed.instant >= time - self._age:
-                return self._tombstones[number].closed
+            if self._closed[number].closed.instant >= time - self._age:
+                return self._closed[number].closed
         return None
 
     def latest(self, names: Collection[str], oldest: Micros) -> Iterator[Closed]:
@@ -173,7 +173,7 @@ class Past:
 
 def remembered(closed: list[Closed]) -> list[Closed]:
     """Of so many, oldest first, the latest that may be remembered."""
-    if len(closed) <= MOST_TOMBSTONES and sum(one.weight for one in closed) <= MOST_WEIGHT:
+    if len(closed) <= MOST_CLOSED and sum(one.weight for one in closed) <= MOST_WEIGHT:
         return closed
     held = list(accumulate(one.weight for one in reversed(closed)))
-    return closed[-max(1, min(MOST_TOMBSTONES, bisect_right(held, MOST_WEIGHT))) :]
+    return closed[-max(1, min(MOST_CLOSED, bisect_right(held, MOST_WEIGHT))) :]

@@ -14,7 +14,7 @@ from touchpoint.stitching.ids import interaction_id
 from touchpoint.stitching.interactions.grouping import Component, correlated, referred
 from touchpoint.stitching.interactions.model import Closed, fact_digest
 from touchpoint.stitching.interactions.names import activity_name, address_name, is_mail, is_shared, item_name
-from touchpoint.stitching.interactions.present import ACTIVITY, IDENTITY, Placed
+from touchpoint.stitching.interactions.open_state import ACTIVITY, IDENTITY, Placed
 from touchpoint.stitching.verbs import Verbs
 
 MOST_AMENDMENTS = 1_000
@@ -62,7 +62,7 @@ def named_items(component: Component) -> frozenset[str]:
     return frozenset(name for name in component.refs - component.names if not is_mail(name))
 
 
-def tombstone(component: Component, identifier: str, instant: Micros) -> Closed:
+def closed_from(component: Component, identifier: str, instant: Micros) -> Closed:
     """What is remembered of a closed interaction."""
     names = set(referred(component))
     for entity in component.entities:
