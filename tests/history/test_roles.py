@@ -67,6 +67,7 @@ CALLS = {
         "search_parties",
         "view_challenge",
         "viewed_agent_intervals",
+        "viewed_contacts",
         "viewed_queue_intervals",
         "viewing",
     },

@@ -22,7 +22,9 @@ API = "/api/v1"
 DAY = "from=2026-01-05T00:00:00Z&to=2026-01-06T00:00:00Z"
 
 
-def waited(name: str, minute: int, queue: str, end: str = "answered", agent: str = "john", wait: int = 30) -> bytes:
+def waited(
+    name: str, minute: int, queue: str, end: str = "answered", agent: str = "john", wait: int = 30, **item: Any
+) -> bytes:
     """A call that waited in a queue from a minute after nine, and 60 s with an agent if it was answered."""
     at = START + timedelta(minutes=minute)
     parts = [segment(at, name, "queue", 0, wait, queue=queue, end_reason=end)]
@@ -30,8 +32,8 @@ def waited(name: str, minute: int, queue: str, end: str = "answered", agent: str
     if end == "answered":
         parts.append(segment(at, name, "with_agent", wait, wait + 60, resource_id=agent))
         resources = [{"resource_id": agent, "talk_ms": 60_000, "hold_ms": 0, "acw_ms": None, "handle_ms": 60_000}]
-    item = media_item(at, name, parts, abandoned="in_queue" if end == "abandoned" else None)
-    return closed(interaction(name, [item], at, resources=resources))
+    item = {"abandoned": "in_queue" if end == "abandoned" else None} | item
+    return closed(interaction(name, [media_item(at, name, parts, **item)], at, resources=resources))
 
 
 @pytest.fixture
@@ -39,6 +41,7 @@ async def stored(pool: asyncpg.Pool) -> asyncpg.Pool:
     batch = [
         waited("s1", 1, "Sales"), waited("s2", 2, "Sales", "abandoned"), waited("s3", 16, "Sales", wait=10),
         waited("t1", 3, "Service", agent="zoe"), waited("t2", 4, "Service", "timeout"),
+        waited("s4", 40, "Sales", "abandoned"), waited("s5", 41, "Sales", "abandoned", abandoned="while_ringing"),
         closed(call("theirs") | {"tenant": "other"}),
     ]  # fmt: skip
     assert not await HistoryWriter(pool).write_batch(batch)
@@ -55,6 +58,7 @@ async def test_a_supervisor_reads_queues_and_agents_by_interval(stored: asyncpg.
     assert [(row["queue"], row["interval_start"], row["offered"], row["answered_in_time"]) for row in queues] == [
         ("Sales", "2026-01-05T09:00:00+00:00", 2, 0),
         ("Sales", "2026-01-05T09:15:00+00:00", 1, 1),
+        ("Sales", "2026-01-05T09:30:00+00:00", 2, 0),
         ("Service", "2026-01-05T09:00:00+00:00", 2, 0),
     ]
     agents = (await web.json(f"{API}/agents/intervals?{DAY}&length=P1D&zone=Asia/Kathmandu", "supervisor"))["items"]
@@ -123,6 +127,9 @@ async def test_a_bar_leads_to_the_interactions_that_it_counts(stored: asyncpg.Po
     assert await items(f"queue=Sales&{quarter}") == ["s1", "s2"]
     assert await items(f"queue=Sales&{quarter}&wait_outcome=abandoned") == ["s2"]
     assert await items(f"queue=Service&{quarter}&wait_outcome=other") == ["t2"]
+    assert await items("queue=Sales&wait_outcome=abandoned") == ["s2", "s4", "s5"]
+    assert await items("queue=Sales&wait_outcome=abandoned_in_queue") == ["s2", "s4"]
+    assert await items("queue=Sales&wait_outcome=abandoned_while_ringing") == ["s5"]
     assert await items("queue=Sales&wait_outcome=answered") == ["s1", "s3"]
     assert await items(f"resource=john&work_from={quote(instant(START, 0))}&work_to={quote(instant(START, 300))}") == [
         "s1"
@@ -154,7 +161,7 @@ async def test_the_page_shows_the_last_day_and_each_bar_leads_to_its_interaction
     for address, said, kind in bars:
         led = await page(web, html.unescape(address))
         count = len(re.findall(r'<td><a href="/interactions/', led))
-        expected = {"abandoned": 1, "level": 2}.get(kind, 2)
+        expected = {"abandoned": 1, "ringing": 1}.get(kind, 0 if " 0%" in said else 2)
         assert count == expected, (said, address)
 
 

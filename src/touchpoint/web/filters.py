@@ -19,6 +19,9 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"
 Instant = Annotated[AwareDatetime, Field(description="RFC 3339, with an offset, from 1970 to 2100")]
 
 
+Outcome = Literal["answered", "abandoned", "abandoned_in_queue", "abandoned_while_ringing", "other"]
+
+
 class Period(BaseModel):
     """From an instant to before another."""
 
@@ -67,7 +70,7 @@ class Filters(Period):
     flag: Annotated[Text | None, Field(description="of it or of one of its media items")] = None
     wait_from: Annotated[Instant | None, Field(description="the wait in the queue began then or later")] = None
     wait_to: Annotated[Instant | None, Field(description="the wait in the queue began before")] = None
-    wait_outcome: Annotated[Literal["answered", "abandoned", "other"] | None, Field(description="of the wait")] = None
+    wait_outcome: Annotated[Outcome | None, Field(description="of the wait")] = None
     work_from: Annotated[Instant | None, Field(description="the agent was connected or in wrap-up after it")] = None
     work_to: Annotated[Instant | None, Field(description="the agent was connected or in wrap-up before it")] = None
     min_duration: Annotated[int | None, Field(ge=0, le=2**53, description="milliseconds")] = None

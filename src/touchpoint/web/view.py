@@ -80,6 +80,11 @@ class View:
         """Parties by key, id or address (`wanted`) or by words of their name, each with its latest contact if any."""
         return await self.rows("parties", list(wanted), words, after, at_most)
 
+    async def contacts(self, wanted: Filter, at_most: int) -> list[tuple[datetime, str | None]]:
+        """When and in which channel interactions ended, newest first."""
+        rows = await self._connection.fetch(query("web/contacts"), orjson.dumps(wanted).decode(), at_most)
+        return [(row[0], row[1]) for row in rows]
+
     async def rows(self, name: str, *arguments: Any) -> list[dict[str, Any]]:
         """The rows of a query by its name."""
         return [dict(row) for row in await self._connection.fetch(query(f"web/{name}"), *arguments)]

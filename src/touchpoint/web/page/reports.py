@@ -31,6 +31,11 @@ PARTS = (
     Stack("abandoned_while_ringing", "ringing", "abandoned while an agent was being rung"),
     Stack("other", "other", "ended otherwise"),
 )
+OUTCOMES = {
+    "answered": "answered", "level": "answered", "abandoned": "abandoned_in_queue",
+    "ringing": "abandoned_while_ringing", "other": "other",
+}  # fmt: skip
+"""Of a wait, by how it is drawn."""
 WORDS = {
     Length.QUARTER: "15 minutes", Length.HALF: "30 minutes", Length.HOUR: "an hour", Length.DAY: "a day",
     Length.WEEK: "a week", Length.MONTH: "a month",
@@ -166,8 +171,7 @@ class Links:
 
     def waits(self, row: Row, kind: str = "") -> str:
         """The interactions with the waits of an interval, or with those that ended so."""
-        outcome = {"answered": "answered", "level": "answered", "abandoned": "abandoned", "ringing": "abandoned",
-                   "other": "other"}.get(kind)  # fmt: skip
+        outcome = OUTCOMES.get(kind)
         period = {"wait_from": row["interval_start"].isoformat(), "wait_to": row["interval_end"].isoformat()}
         return with_query("/interactions", {"queue": row["queue"], **period, "wait_outcome": outcome})
 

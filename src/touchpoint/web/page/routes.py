@@ -145,8 +145,8 @@ async def last_year(view: View, wanted: Mapping[str, Any]) -> dict[str, Any] | N
     """The strip of the last year's contacts by channel."""
     now = datetime.now(UTC)
     since = now - timedelta(days=365)
-    places = await view.search({**wanted, "from": since.isoformat()}, None, STRIP)
-    return strip([(line["ended_at"], line["channel"] or "activity") for line in await view.lines(places)], since, now)
+    rows = await view.contacts({**wanted, "from": since.isoformat()}, STRIP)
+    return strip([(at, channel or "activity") for at, channel in rows], since, now)
 
 
 class Drawn(BaseModel):
