@@ -28,7 +28,7 @@ class WebSettings(Section):
     url: str | None = None
     """where people reach the page, such as https://history.example.com; needed to log in at an issuer"""
     connections: Annotated[int, Field(ge=1, le=100)] = 8
-    """to the database, at most"""
+    """to the database for pages and lists, at most; exports have two more"""
     session: Annotated[int, Field(ge=60, le=86_400)] = 8 * 3600
     """seconds after which a login of the page ends"""
     issuer: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -18,7 +19,11 @@ from touchpoint.web.viewer import Viewer, prove
 
 CONNECT_SECONDS = 10.0
 STATEMENT_SECONDS = 15
+EXPORTS = 2
+"""At once, on connections of their own: however slowly their clients read, pages and lists have theirs."""
 EXPORT_SECONDS = 300  # until its first rows, and for each batch of them
+IDLE_SECONDS = 60  # that the client of an export may take for what was sent before its connection is ended
+LONGEST_EXPORT_SECONDS = 3600
 _SETTINGS = {
     "jit": "off",  # it takes half a minute over the plan of a record, whose running takes milliseconds
     "plan_cache_mode": "force_generic_plan",  # planning a record over all months takes longer than reading it
@@ -90,10 +95,19 @@ class View:
         return [dict(row) for row in await self._connection.fetch(query(f"web/{name}"), *arguments)]
 
     async def batches(self, name: str, argument: str, size: int) -> AsyncIterator[list[asyncpg.Record]]:
-        """The rows of a query, `size` at a time, from a cursor of the server's. It may take long."""
-        await self._connection.execute(f"SET LOCAL statement_timeout = '{EXPORT_SECONDS}s'")
+        """The rows of a query, `size` at a time, from a cursor of the server's. Raises TimeoutError where it takes
+        longer than an export may; the database ends it where nobody asks for the next rows.
+        """
+        now = asyncio.get_running_loop().time
+        end = now() + LONGEST_EXPORT_SECONDS
+        await self._connection.execute(
+            f"SET LOCAL statement_timeout = '{EXPORT_SECONDS}s';"
+            f" SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"
+        )
         cursor = await self._connection.cursor(query(f"web/{name}"), argument)
         while rows := await cursor.fetch(size):
+            if now() > end:
+                raise TimeoutError(f"an export ends after {LONGEST_EXPORT_SECONDS} s")
             yield rows
 
     async def log(self, access: Access) -> None:
@@ -105,8 +119,8 @@ class View:
 class Views:
     """Connections of the web's login. Each view is a transaction of its own."""
 
-    def __init__(self, pool: asyncpg.Pool, key: bytes) -> None:
-        self._pool, self._key = pool, key
+    def __init__(self, pool: asyncpg.Pool, exports: asyncpg.Pool, key: bytes) -> None:
+        self._pool, self._exports, self._key = pool, exports, key
 
     @classmethod
     async def open(cls, url: str, key: bytes, connections: int) -> Self:
@@ -114,15 +128,31 @@ class Views:
         pool = await asyncpg.create_pool(
             url, min_size=1, max_size=connections, timeout=CONNECT_SECONDS, server_settings=_SETTINGS
         )
-        return cls(pool, key)
+        exports = await asyncpg.create_pool(
+            url, min_size=0, max_size=EXPORTS, timeout=CONNECT_SECONDS, server_settings=_SETTINGS
+        )
+        return cls(pool, exports, key)
 
     async def close(self) -> None:
         await self._pool.close()
+        await self._exports.close()
+
+    @property
+    def exporting(self) -> int:
+        """How many exports are running."""
+        return self._exports.get_size() - self._exports.get_idle_size()
 
     @asynccontextmanager
-    async def begin(self, viewer: Viewer) -> AsyncIterator[View]:
-        """Raises asyncpg.InsufficientPrivilegeError if the login has expired, or the key is not the database's."""
-        async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+    async def begin(self, viewer: Viewer, *, export: bool = False) -> AsyncIterator[View]:
+        """Raises asyncpg.InsufficientPrivilegeError if the login has expired, or the key is not the database's.
+
+        `export`: on a connection for exports, which it waits for.
+        """
+        pool = self._exports if export else self._pool
+        async with (
+            pool.acquire(timeout=CONNECT_SECONDS if export else None) as connection,
+            connection.transaction(isolation="repeatable_read"),
+        ):
             claim = prove(viewer, self._key, await connection.fetchval(query("web/challenge")))
             await connection.execute(query("web/begin"), *msgspec.structs.astuple(claim))
             yield View(connection, viewer)

@@ -19,7 +19,7 @@ from touchpoint.web.documents import PRIVATE
 from touchpoint.web.filters import Filters
 from touchpoint.web.problems import ProblemError
 from touchpoint.web.service import Service
-from touchpoint.web.view import Access, Filter
+from touchpoint.web.view import EXPORTS, Access, Filter
 from touchpoint.web.viewer import Viewer
 
 router = APIRouter(tags=["export"])
@@ -59,6 +59,10 @@ async def export(request: Request, viewer: Reading, query: Annotated[ExportQuery
     """JSON lines and Parquet have whole records, CSV the columns of `interaction_history`; newest end first."""
     service: Service = request.app.state.service
     write: Writer = {Format.JSONL: json_lines, Format.CSV: as_csv}.get(query.format) or parquet_writer()
+    if service.views.exporting >= EXPORTS:
+        raise ProblemError(
+            503, f"{EXPORTS} exports are running already: try again when one has ended", headers={"Retry-After": "30"}
+        )
     async with service.views.begin(viewer) as view:
         await view.log(Access("export", query.format.value, described(query), []))
     name = "export_lines" if query.format is Format.CSV else "export_records"
@@ -73,7 +77,7 @@ async def export(request: Request, viewer: Reading, query: Annotated[ExportQuery
 
 async def batches(service: Service, viewer: Viewer, name: str, wanted: Filter) -> AsyncIterator[list[Any]]:
     """Rows of the query, some hundred at a time."""
-    async with service.views.begin(viewer) as view:
+    async with service.views.begin(viewer, export=True) as view:
         async for rows in view.batches(name, orjson.dumps(wanted).decode(), BATCH):
             yield rows
 
