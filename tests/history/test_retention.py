@@ -294,3 +294,26 @@ async def test_months_for_wrong_times_never_keep_out_the_present(pool: asyncpg.P
     assert rejected.index == 0
     assert "the month of 2015-05-01 is not made: the history has 41" in rejected.cause
     assert await pool.fetchval("SELECT count(*) FROM touchpoint.interaction") == 1
+
+
+async def test_the_log_of_accesses_goes_back_twelve_months(pool: asyncpg.Pool, database: str) -> None:
+    entry = """INSERT INTO touchpoint.access (accessed_at, tenant, who, role, by, action, party_keys)
+               VALUES (now() - make_interval(months => $1, days => 1), 'default', $2, 'agent', 'page', 'party', '{}')"""
+    ages = {"recent": 0, "kept": 11, "old": 12, "older": 30}
+    for who, months in ages.items():
+        await pool.execute(entry, months, who)
+
+    async def left() -> set[str]:
+        return {row[0] for row in await pool.fetch("SELECT who FROM touchpoint.access")}
+
+    await pool.execute("CREATE ROLE timer LOGIN IN ROLE touchpoint_writer")
+    done = touchpoint("partitions", database=database.replace("//postgres@", "//timer@"))
+    assert (done.returncode, await left()) == (0, set(ages)), "the writer makes months, and removes nothing"
+    done = touchpoint("partitions", database=database)
+    assert "accesses forgotten: 2, older than 12 months" in done.stdout
+    assert await left() == {"recent", "kept"}
+    again = touchpoint("partitions", database=database)
+    assert "accesses" not in again.stdout
+    touchpoint("partitions", "--keep-accesses", "1", database=database)
+    assert await left() == {"recent"}
+    await pool.execute("DROP OWNED BY timer; DROP ROLE timer")

@@ -25,6 +25,9 @@ DropEmpty = Annotated[
     bool,
     typer.Option("--drop-empty", help="Drop months beyond --ahead in which nothing is, as a wrong clock makes them."),
 ]
+KeepAccesses = Annotated[
+    int, typer.Option("--keep-accesses", min=1, max=240, help="Months that the log of accesses goes back.")
+]
 Yes = Annotated[
     bool, typer.Option("--yes", help="Drop months of the last twelve too, without being asked. The current one stays.")
 ]
@@ -55,15 +58,17 @@ def partitions(
     ahead: Ahead = 12,
     drop_before: Expired = None,
     drop_empty: DropEmpty = False,
+    keep_accesses: KeepAccesses = 12,
     yes: Yes = False,
 ) -> None:
-    """Make the coming months' partitions; drop expired ones where asked to.
+    """Make the coming months' partitions; drop expired ones where asked to; forget old accesses.
 
     The worker makes a month that it needs by itself; this is for a timer, and for retention. What is dropped is shown
     first. A month is dropped only when it has ended; one of the last twelve only with --yes, or when a terminal is
     asked and agrees. Each month goes at once or not at all, and nobody waits for it longer than a second: while its
     tables are being read the command tries again, for ten minutes. A run that was ended goes on when it is repeated.
-    Of months that lie ahead only empty ones can be dropped.
+    Of months that lie ahead only empty ones can be dropped. What the log of accesses has of before --keep-accesses
+    months ago is removed.
 
     Exit status: 0; 1 if a month was in use all the time, or the answer was no; 2 for wrong usage, a day that is still
     to come, or a month that needs --yes; 3 if the database cannot be used.
@@ -72,6 +77,7 @@ def partitions(
     from touchpoint.history.retention import drop_months
 
     print(f"months made: {ask(database, make_partitions(database, months_ahead=ahead))}")
+    _forget_accesses(database, keep_accesses)
     if drop_empty:
         _drop_empty(database, ahead)
     if drop_before is None:
@@ -83,6 +89,19 @@ def partitions(
     months = [one.month for one in expired]
     dropped = ask(database, _drop(database, lambda connection: drop_months(connection, months, confirmed=True)))
     print(f"months dropped: {_listed(dropped)}")
+
+
+def _forget_accesses(database: str, months: int) -> None:
+    """Says how many are forgotten, if any; who may only make months removes none."""
+    from touchpoint.history.retention import forget_accesses
+    from touchpoint.history.session import session
+
+    async def question() -> int:
+        async with session(database) as connection:
+            return await forget_accesses(connection, months)
+
+    if forgotten := ask(database, question()):
+        print(f"accesses forgotten: {forgotten:,}, older than {months} months")
 
 
 def _listed(months: list[date]) -> str:

@@ -36,6 +36,18 @@ class MonthInUseError(Exception):
     """A month could not be dropped because transactions were using its tables all the time."""
 
 
+async def forget_accesses(connection: Connection, months: int) -> int:
+    """Removes accesses older than so many months from the log; how many. None where the role may not: it takes
+    touchpoint_admin.
+    """
+    may = "SELECT has_function_privilege(to_regprocedure('touchpoint.forget_accesses(timestamptz)'), 'EXECUTE')"
+    if not await connection.fetchval(may):
+        return 0
+    before = "SELECT touchpoint.forget_accesses(now() - make_interval(months => $1))"
+    removed: int = await connection.fetchval(before, months)
+    return removed
+
+
 async def expired_months(connection: Connection, before: date) -> list[ExpiredMonth]:
     """The months that ended at or before `before`, oldest first; takes the role touchpoint_admin.
 
