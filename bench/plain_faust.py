@@ -34,11 +34,12 @@ from touchpoint.history.writer import HistoryWriter
 from touchpoint.settings import FIXED_PARTY_SECRET
 from touchpoint.stitching.facts import HOUR, Fact, Micros
 from touchpoint.stitching.interactions.advance import advance
-from touchpoint.stitching.interactions.identity import Identity, claim
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, merged
 from touchpoint.stitching.interactions.pauses import shortest_wait
 from touchpoint.stitching.limits import Limits
-from touchpoint.stitching.parties import claimed_key, implied, place
+from touchpoint.stitching.ownership.claims import claim, claimed_key, identifications
+from touchpoint.stitching.ownership.identities import Identity
+from touchpoint.stitching.ownership.party_sorting import place
 from touchpoint.stitching.record_builder import build_identity, build_published_amendment, build_record, instant
 
 BROKER, PREFIX = os.environ["BENCH_BROKER"], os.environ["BENCH_PREFIX"]
@@ -190,7 +191,7 @@ async def to_item(fact: Fact, own: PartyKey | None, partition: int) -> None:
         item.party = own or PartyKey(fact.tenant, "anon", name)
     if item.party is not None:
         await to_party(item.party, place(name, item.waiting))
-        for told in implied(item.waiting, LIMITS):
+        for told in identifications(item.waiting, LIMITS):
             await to_party(PartyKey(fact.tenant, "address", told.subject), PartyFacts(identity=[told]))
         item.waiting = []
     age = LIMITS.channels[fact.kind].age if fact.kind in LIMITS.channels and fact.verb not in FINAL else 0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from random_traffic import crowd, world
 
 from touchpoint.events import Accepted, Decoder
-from touchpoint.stitching import book
+from touchpoint.stitching import fact_store
 from touchpoint.stitching.facts import DAY, HOUR, LATEST, Fact, Micros
 from touchpoint.stitching.flushes import Flushes
 from touchpoint.stitching.interactions.advance import advance
@@ -73,7 +73,7 @@ def both(party: PartyFacts, horizon: Micros, limits: Limits, silences: Silences 
 
 @pytest.fixture
 def compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(book, "advance", both)
+    monkeypatch.setattr(fact_store, "advance", both)
 
 
 @pytest.mark.slow
@@ -90,10 +90,10 @@ def test_many_instants_at_once_are_the_same_as_one_after_the_other(
 ) -> None:
     """Worlds that contradict themselves, one or several of one party; until some instant, and to the end."""
     facts = facts_of(crowd(seed, worlds) if worlds else world(seed, identity))
-    entered = book.Book(limits)
+    store = fact_store.FactStore(limits)
     for fact in facts:
-        entered.enter(fact)
+        store.add(fact)
     times = [fact.time for fact in facts] or [0]
     for horizon in (min(times) + int((max(times) - min(times) + DAY) * part), LATEST):
-        for _ in entered.advance(horizon):
+        for _ in store.advance(horizon):
             pass

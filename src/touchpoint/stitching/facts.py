@@ -57,7 +57,7 @@ def agent_of(fact: Fact) -> str | None:
 _OF_PARTIES = frozenset({"id", "account", "name", "from", "into", "request"})
 
 
-def lean(fact: Fact) -> Fact:
+def trimmed(fact: Fact) -> Fact:
     """A fact as state may keep it: of what a producer says beyond the contract nothing is read, and much is personal.
 
     Unknown fields go, claims that are neither instants nor durations, and all that a party's event does not speak by.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from touchpoint.stitching.book import Book
+from touchpoint.stitching.fact_store import FactStore
 from touchpoint.stitching.facts import LATEST, Fact, Micros
 from touchpoint.stitching.limits import DEFAULT, Limits
 from touchpoint.stitching.record import AmendmentRecord, InteractionRecord, Json, as_json
@@ -29,13 +29,13 @@ def stitch(facts: Iterable[Fact], limits: Limits = DEFAULT, secret: bytes = b"")
 
 def fold_all(facts: Iterable[Fact], limits: Limits, secret: bytes, horizon: Micros = LATEST) -> Outcome:
     """As `stitch`, up to a horizon in event time, and with the facts that spoke of items which never came."""
-    book = Book(limits)
+    store = FactStore(limits)
     for fact in facts:
-        book.enter(fact)
+        store.add(fact)
     closed: list[tuple[Micros, str, InteractionRecord]] = []
     unplaced: list[Fact] = []
     amendments: dict[str, list[AmendmentRecord]] = {}
-    for step in book.advance(horizon):
+    for step in store.advance(horizon):
         closed += [(each.instant, each.interaction_id, build_record(each, secret)) for each in step.closed]
         unplaced += step.unplaced
         for late in step.amendments:

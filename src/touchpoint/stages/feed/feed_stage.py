@@ -21,7 +21,7 @@ from touchpoint.stages.media.media_clock import TimeBound
 from touchpoint.stages.messages import FROM_FEED, ItemMessage, Life, link
 from touchpoint.stages.protocol import LAST, Assignment, Forward, Record, Report
 from touchpoint.stages.rights import Rights
-from touchpoint.stitching.facts import FLUSHED, UNREADABLE, Fact, Micros, lean
+from touchpoint.stitching.facts import FLUSHED, UNREADABLE, Fact, Micros, trimmed
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.watermarks import Input
 
@@ -108,7 +108,7 @@ class FeedStage:
             if isinstance(verdict, Accepted):
                 early = self._bound.ahead(verdict.fact, appended)
                 if early is None:
-                    facts.append(lean(verdict.fact))
+                    facts.append(trimmed(verdict.fact))
                 else:
                     refused.append(early)
             elif isinstance(verdict, DeadLetter):

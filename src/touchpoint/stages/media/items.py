@@ -13,14 +13,14 @@ import msgspec
 from touchpoint.stages.messages import MOST_HOPS, ItemMessage, ParentQuery, PartyMessage, latest
 from touchpoint.stages.protocol import Record
 from touchpoint.stitching.facts import HOUR, UNREADABLE, Fact, Micros
-from touchpoint.stitching.interactions.aliases import Roots, alias_of
-from touchpoint.stitching.interactions.entities import parent_of, reference_times
-from touchpoint.stitching.interactions.identity import claim
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, union
 from touchpoint.stitching.interactions.names import activity_of, item_name, item_of
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.media import merge_facts
-from touchpoint.stitching.parties import claimed_key, implied, place
+from touchpoint.stitching.ownership.aliases import Roots, alias_of
+from touchpoint.stitching.ownership.claims import claim, claimed_key, identifications
+from touchpoint.stitching.ownership.parents import parent_of, reference_times
+from touchpoint.stitching.ownership.party_sorting import place
 from touchpoint.stitching.verbs import ENDS
 
 Sent = ItemMessage | PartyMessage
@@ -197,12 +197,12 @@ class Item:
 
     def _send_identities_and_queries(self, facts: list[Fact]) -> Iterator[Sent]:
         """What they say of addresses goes to the addresses; what they name of other items is asked there; both once."""
-        says, names = implied(facts, self._limits), reference_times(facts)
+        says, names = identifications(facts, self._limits), reference_times(facts)
         if not says and not names:
             return
         new = {(fact.source, fact.id) for fact in facts}
         before = [fact for fact in self.state.facts if (fact.source, fact.id) not in new]
-        said, asked = _first_said(implied(before, self._limits)), reference_times(before)
+        said, asked = _first_said(identifications(before, self._limits)), reference_times(before)
         for known in says:
             if said.get(_content(known), known.time + 1) > known.time:
                 yield PartyMessage(PartyKey(self._tenant, "address", known.subject), 0, PartyFacts(identity=[known]))

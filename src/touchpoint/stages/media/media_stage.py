@@ -29,12 +29,11 @@ from touchpoint.stages.messages import (
 )
 from touchpoint.stages.protocol import MOST_STATE, Assignment, Forward, Record, Report
 from touchpoint.stages.rights import Rights
-from touchpoint.stitching.facts import FLUSHED, Fact, Micros, lean
-from touchpoint.stitching.interactions.identity import claim
+from touchpoint.stitching.facts import FLUSHED, Fact, Micros, trimmed
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
 from touchpoint.stitching.interactions.names import activity_name
 from touchpoint.stitching.limits import Limits
-from touchpoint.stitching.parties import claimed_key, implied
+from touchpoint.stitching.ownership.claims import claim, claimed_key, identifications
 from touchpoint.stitching.watermarks import HISTORY, UNKNOWN
 
 MOST_EXPIRED = 2_000  # in one tick
@@ -121,7 +120,7 @@ class MediaStage:
                 if about is not None and about.time >= forgotten and self._bound.ahead(about, appended) is None:
                     self._place(record, about, arrived, out)  # its item is flagged
                 continue
-            fact = lean(verdict.fact)
+            fact = trimmed(verdict.fact)
             if (early := self._bound.ahead(fact, appended)) is not None:
                 if fact.verb != ERASURE:
                     self._refuse(record, early, out)
@@ -204,7 +203,7 @@ class MediaStage:
         """An activity that says whose it is goes there itself."""
         key = own or PartyKey(fact.tenant, "anon", fact.data["activity"])
         self._touch(key, PartyFacts(activities={fact.data["activity"]: [fact]}), out)
-        for known in implied([fact], self._limits):
+        for known in identifications([fact], self._limits):
             self._touch(PartyKey(fact.tenant, "address", known.subject), PartyFacts(identity=[known]), out)
 
     def _links(self, records: Sequence[Record], out: list[Forward]) -> dict[tuple[str, str], Changes]:

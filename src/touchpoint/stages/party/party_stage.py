@@ -23,12 +23,12 @@ from touchpoint.stitching.facts import LATEST, Fact, Micros
 from touchpoint.stitching.flushes import Flushes
 from touchpoint.stitching.interactions.advance import advance
 from touchpoint.stitching.interactions.entities import WRAPPED_UP
-from touchpoint.stitching.interactions.identity import telling
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, merged
 from touchpoint.stitching.interactions.names import item_name
 from touchpoint.stitching.interactions.pauses import shortest_wait
 from touchpoint.stitching.interactions.walk import Advance
 from touchpoint.stitching.limits import Limits
+from touchpoint.stitching.ownership.identities import new_identifications
 from touchpoint.stitching.watermarks import UNKNOWN
 
 FEW = 4
@@ -178,7 +178,7 @@ class PartyStage:
     def _shed(self, facts: PartyFacts, touches: list[PartyMessage]) -> None:
         """Keep the latest of what has no end of its own: changes of identity, answers about other parties' items."""
         if any(each.facts.identity for each in touches):
-            told = telling(facts.identity)
+            told = new_identifications(facts.identity)
             facts.identity = told[-MOST_TOLD:]
             self._report.full["party"] += len(told) > MOST_TOLD
         if len(facts.parents) > MOST_PARENTS:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.interactions.closings import Closing, Closings
-from touchpoint.stitching.interactions.entities import Entity, party_keys
+from touchpoint.stitching.interactions.entities import Entity
 from touchpoint.stitching.interactions.grouping import Component
-from touchpoint.stitching.interactions.identity import Identity
 from touchpoint.stitching.interactions.linked import Linked
 from touchpoint.stitching.interactions.linking import Linking
 from touchpoint.stitching.interactions.model import PartyKey
 from touchpoint.stitching.limits import Limits
+from touchpoint.stitching.ownership.identities import Identity
+from touchpoint.stitching.ownership.party_keys import party_keys
 
 Home = tuple[str, str]
 

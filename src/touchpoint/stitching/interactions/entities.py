@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from itertools import islice
 
 import msgspec
 
 from touchpoint.stitching.facts import Fact, Micros
-from touchpoint.stitching.interactions.identity import Claim, Identity, claim
-from touchpoint.stitching.interactions.model import Activity, PartyKey
+from touchpoint.stitching.interactions.model import Activity
 from touchpoint.stitching.interactions.names import activity_name, item_name, mail_name, thread_name
-from touchpoint.stitching.interactions.parents import followed
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.media import fold
 from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.media.model import MediaItem
 from touchpoint.stitching.media.reported import is_believed
+from touchpoint.stitching.ownership.claims import Claim, claim
+from touchpoint.stitching.ownership.parents import named_items, parent_of
 from touchpoint.stitching.verbs import FactVerb, Verbs
 
 WRAPPED_UP: FactVerb = "wrapped_up"
@@ -96,7 +96,7 @@ def _links(item_id: str, facts: Collection[Fact], email: bool) -> tuple[frozense
     names = set(map(item_name, {item_id, *[fact.subject for fact in facts]}))
     refs: set[str] = set()
     for related in [fact.data["related"] for fact in facts if "related" in fact.data]:
-        refs.update(map(item_name, _items_of(related)))
+        refs.update(map(item_name, named_items(related)))
         if related.get("thread"):
             names.add(thread_name(related["thread"]))
     for fact in facts if email else ():
@@ -106,21 +106,6 @@ def _links(item_id: str, facts: Collection[Fact], email: bool) -> tuple[frozense
         names.update(map(thread_name, islice(_named_messages(fact), 1)))
     correlations = [fact.correlation for fact in facts if fact.correlation is not None]
     return frozenset(names), frozenset(refs - names), frozenset(correlations) if correlations else NOTHING
-
-
-def _items_of(related: Mapping[str, str]) -> list[str]:
-    """The media items that an event refers to: parent, previous, resumes."""
-    return [related[kind] for kind in ("parent", "previous", "resumes") if related.get(kind)]
-
-
-def reference_times(facts: Iterable[Fact]) -> dict[str, Micros]:
-    """The media items that an item's events refer to, and when each was first named."""
-    named: dict[str, Micros] = {}
-    for fact in facts:
-        if "related" in fact.data:
-            for item in _items_of(fact.data["related"]):
-                named[item] = min(fact.time, named.get(item, fact.time))
-    return named
 
 
 def _named_messages(fact: Fact) -> Iterator[str]:
@@ -188,62 +173,3 @@ def activity_entity(activity_id: str, facts: Collection[Fact], limits: Limits) -
         about,
         first_event=min([fact.time for fact in facts]),
     )
-
-
-def parent_of(item: str, facts: Collection[Fact]) -> str | None:
-    """The media item that an item without a party takes its party from: the first that its own events refer to."""
-    related = [fact for fact in facts if "related" in fact.data and fact.subject == item]
-    if not related:  # hot path
-        return None
-    named = reference_times(related)
-    named.pop(item, None)
-    return min(named, key=lambda name: (named[name], name), default=None)
-
-
-def party_keys(
-    identity: Identity,
-    by_name: Mapping[str, Entity],
-    closed: Callable[[Entity], PartyKey | None],
-    settled: Callable[[Entity], PartyKey | None] = lambda _: None,
-) -> Callable[[Entity], PartyKey]:
-    """What gives each entity's party: tenant and party id once identified, else the address, else the parent's.
-
-    `closed`: under which key its parent closed, if it did. `settled`: the key of one where that is known already, so
-    that a chain of parents is not followed to its end for each thing that is added to it.
-    """
-    known: dict[Entity, PartyKey | None] = {}
-
-    def own(one: Entity) -> PartyKey | None:
-        return _own_key(one, identity) or settled(one)
-
-    def parent(one: Entity) -> Entity | None:
-        return by_name.get(one.parent) if one.parent is not None else None
-
-    def alone(one: Entity) -> PartyKey:
-        return _since(closed(one), one.started_at, identity) or _alone(one)
-
-    return lambda entity: own(entity) or followed(entity, own, parent, alone, known)
-
-
-def _alone(entity: Entity) -> PartyKey:
-    """The party of what has none: an activity's is marked with a NUL character, so that no media item's id is it.
-
-    State is kept under the id of either, as release 0.1.0 did: two parties of one key of the table are still two.
-    """
-    value = entity.id if entity.item is not None else f"\0{entity.id}"
-    return PartyKey(entity.tenant, "anon", value)
-
-
-def _own_key(entity: Entity, identity: Identity) -> PartyKey | None:
-    who, tenant = entity.claim, entity.tenant
-    if who.id:
-        return PartyKey(tenant, "id", identity.root(who.id))
-    return _since(PartyKey(tenant, "address", who.address), entity.started_at, identity) if who.address else None
-
-
-def _since(key: PartyKey | None, time: Micros, identity: Identity) -> PartyKey | None:
-    """The party that another key stands for at a time."""
-    if key is None or key.kind == "anon":
-        return key
-    party_id = key.value if key.kind == "id" else identity.party_of(key.value, time)
-    return key if party_id is None else PartyKey(key.tenant, "id", identity.root(party_id))

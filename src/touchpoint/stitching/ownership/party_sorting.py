@@ -5,27 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from touchpoint.stitching.facts import Fact
-from touchpoint.stitching.interactions.entities import parent_of
-from touchpoint.stitching.interactions.identity import Claim, claim, identification, telling
 from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
-from touchpoint.stitching.interactions.parents import followed
 from touchpoint.stitching.limits import Limits
+from touchpoint.stitching.ownership.claims import claim, claimed_key, identifications
+from touchpoint.stitching.ownership.identities import new_identifications
+from touchpoint.stitching.ownership.parents import parent_of, resolve_by_parent
 
 ItemKey = tuple[str, str]
 """(tenant, media item id)"""
-
-
-def claimed_key(tenant: str, who: Claim) -> PartyKey | None:
-    """The party that something's own events claim: an id before an address."""
-    if who.id:
-        return PartyKey(tenant, "id", who.id)
-    return PartyKey(tenant, "address", who.address) if who.address else None
-
-
-def implied(facts: Iterable[Fact], limits: Limits) -> list[Fact]:
-    """What the events of one thing say of addresses, without repetitions; in whatever order they are."""
-    spoken = [identification(fact, limits) for fact in facts if "party" in fact.data]
-    return telling([known for known in spoken if known is not None])
 
 
 def place(item: str, facts: Iterable[Fact]) -> PartyFacts:
@@ -56,7 +43,7 @@ class Parties:
         self._items, self._controls, self._activities = items, controls, activities
         self._limits, self._root_of = limits, root_of
         self._claims = {key: claim([f for f in facts if f.subject == key[1]], limits) for key, facts in items.items()}
-        self._identity = identity + [known for facts in self._speakers() for known in implied(facts, limits)]
+        self._identity = identity + [known for facts in self._speakers() for known in identifications(facts, limits)]
         self._followed: dict[ItemKey, PartyKey | None] = {}
         self._homes = {key: self._home(key) for key in items}
         self._activity_homes = {key: self._activity_home(key, facts) for key, facts in activities.items()}
@@ -92,11 +79,13 @@ class Parties:
                 if key in parties:
                     parties[key].identity.append(fact)
         for party in parties.values():
-            party.identity = telling(party.identity)
+            party.identity = new_identifications(party.identity)
 
     def _home(self, key: ItemKey) -> PartyKey:
         """The key that an item's own events give, else its parent's, else its own."""
-        return followed(key, self._claimed, self._parent, lambda one: PartyKey(one[0], "anon", one[1]), self._followed)
+        return resolve_by_parent(
+            key, self._claimed, self._parent, lambda one: PartyKey(one[0], "anon", one[1]), self._followed
+        )
 
     def _claimed(self, key: ItemKey) -> PartyKey | None:
         return claimed_key(key[0], self._claims[key])

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from touchpoint.stitching.facts import FLUSHED, Fact, FactKey, Micros, lean
+from touchpoint.stitching.facts import FLUSHED, Fact, FactKey, Micros, trimmed
 from touchpoint.stitching.flushes import Declared, Flushes
 from touchpoint.stitching.interactions.advance import advance, interactions_at
-from touchpoint.stitching.interactions.aliases import Roots, alias_of
-from touchpoint.stitching.interactions.entities import reference_times
 from touchpoint.stitching.interactions.model import PartyFacts, reference
 from touchpoint.stitching.interactions.walk import Advance
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.media import precedence
-from touchpoint.stitching.parties import ItemKey, Parties
+from touchpoint.stitching.ownership.aliases import Roots, alias_of
+from touchpoint.stitching.ownership.parents import reference_times
+from touchpoint.stitching.ownership.party_sorting import ItemKey, Parties
 from touchpoint.stitching.silence import Run, silences, silent_since, with_run
 
 Facts = dict[FactKey, Fact]
@@ -22,8 +22,8 @@ Source = tuple[str, str]
 _NO_CHANNELS = frozenset({"source", "party", "interaction", "activity"})
 
 
-class Book:
-    """Facts are entered in any order and any number of times; then time passes."""
+class FactStore:
+    """Facts are added in any order and any number of times; then time passes."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -34,9 +34,9 @@ class Book:
         self._heartbeats: dict[Source, set[Micros]] = {}
         self._flushes: dict[Source, set[Declared]] = {}
 
-    def enter(self, fact: Fact) -> None:
+    def add(self, fact: Fact) -> None:
         """Hot path: add one fact to the set it belongs to."""
-        fact = lean(fact)
+        fact = trimmed(fact)
         kind = fact.kind
         if kind not in _NO_CHANNELS:
             home = self._items.setdefault((fact.tenant, fact.subject), {})

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from canonical_events import accepted, smallest_event
 
-from touchpoint.stitching.facts import lean
+from touchpoint.stitching.facts import trimmed
 from touchpoint.stitching.offline import stitch
 
 NUMBER = "tel:+441632960001"
@@ -17,16 +17,16 @@ def test_unknown_fields_and_other_claims_go_and_the_rest_stays() -> None:
     data: dict[str, Any] = {"queue": "Q", "remark": "angry", "reported": {"hold_ms": 5, "caller": NUMBER}}
     fact = accepted(smallest_event("call.queued", data=data, callername="Mary"))
     assert fact.ext == {"callername": "Mary", "data": {"remark": "angry"}}
-    kept = lean(fact)
+    kept = trimmed(fact)
     assert kept.data == {"queue": "Q", "reported": {"hold_ms": 5}}
     assert kept.ext == {}
-    assert lean(kept) is kept
+    assert trimmed(kept) is kept
 
 
 def test_of_an_identification_nothing_stays_but_who_it_is() -> None:
     data = {"id": "P1", "name": "Mary", "account": "acme", "reason": "she said so", "party": {"name": "Mary"}}
     fact = accepted(smallest_event("party.identified", data=data))
-    assert lean(fact).data == {"id": "P1", "account": "acme", "name": "Mary"}
+    assert trimmed(fact).data == {"id": "P1", "account": "acme", "name": "Mary"}
 
 
 @pytest.mark.parametrize("verb", ["dialing", "connected", "failed"])

@@ -7,16 +7,6 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from touchpoint.stitching.facts import Fact, Micros
-from touchpoint.stitching.limits import Limits
-from touchpoint.stitching.media import ordered
-
-
-class Claim(NamedTuple):
-    """What an item's own events say of its party."""
-
-    id: str | None = None
-    address: str | None = None
-    name: str | None = None
 
 
 class Known(NamedTuple):
@@ -26,42 +16,6 @@ class Known(NamedTuple):
     id: str
     account: str | None
     name: str | None
-
-
-NOBODY = Claim()
-
-
-def claim(facts: Collection[Fact], limits: Limits) -> Claim:
-    """First id, address and name in fact order; the organisation's own addresses are nobody's."""
-    carriers = [fact for fact in facts if "party" in fact.data]
-    if not carriers:
-        return NOBODY
-    party_id = address = name = None
-    for fact in carriers if len(carriers) == 1 else ordered(carriers):
-        party = fact.data["party"]
-        party_id = party_id or party.get("id")
-        name = name or party.get("name")
-        own = party.get("address")
-        if address is None and own is not None and own not in limits.own_addresses:
-            address = own
-    return Claim(party_id, address, name)
-
-
-def identification(fact: Fact, limits: Limits) -> Fact | None:
-    """An event with both id and address identifies that address: the party.identified that it implies.
-
-    Not one that many share, such as a switchboard: who one of them was says nothing of the next.
-    """
-    party = fact.data.get("party")
-    if party is None or fact.kind == "party":
-        return None
-    party_id, address = party.get("id"), party.get("address")
-    if party_id is None or address is None:
-        return None
-    if address in limits.own_addresses or address in limits.unstitched_addresses:
-        return None
-    known = {key: value for key, value in party.items() if key != "address"}
-    return Fact(fact.time, "party", "identified", fact.source, fact.id, address, fact.tenant, data=known)
 
 
 def _order(fact: Fact) -> tuple[Micros, str, str, str, str]:
@@ -199,7 +153,7 @@ def _time(known: Known) -> Micros:
     return known.time
 
 
-def telling(facts: Collection[Fact]) -> list[Fact]:
+def new_identifications(facts: Collection[Fact]) -> list[Fact]:
     """Identifications and merges without those that say what was known: every call of a known party repeats it."""
     if len(facts) < 2:  # hot path
         return list(facts)
