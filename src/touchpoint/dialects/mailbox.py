@@ -219,7 +219,8 @@ class _Mail:
         raise ValueError("no date")
 
     def _ids(self, header: str) -> list[str]:
-        return [each for each in message_ids(self._text(header) or "") if not self._is_address(each.lower())]
+        text = " ".join(str(each) for each in self._message.get_all(header) or [])  # one each, but some write more
+        return [each for each in message_ids(text) if not self._is_address(each.lower())]
 
     def _people(self, header: str) -> list[Person]:
         return people(str(each) for each in self._message.get_all(header) or [])

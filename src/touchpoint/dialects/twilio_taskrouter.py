@@ -1,7 +1,7 @@
 """Twilio TaskRouter: Event Streams (CloudEvents), event callbacks (webhooks) and the Events resource (the REST API).
 
 All carry the event's own Sid and the same fields, spelled `task_sid`, `TaskSid` or `taskSid`.
-The mapping: docs/capture/twilio-taskrouter.md.
+Remembered: the last task of each conversation. The mapping: docs/capture/twilio-taskrouter.md.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from touchpoint.dialects.dialect import MAX_ID, Dialect, Event, Feed, Unknown, agent, event, micros
 from touchpoint.dialects.forms import TEXT, TIME, WHOLE, YES, AsJson, Fields, Form
+from touchpoint.dialects.memory import Memory
 from touchpoint.dialects.reading import json_records, utf8
 from touchpoint.events.addresses import WITHHELD
 from touchpoint.events.numbers import SPELLED
@@ -86,7 +87,7 @@ def read(stream: Iterable[bytes]) -> Iterator[Any]:
             yield Unknown("neither JSON nor the body of a webhook")
 
 
-def rules(record: Json, feed: Feed) -> list[Event] | Unknown:  # noqa: ARG001 - nothing need be known beside the record
+def rules(record: Json, feed: Feed) -> list[Event] | Unknown:
     record = _RECORD.record(record)
     fields = _fields(record)
     name = (record.get("type", "") if "data" in record else "") or fields.get("eventtype", "")
@@ -98,7 +99,7 @@ def rules(record: Json, feed: Feed) -> list[Event] | Unknown:  # noqa: ARG001 - 
         raise KeyError("EventType")
     if rule is None:
         return Unknown(f"event {name[:60]!r} is not known", "tasksid" in fields)
-    said = _Said(name, fields)
+    said = _Said(name, fields, feed.memory)
     if said.channel is None:
         return Unknown(f"task channel {str(fields.get('taskchanneluniquename'))[:40]!r} is not known")
     rule(said)
@@ -126,8 +127,8 @@ def _filled(fields: Json) -> Json:
 class _Said:
     """The events of one record."""
 
-    def __init__(self, name: str, fields: Json) -> None:
-        self.name, self.fields = name, fields
+    def __init__(self, name: str, fields: Json, memory: Memory) -> None:
+        self.name, self.fields, self.memory = name, fields, memory
         self.task, self.sid = _needed(fields, "TaskSid"), _needed(fields, "Sid")
         self.time = _time(fields)
         self.attributes: Json = fields.get("taskattributes", {})
@@ -192,11 +193,21 @@ def _created(said: _Said) -> None:
     at = began if 0 <= said.time - began < 2 * SECOND else said.time
     party = {"address": theirs, "name": told.get("customerName") or told.get("name")}
     named = said.told_of_conversation.get("conversation_id")
-    previous = named if str(named).startswith("WT") and named != said.task else None
+    previous = named if str(named).startswith("WT") and named != said.task else _task_before(said)
     said.say(
         "offered", at, direction="outbound" if outbound else "inbound", party=party, dialed=ours,
         related={"previous": previous},
     )  # fmt: skip
+
+
+def _task_before(said: _Said) -> str | None:
+    """The task before this one of a conversation, which need not have an address."""
+    key = ("conversation", said.conversation)
+    before: str | None = said.memory.get(key)
+    if said.task not in (said.conversation, before):
+        said.memory.put(key, said.task)
+        return before
+    return None
 
 
 def _customer(told: Json) -> Any:

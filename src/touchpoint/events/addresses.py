@@ -127,5 +127,5 @@ def _withheld(address: str) -> bool:
     if re.split(r"[;:?>]", host.lower(), maxsplit=1)[0].rstrip(".").endswith(("anonymous.invalid", ".invalid")):
         return True
     if scheme in ("sip", "sips"):
-        return user.partition(";")[0].lower() in WITHHELD
+        return not user or user.partition(";")[0].lower() in WITHHELD
     return scheme in ("tel", "fax") and rest in SPELLED

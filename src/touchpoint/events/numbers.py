@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import NamedTuple
 
 import phonenumbers
@@ -11,6 +12,9 @@ SPELLED = frozenset("+266696687 +7378742833 +2562533 +8656696 +86282452253".spli
 """ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE as keyed on a phone: some carriers send these as numbers."""
 
 _number = re.compile(r"\+?[0-9()./\s-]{1,40}(?:;[a-zA-Z0-9=;.+-]*)?")
+_extension = re.compile(r"([0-9][0-9()./\s-]{6,38}[0-9])\s*[,;]?\s*(?:x|ext\.?|extension|#)\s*[0-9]{1,7}", re.I)
+"""An extension behind a whole number: who calls from it has the number."""
+_LONGEST = 100  # characters of a number with whatever is written beside it
 _digits = re.compile(r"[^0-9]")
 _brazilian_mobile = re.compile(r"\+55[1-9][0-9][6-9][0-9]{7}")
 
@@ -33,6 +37,8 @@ def e164(text: str, plan: NumberPlan) -> str | None:
 
     None where the text is no number, or nothing but noughts: withheld.
     """
+    if len(text) <= _LONGEST:
+        text = _without_extension(text if text.isascii() else _as_ascii(text))
     if not _number.fullmatch(text) or not text.strip("+0 ()./-"):
         return None
     digits = _digits.sub("", text.partition(";")[0])
@@ -44,6 +50,25 @@ def e164(text: str, plan: NumberPlan) -> str | None:
     if number is None:
         return _as_dialed(text)
     return _one_spelling(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def _as_ascii(text: str) -> str:
+    """Digits, blanks and hyphens of other scripts as those of ASCII, without marks that show nothing."""
+    kept = []
+    for each in unicodedata.normalize("NFKC", text):
+        category = unicodedata.category(each)
+        if category == "Nd":
+            kept.append(str(unicodedata.decimal(each)))
+        elif category != "Cf":
+            kept.append("-" if category == "Pd" else each)
+    return "".join(kept).strip()
+
+
+def _without_extension(text: str) -> str:
+    found = _extension.fullmatch(text.removeprefix("+"))
+    if found is None:
+        return text
+    return "+" + found[1] if text.startswith("+") else found[1]
 
 
 def _parsed(text: str, region: str) -> phonenumbers.PhoneNumber | None:
