@@ -126,7 +126,7 @@ WORKER: tuple[Metric, ...] = (
         "Records of a partition from the first transaction on that its producer has neither committed nor aborted: "
         "nobody is given them, and time stands still here meanwhile.",
         ("topic", "partition"),
-        "Above 0 for minutes: a producer hangs, or holds the partition back (docs/operations.md, What to watch).",
+        "Above 0 for minutes: a producer hangs, or holds the partition back (docs/runbook.md).",
     ),
     Metric(
         "touchpoint_damaged_records", "counter", "records",
