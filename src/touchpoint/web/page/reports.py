@@ -84,7 +84,8 @@ async def reports(request: Request, viewer: Supervising, asked: Annotated[Asked,
     rows = [row for row in queues if row["queue"] == queue]
     scale = scale_of(period, queues + agents)
     members = {
-        "given": given, "words": WORDS, "queues": by_queue, "agents": by_agent, "queue": queue, "agent": agent,
+        "given": given, "words": WORDS, "chosen": WORDS[asked.length],
+        "queues": by_queue, "agents": by_agent, "queue": queue, "agent": agent,
         "rows": rows, "scale": scale, "width": WIDTH, "height": HEIGHT, "incomplete": len(queues) == MOST_ROWS,
         "count": lambda value: f"{value:.0f}", "percent": lambda value: f"{value:.0%}", "lasting": duration,
         "charts": charts_of(rows, scale), "link": Links(given),
