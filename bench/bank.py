@@ -26,7 +26,7 @@ import orjson
 
 from touchpoint.embedded.postgres import EmbeddedPostgres
 from touchpoint.events import Accepted, Decoder
-from touchpoint.history.migrate import migrate
+from touchpoint.history.migration_runner import migrate
 from touchpoint.history.writer import HistoryWriter
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.offline import stitch

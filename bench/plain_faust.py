@@ -34,7 +34,7 @@ from touchpoint.history.writer import HistoryWriter
 from touchpoint.settings import FIXED_PARTY_SECRET
 from touchpoint.stitching.facts import HOUR, Fact, Micros
 from touchpoint.stitching.interactions.advance import advance
-from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, merged
+from touchpoint.stitching.interactions.party_facts import PartyFacts, PartyKey, merged
 from touchpoint.stitching.interactions.pauses import shortest_wait
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.ownership.claims import claim, claimed_key, identifications

@@ -17,7 +17,7 @@ from kafka_broker import KafkaBroker
 from touchpoint.embedded.broker import EmbeddedBroker
 from touchpoint.embedded.kafka import VERSION, KafkaMissingError
 from touchpoint.embedded.postgres import EmbeddedPostgres
-from touchpoint.history.migrate import migrate
+from touchpoint.history.migration_runner import migrate
 from touchpoint.kafka.topic_admin import create_topics
 from touchpoint.settings import PREFIX, Settings
 

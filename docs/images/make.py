@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 
 from touchpoint.cli.demo import START, named, offline, the_case
 from touchpoint.cli.render import interaction_table, render_interaction
-from touchpoint.cli.timeline import render_timeline
+from touchpoint.cli.render_segments import render_timeline
 from touchpoint.simulate import simulate
 
 HERE = Path(__file__).parent

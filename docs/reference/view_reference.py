@@ -8,7 +8,7 @@ import re
 import asyncpg
 
 from touchpoint.embedded.postgres import EmbeddedPostgres
-from touchpoint.history.migrate import migrate
+from touchpoint.history.migration_runner import migrate
 
 VIEWS = """# Views
 

@@ -18,7 +18,7 @@ from patience import LIMIT
 from scripted_server import Endless, Script, ScriptedServer, Step
 
 from touchpoint.capture.imap import Server
-from touchpoint.capture.mailbox import Bearer, Mailbox, Password, Timing
+from touchpoint.capture.mailbox_source import Bearer, Mailbox, Password, Timing
 from touchpoint.capture.reconnecting import Pauses, Reconnecting
 from touchpoint.capture.source import LostError, SourceError
 from touchpoint.capture.tokens import Grant, TokenCommand, TokenEndpoint

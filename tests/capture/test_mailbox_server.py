@@ -22,9 +22,9 @@ from kafka_broker import must_have_kafka
 from patience import LIMIT
 from token_server import CLIENT, SCOPE, SECRET, TokenServer
 
-from touchpoint.capture import mailbox
+from touchpoint.capture import mailbox_source
 from touchpoint.capture.imap import Imap, Server
-from touchpoint.capture.mailbox import Bearer, Mailbox, Password, Timing
+from touchpoint.capture.mailbox_source import Bearer, Mailbox, Password, Timing
 from touchpoint.capture.reconnecting import Pauses, Reconnecting
 from touchpoint.capture.source import SourceError
 from touchpoint.capture.tokens import Grant, TokenCommand, TokenEndpoint, TokenFile, Tokens
@@ -160,7 +160,7 @@ async def test_mail_before_the_first_day_is_left_out_and_later_mail_never(
     dovecot: Dovecot, account: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With searches of few UIDs: more than a server may send in one line is never asked for."""
-    monkeypatch.setattr(mailbox, "MOST_FOUND", 2)
+    monkeypatch.setattr(mailbox_source, "MOST_FOUND", 2)
     deliver(dovecot, account, "old1", "old2", "old3", at=1_700_000_000)
     deliver(dovecot, account, "new1")
     deliver(dovecot, account, "old4", at=1_700_000_000)
@@ -180,7 +180,7 @@ async def test_a_place_of_version_0_1_0_is_gone_on_from(dovecot: Dovecot, accoun
         await reader.until(lambda: reader.looks >= 1)
     validity, last, since, _ = reader.position["INBOX"]
     position = {"INBOX": [validity, last - 1, since]}
-    assert mailbox.is_position(position)
+    assert mailbox_source.is_position(position)
     async with reading(plain(dovecot), Password(account, PASSWORD), position=position) as again:
         await again.until(lambda: again.looks >= 1)
     assert again.subjects == ["m2"]
@@ -269,7 +269,7 @@ async def test_a_token_is_used_until_it_ends_and_one_that_is_refused_is_asked_fo
             super().__init__(server)
             made.append(self)
 
-    monkeypatch.setattr(mailbox, "Imap", Kept)
+    monkeypatch.setattr(mailbox_source, "Imap", Kept)
     endpoint = TokenEndpoint(granted(tokens))
     async with reading(plain(dovecot), bearer(endpoint)) as reader:
         await reader.until(lambda: reader.looks >= 1)

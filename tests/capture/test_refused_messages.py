@@ -14,7 +14,7 @@ import pytest
 from patience import LIMIT
 
 from touchpoint.capture.imap import MOST_AT_ONCE, Server
-from touchpoint.capture.mailbox import Mailbox, Password, Timing
+from touchpoint.capture.mailbox_source import Mailbox, Password, Timing
 from touchpoint.capture.reconnecting import Pauses, Reconnecting
 from touchpoint.capture.refused import TRIES
 from touchpoint.capture.source import Position

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from touchpoint.inspection.status import HolderStatus, Status, TopicStatus, summarize
 from touchpoint.inspection.worker_page import WorkerPage, read_page
+from touchpoint.inspection.worker_status import HolderStatus, Status, TopicStatus, summarize
 from touchpoint.kafka.access import Member
 from touchpoint.kafka.group_progress import GroupProgress, PartitionProgress
 from touchpoint.telemetry.endpoint import Answer, Endpoint

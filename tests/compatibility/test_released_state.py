@@ -29,7 +29,7 @@ from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.offline import stitch
 from touchpoint.stitching.record import InteractionRecord, content_hash
 from touchpoint.stitching.rules_version import Rules, earlier_rules
-from touchpoint.stream.forms import upgraded
+from touchpoint.stream.state_forms import upgraded
 from touchpoint.stream.tables import PartitionState
 from touchpoint.stream.terms import NONE
 

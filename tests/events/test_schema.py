@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from touchpoint.events import Accepted, Decoder, event_types
-from touchpoint.events.schema import asyncapi, json_schema
+from touchpoint.events.json_schema import asyncapi, json_schema
 from touchpoint.simulate import simulate
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.offline import stitch

@@ -14,7 +14,7 @@ from kafka_broker import KafkaBroker
 from kafka_cluster import KafkaCluster
 
 from touchpoint.embedded.postgres import EmbeddedPostgres
-from touchpoint.history.migrate import migrate
+from touchpoint.history.migration_runner import migrate
 
 RECOVERING = 8.0  # seconds after a broker came back: coordinators load, clients find it again
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 import asyncpg
 import pytest
 
-from touchpoint.history.migrate import MigrationError, make_partitions, migrate, migrations
+from touchpoint.history.migration_runner import MigrationError, make_partitions, migrate, migrations
 
 pytestmark = pytest.mark.slow
 

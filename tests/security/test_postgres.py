@@ -19,7 +19,7 @@ from kafka_broker import KafkaBroker
 from patience import LIMIT
 from secure_postgres import PASSWORD, USER, SecurePostgres
 
-from touchpoint.history.migrate import migrate
+from touchpoint.history.migration_runner import migrate
 from touchpoint.settings import PREFIX
 from touchpoint.simulate import simulate
 from touchpoint.simulate.produce import produce

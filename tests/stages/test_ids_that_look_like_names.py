@@ -16,8 +16,8 @@ from stage_cluster import SECRET, Cluster, Json, offline, records_of
 
 from touchpoint.stitching.ids import interaction_id
 from touchpoint.stitching.interactions.advance import advance
-from touchpoint.stitching.interactions.model import Closed, PartyFacts, PartyKey
 from touchpoint.stitching.interactions.names import activity_name, activity_of, correlation_of, item_name, item_of
+from touchpoint.stitching.interactions.party_facts import Closed, PartyFacts, PartyKey
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.record_builder import party_key
 

@@ -11,7 +11,7 @@ from stage_cluster import Cluster, Json, records_of
 
 from touchpoint.simulate import simulate
 from touchpoint.stitching.interactions.advance import advance, interactions_at
-from touchpoint.stitching.interactions.model import PartyFacts
+from touchpoint.stitching.interactions.party_facts import PartyFacts
 from touchpoint.stitching.limits import Limits
 
 EVENTS = list(simulate(11, datetime(2026, 3, 2, 8, tzinfo=UTC), hours=0.5, volume=60))

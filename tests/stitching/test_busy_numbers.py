@@ -14,7 +14,7 @@ from touchpoint.events import Accepted, Decoder
 from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.interactions.after_close import MOST_NAMES, rememberable
 from touchpoint.stitching.interactions.closed_interactions import MOST_WEIGHT, remembered
-from touchpoint.stitching.interactions.model import Closed, PartyKey
+from touchpoint.stitching.interactions.party_facts import Closed, PartyKey
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.offline import stitch
 

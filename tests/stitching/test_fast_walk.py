@@ -17,7 +17,7 @@ from touchpoint.stitching import fact_store
 from touchpoint.stitching.facts import DAY, HOUR, LATEST, Fact, Micros
 from touchpoint.stitching.flushes import Flushes
 from touchpoint.stitching.interactions.advance import advance
-from touchpoint.stitching.interactions.model import Closed, PartyFacts
+from touchpoint.stitching.interactions.party_facts import Closed, PartyFacts
 from touchpoint.stitching.interactions.walk import Advance, Walk, instant_by_instant
 from touchpoint.stitching.limits import Limits, Silences
 

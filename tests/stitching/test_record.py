@@ -15,7 +15,7 @@ from touchpoint.events import Accepted, Decoder
 from touchpoint.simulate import simulate
 from touchpoint.stitching import record as module
 from touchpoint.stitching.limits import DEFAULT
-from touchpoint.stitching.media.model import MediaItem, Segment
+from touchpoint.stitching.media.media_item import MediaItem, Segment
 from touchpoint.stitching.offline import fold_all
 from touchpoint.stitching.record import (
     FIRST_VERSION,

@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from touchpoint.embedded.postgres import EmbeddedPostgres
-from touchpoint.history.migrate import migrate
+from touchpoint.history.migration_runner import migrate
 
 _numbers = count(1)
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from rule_reference import documented
 
 from touchpoint.stitching.facts import SECOND, Fact
-from touchpoint.stitching.media.model import MediaItem, Segment
+from touchpoint.stitching.media.media_item import MediaItem, Segment
 from touchpoint.stitching.segment_types import CUSTOMER_TRACK
 
 CUSTOMER = {*CUSTOMER_TRACK, "gap"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from touchpoint.capture import mailbox, series
+from touchpoint.capture import mailbox_source, series
 from touchpoint.capture.connected import is_position
 from touchpoint.capture.run import Kind
 
@@ -16,7 +16,7 @@ KINDS: Mapping[str, Kind] = {
         Kind("queue-log", "asterisk-queue-log", ("call",), series.is_position),
         Kind("asterisk-ami", "asterisk-ami", _CALLS_AND_FAXES, is_position),
         Kind("freeswitch", "freeswitch", _CALLS_AND_FAXES, is_position),
-        Kind("mailbox", "mailbox", ("email",), mailbox.is_position),
+        Kind("mailbox", "mailbox", ("email",), mailbox_source.is_position),
         Kind("hylafax", "hylafax", ("fax",), series.is_position),
     )
 }

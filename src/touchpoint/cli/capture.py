@@ -270,7 +270,7 @@ def mailbox(
         --scope https://outlook.office365.com/.default --state /var/lib/touchpoint/service.json
     """
     from touchpoint.capture.imap import Server
-    from touchpoint.capture.mailbox import Bearer, Mailbox, Password, Timing
+    from touchpoint.capture.mailbox_source import Bearer, Mailbox, Password, Timing
     from touchpoint.capture.reconnecting import Reconnecting, trusting
 
     where = host_and_port(host, 143 if starttls or no_tls else 993)

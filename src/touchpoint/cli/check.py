@@ -47,7 +47,7 @@ def check(as_json: AsJson = False) -> None:
 
 
 async def _look(settings: Settings, as_json: bool) -> list[Finding]:
-    from touchpoint.inspection.check import check_installation
+    from touchpoint.inspection.all_checks import check_installation
 
     findings = []
     async for finding in check_installation(settings):

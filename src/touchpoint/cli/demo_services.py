@@ -22,7 +22,7 @@ from touchpoint.embedded.broker import EmbeddedBroker, EmbeddedBrokerError, free
 from touchpoint.embedded.held import Held
 from touchpoint.embedded.kafka import ApacheKafka
 from touchpoint.embedded.postgres import EmbeddedPostgres, EmbeddedPostgresError
-from touchpoint.history.migrate import migrate
+from touchpoint.history.migration_runner import migrate
 from touchpoint.history.session import session
 from touchpoint.kafka.topic_admin import create_topics
 from touchpoint.settings import PREFIX, load_settings

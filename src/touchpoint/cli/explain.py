@@ -55,7 +55,7 @@ def explain(
     if record is None:
         raise CliError(f"no closed interaction {interaction!r} in tenant {tenant!r}", status=NOT_FOUND)
     from touchpoint.cli.render import console
-    from touchpoint.cli.timeline import render_timeline
+    from touchpoint.cli.render_segments import render_timeline
 
     console().print(render_timeline(record))
 

@@ -40,8 +40,8 @@ def migrate(database: DatabaseOption) -> None:
     Exit status: 0; 1 if the database and this version contradict each other; 2 for wrong usage; 3 if the database
     cannot be used.
     """
-    from touchpoint.history.migrate import MigrationError
-    from touchpoint.history.migrate import migrate as bring_up_to_date
+    from touchpoint.history.migration_runner import MigrationError
+    from touchpoint.history.migration_runner import migrate as bring_up_to_date
 
     try:
         applied = ask(database, bring_up_to_date(database))
@@ -73,7 +73,7 @@ def partitions(
     Exit status: 0; 1 if a month was in use all the time, or the answer was no; 2 for wrong usage, a day that is still
     to come, or a month that needs --yes; 3 if the database cannot be used.
     """
-    from touchpoint.history.migrate import make_partitions
+    from touchpoint.history.migration_runner import make_partitions
     from touchpoint.history.retention import drop_months
 
     print(f"months made: {ask(database, make_partitions(database, months_ahead=ahead))}")
@@ -110,7 +110,7 @@ def _listed(months: list[date]) -> str:
 
 def _drop_empty(database: str, ahead: int) -> None:
     """Drops the empty months that lie more than so many ahead, and says which of them are not empty."""
-    from touchpoint.history.migrate import later
+    from touchpoint.history.migration_runner import later
     from touchpoint.history.retention import drop_empty_months, months_ahead
     from touchpoint.history.session import session
 

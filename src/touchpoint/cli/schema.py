@@ -28,7 +28,7 @@ def schema(type: Type = None, asyncapi: AsyncApi = False) -> None:  # noqa: A002
 
         touchpoint schema --asyncapi > asyncapi.json
     """
-    from touchpoint.events import schema as documents
+    from touchpoint.events import json_schema as documents
 
     if type is not None and asyncapi:
         raise CliError("the AsyncAPI document is of all types: leave the type away", status=2)

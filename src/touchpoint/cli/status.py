@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from touchpoint.inspection.status import Status
+    from touchpoint.inspection.worker_status import Status
 
 ATTENTION = 1
 
@@ -53,7 +53,7 @@ def status(
       touchpoint status --json | jq '.topics[] | select(.lag > 1000)'
     """
     from touchpoint.cli.render import console
-    from touchpoint.inspection.status import read_status
+    from touchpoint.inspection.worker_status import read_status
 
     settings = settings_of(brokers)
     out = console()

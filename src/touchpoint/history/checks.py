@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 
 from touchpoint.history.agreement import OtherSecretError, agree_on_secret
-from touchpoint.history.migrate import MigrationError, unapplied
+from touchpoint.history.migration_runner import MigrationError, unapplied
 from touchpoint.history.queries import query
 from touchpoint.history.refusals import refusal
 

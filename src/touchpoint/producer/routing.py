@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from touchpoint.events.schema import TOPICS
+from touchpoint.events.json_schema import TOPICS
 from touchpoint.settings import Settings
 
 OTHERS: Mapping[str, str] = {"activity": "activities", "interaction": "activities", "party": "parties"}

@@ -25,8 +25,8 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from touchpoint.dialects import CAPABILITIES
 from touchpoint.events.addresses import party_address
+from touchpoint.events.json_schema import TOPICS
 from touchpoint.events.numbers import NumberPlan
-from touchpoint.events.schema import TOPICS
 from touchpoint.settings.database_url import place, with_password
 from touchpoint.settings.secret_files import FILE, secret_places, variable
 from touchpoint.settings.sections import (

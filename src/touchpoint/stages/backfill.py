@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator, Mapping
 
 from touchpoint.stitching.facts import HOUR, Fact, Micros
 from touchpoint.stitching.flushes import Flushes, is_covered
-from touchpoint.stitching.interactions.model import PartyFacts
 from touchpoint.stitching.interactions.names import activity_name, activity_of, item_name, item_of
+from touchpoint.stitching.interactions.party_facts import PartyFacts
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.watermarks import HISTORY
 

@@ -17,7 +17,7 @@ import msgspec
 from touchpoint.stages.protocol import Forward, Record
 from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.ids import opaque
-from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
+from touchpoint.stitching.interactions.party_facts import PartyFacts, PartyKey
 from touchpoint.stitching.silence import Run
 
 LINKS, TOUCHES = "links", "touches"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from touchpoint.stitching.facts import FLUSHED, Fact, FactKey, Micros, trimmed
 from touchpoint.stitching.flushes import Declared, Flushes
 from touchpoint.stitching.interactions.advance import advance, interactions_at
-from touchpoint.stitching.interactions.model import PartyFacts, reference
+from touchpoint.stitching.interactions.party_facts import PartyFacts, reference
 from touchpoint.stitching.interactions.walk import Advance
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.media import precedence

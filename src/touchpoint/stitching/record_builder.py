@@ -14,9 +14,9 @@ from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.ids import opaque, uuid5, uuid_of
 from touchpoint.stitching.interactions.after_close import Amendment
 from touchpoint.stitching.interactions.entities import Entity
-from touchpoint.stitching.interactions.model import Activity, PartyKey
+from touchpoint.stitching.interactions.party_facts import Activity, PartyKey
 from touchpoint.stitching.interactions.walk import ClosedInteraction
-from touchpoint.stitching.media.model import MediaItem, ResourceFigures, Segment
+from touchpoint.stitching.media.media_item import MediaItem, ResourceFigures, Segment
 from touchpoint.stitching.record import (
     RECORD_VERSION,
     ActivityRecord,

@@ -32,7 +32,7 @@ class Changelog:
         self._read_again = read_again
 
     async def write_upgraded(self) -> None:
-        """Before anything else: what came of values that an older version wrote (forms.py)."""
+        """Before anything else: what came of values that an older version wrote (state_forms.py)."""
         if parts := self.state.take_upgraded():
             self.state.begin()
             self.state.settle(await self._write([self._outbound(part) for part in parts]))

@@ -22,7 +22,7 @@ from faust.tables.recovery import RebalanceAgain, Recovery, ServiceStopped
 from faust.types import TP
 from mode import Service
 
-from touchpoint.stream.forms import upgraded
+from touchpoint.stream.state_forms import upgraded
 from touchpoint.stream.tables import PartitionState, Table
 from touchpoint.stream.terms import check_secret, term_and_form
 

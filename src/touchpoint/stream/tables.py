@@ -14,7 +14,7 @@ from typing import Any
 import faust
 
 from touchpoint.stages.bounds import Bounds, check
-from touchpoint.stream.forms import Pairs
+from touchpoint.stream.state_forms import Pairs
 from touchpoint.stream.terms import FORM, NO_SECRET, NONE, next_term
 
 Changes = list[tuple[bytes, bytes | None]]
@@ -121,7 +121,7 @@ class PartitionState(MutableMapping[bytes, bytes]):
         self._put(key, value)
 
     def upgrade(self, upgraded: Callable[[bytes, bytes, int], Pairs]) -> int:
-        """Replace the values of older forms by what comes of them (``forms.upgraded``). Returns how many changed.
+        """Replace the values of older forms by what comes of them (``state_forms.upgraded``). Returns how many changed.
 
         Called when the changelog is read to its end. What ``take_upgraded`` returns afterwards has to be written before
         the partition takes any record. A key that has a value of our form already keeps it.

@@ -12,8 +12,7 @@ from touchpoint.web import problems
 from touchpoint.web.api import export, interaction, lists, parties, reports
 from touchpoint.web.authentication import bearer
 from touchpoint.web.documents import API
-from touchpoint.web.page import login, routes
-from touchpoint.web.page import reports as report_pages
+from touchpoint.web.page import login, report_pages, routes
 from touchpoint.web.page.rendering import STATIC, page
 from touchpoint.web.problems import ProblemError
 from touchpoint.web.service import Service

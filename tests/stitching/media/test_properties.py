@@ -14,7 +14,7 @@ from timeline_invariants import check
 from touchpoint.stitching.facts import SECOND, Fact, FactKey
 from touchpoint.stitching.limits import Capabilities, Limits
 from touchpoint.stitching.media import fold, merge_facts
-from touchpoint.stitching.media.model import MediaItem
+from touchpoint.stitching.media.media_item import MediaItem
 from touchpoint.stitching.verbs import VERBS
 
 SEEDS = 10_000

@@ -13,7 +13,7 @@ from scenario_file import Scenario, scenarios
 from touchpoint.stitching.facts import Fact, FactKey
 from touchpoint.stitching.limits import Capabilities, Limits
 from touchpoint.stitching.media import fold, merge_facts
-from touchpoint.stitching.media.model import MediaItem, Segment
+from touchpoint.stitching.media.media_item import MediaItem, Segment
 
 ALL = {scenario.name: scenario for scenario in scenarios()}
 CHANNELS = {"call", "chat", "email", "fax"}

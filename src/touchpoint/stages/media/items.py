@@ -13,8 +13,8 @@ import msgspec
 from touchpoint.stages.messages import MOST_HOPS, ItemMessage, ParentQuery, PartyMessage, latest
 from touchpoint.stages.protocol import Record
 from touchpoint.stitching.facts import HOUR, UNREADABLE, Fact, Micros
-from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, union
 from touchpoint.stitching.interactions.names import activity_of, item_name, item_of
+from touchpoint.stitching.interactions.party_facts import PartyFacts, PartyKey, union
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.media import merge_facts
 from touchpoint.stitching.ownership.aliases import Roots, alias_of

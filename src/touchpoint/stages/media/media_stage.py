@@ -30,8 +30,8 @@ from touchpoint.stages.messages import (
 from touchpoint.stages.protocol import MOST_STATE, Assignment, Forward, Record, Report
 from touchpoint.stages.rights import Rights
 from touchpoint.stitching.facts import FLUSHED, Fact, Micros, trimmed
-from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
 from touchpoint.stitching.interactions.names import activity_name
+from touchpoint.stitching.interactions.party_facts import PartyFacts, PartyKey
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.ownership.claims import claim, claimed_key, identifications
 from touchpoint.stitching.watermarks import HISTORY, UNKNOWN

@@ -10,8 +10,8 @@ from touchpoint.stages.due_times import Timers, due_of, unstamped
 from touchpoint.stages.protocol import FIRST, Report, State
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.interactions.closed_interactions import remembered
-from touchpoint.stitching.interactions.model import Closed, PartyFacts, merged
 from touchpoint.stitching.interactions.names import activity_name, item_name
+from touchpoint.stitching.interactions.party_facts import Closed, PartyFacts, merged
 from touchpoint.stitching.limits import Limits
 
 CLOSED = FIRST  # before a party's key

@@ -15,7 +15,7 @@ from touchpoint.events.numbers import NumberPlan
 from touchpoint.events.outgoing import ErasureRecord, PartyData
 from touchpoint.stages.messages import Erasure
 from touchpoint.stitching.facts import Fact, Micros
-from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
+from touchpoint.stitching.interactions.party_facts import PartyFacts, PartyKey
 from touchpoint.stitching.interactions.walk import ClosedInteraction
 from touchpoint.stitching.ownership.identities import Identity
 from touchpoint.stitching.record import IdentityRecord, InteractionRecord, PartyRecord

@@ -13,7 +13,7 @@ from touchpoint.stages.party.erasure import erased, without_identity
 from touchpoint.stages.protocol import Forward
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.interactions.after_close import Amendment
-from touchpoint.stitching.interactions.model import PartyKey
+from touchpoint.stitching.interactions.party_facts import PartyKey
 from touchpoint.stitching.interactions.walk import Advance, ClosedInteraction
 from touchpoint.stitching.record_builder import (
     build_identity,

@@ -12,7 +12,7 @@ from touchpoint.stages.protocol import Forward, Report, State
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.flushes import Flushes
 from touchpoint.stitching.interactions.advance import interactions_at
-from touchpoint.stitching.interactions.model import PartyFacts, reference
+from touchpoint.stitching.interactions.party_facts import PartyFacts, reference
 from touchpoint.stitching.interactions.pauses import shortest_wait
 from touchpoint.stitching.limits import Limits, Silences
 

@@ -23,8 +23,8 @@ from touchpoint.stitching.facts import LATEST, Fact, Micros
 from touchpoint.stitching.flushes import Flushes
 from touchpoint.stitching.interactions.advance import advance
 from touchpoint.stitching.interactions.entities import WRAPPED_UP
-from touchpoint.stitching.interactions.model import PartyFacts, PartyKey, merged
 from touchpoint.stitching.interactions.names import item_name
+from touchpoint.stitching.interactions.party_facts import PartyFacts, PartyKey, merged
 from touchpoint.stitching.interactions.pauses import shortest_wait
 from touchpoint.stitching.interactions.walk import Advance
 from touchpoint.stitching.limits import Limits

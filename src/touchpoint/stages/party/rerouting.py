@@ -15,8 +15,8 @@ import msgspec
 from touchpoint.events.fields import MAX_ADDRESS, MAX_ID
 from touchpoint.stages.messages import MOST_HOPS, PartyMessage
 from touchpoint.stitching.facts import Fact, Micros
-from touchpoint.stitching.interactions.model import Closed, PartyFacts, PartyKey
 from touchpoint.stitching.interactions.names import activity_name, activity_of, item_name, item_of
+from touchpoint.stitching.interactions.party_facts import Closed, PartyFacts, PartyKey
 from touchpoint.stitching.interactions.walk import REMEMBERED
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.ownership.claims import Claim, claim

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.flushes import NO_FLUSHES, Flushes
 from touchpoint.stitching.interactions.fast_walk import FastPassage
-from touchpoint.stitching.interactions.model import PartyFacts
+from touchpoint.stitching.interactions.party_facts import PartyFacts
 from touchpoint.stitching.interactions.walk import Advance, Walk
 from touchpoint.stitching.limits import Limits, Silences
 

@@ -12,9 +12,9 @@ import msgspec
 from touchpoint.stitching.facts import UNREADABLE, Fact, Micros
 from touchpoint.stitching.ids import interaction_id
 from touchpoint.stitching.interactions.grouping import Component, correlated, referred
-from touchpoint.stitching.interactions.model import Closed, fact_digest
 from touchpoint.stitching.interactions.names import activity_name, address_name, is_mail, is_shared, item_name
 from touchpoint.stitching.interactions.open_state import ACTIVITY, IDENTITY, Placed
+from touchpoint.stitching.interactions.party_facts import Closed, fact_digest
 from touchpoint.stitching.verbs import Verbs
 
 MOST_AMENDMENTS = 1_000

@@ -10,7 +10,7 @@ from touchpoint.stitching.interactions.entities import Entity
 from touchpoint.stitching.interactions.grouping import Component
 from touchpoint.stitching.interactions.linked import Linked
 from touchpoint.stitching.interactions.linking import Linking
-from touchpoint.stitching.interactions.model import PartyKey
+from touchpoint.stitching.interactions.party_facts import PartyKey
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.ownership.identities import Identity
 from touchpoint.stitching.ownership.party_keys import party_keys

@@ -12,8 +12,8 @@ from touchpoint.stitching.facts import Fact, Micros
 from touchpoint.stitching.interactions import after_close
 from touchpoint.stitching.interactions.after_close import Amendment
 from touchpoint.stitching.interactions.entities import Entity
-from touchpoint.stitching.interactions.model import Closed, PartyKey, fact_digest
 from touchpoint.stitching.interactions.open_state import IDENTITY, Placed
+from touchpoint.stitching.interactions.party_facts import Closed, PartyKey, fact_digest
 
 MOST_CLOSED = 1_000
 """Of one party; the oldest go first, then by age."""

@@ -8,12 +8,12 @@ from itertools import islice
 import msgspec
 
 from touchpoint.stitching.facts import Fact, Micros
-from touchpoint.stitching.interactions.model import Activity
 from touchpoint.stitching.interactions.names import activity_name, item_name, mail_name, thread_name
+from touchpoint.stitching.interactions.party_facts import Activity
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.media import fold
 from touchpoint.stitching.media.flags import Flag
-from touchpoint.stitching.media.model import MediaItem
+from touchpoint.stitching.media.media_item import MediaItem
 from touchpoint.stitching.media.reported import is_believed
 from touchpoint.stitching.ownership.claims import Claim, claim
 from touchpoint.stitching.ownership.parents import named_items, parent_of

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.interactions.entities import Entity
-from touchpoint.stitching.interactions.model import PartyKey
 from touchpoint.stitching.interactions.names import correlation_name
+from touchpoint.stitching.interactions.party_facts import PartyKey
 from touchpoint.stitching.limits import Limits
 
 

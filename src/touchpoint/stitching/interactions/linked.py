@@ -10,7 +10,7 @@ from itertools import count
 from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.interactions.entities import Entity
 from touchpoint.stitching.interactions.grouping import Component, closing_instant, completes_at
-from touchpoint.stitching.interactions.model import PartyKey
+from touchpoint.stitching.interactions.party_facts import PartyKey
 from touchpoint.stitching.interactions.prefix import PrefixMaximum
 from touchpoint.stitching.limits import Limits
 

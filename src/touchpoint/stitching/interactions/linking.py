@@ -24,8 +24,8 @@ from touchpoint.stitching.interactions.linked import (
     linked_in_order,
     request_order,
 )
-from touchpoint.stitching.interactions.model import PartyKey
 from touchpoint.stitching.interactions.names import correlation_of
+from touchpoint.stitching.interactions.party_facts import PartyKey
 from touchpoint.stitching.limits import Limits
 
 

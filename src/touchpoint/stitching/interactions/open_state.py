@@ -15,7 +15,7 @@ from touchpoint.stitching.facts import UNREADABLE, Fact, Micros
 from touchpoint.stitching.interactions.busy import Busy
 from touchpoint.stitching.interactions.entities import Entity, activity_entity, item_entity
 from touchpoint.stitching.interactions.grouping import Component, components, deadlines, referred
-from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
+from touchpoint.stitching.interactions.party_facts import PartyFacts, PartyKey
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.ownership.identities import Identity
 from touchpoint.stitching.ownership.party_keys import party_keys

@@ -19,7 +19,6 @@ from touchpoint.stitching.interactions.after_close import Amendment
 from touchpoint.stitching.interactions.closed_interactions import ClosedInteractions
 from touchpoint.stitching.interactions.entities import Entity
 from touchpoint.stitching.interactions.grouping import Component
-from touchpoint.stitching.interactions.model import Closed, PartyFacts, PartyKey, reference
 from touchpoint.stitching.interactions.names import item_name, item_of
 from touchpoint.stitching.interactions.open_state import (
     ACTIVITY,
@@ -32,6 +31,7 @@ from touchpoint.stitching.interactions.open_state import (
     placed,
     time_of,
 )
+from touchpoint.stitching.interactions.party_facts import Closed, PartyFacts, PartyKey, reference
 from touchpoint.stitching.interactions.pauses import shortest_wait
 from touchpoint.stitching.limits import Limits, Silences
 from touchpoint.stitching.media.flags import Flag

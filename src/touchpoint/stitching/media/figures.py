@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import TypedDict
 
 from touchpoint.stitching.facts import LATEST, Fact, Micros
-from touchpoint.stitching.media.model import ResourceFigures
+from touchpoint.stitching.media.media_item import ResourceFigures
 from touchpoint.stitching.media.timeline import OpenSegment
 from touchpoint.stitching.segment_types import SEGMENT_TYPES, Figure, SegmentType
 from touchpoint.stitching.verbs import Verb

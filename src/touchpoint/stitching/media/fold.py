@@ -26,7 +26,7 @@ from touchpoint.stitching.media.figures import RESULTS, measure, messages, resul
 from touchpoint.stitching.media.flags import Flag
 from touchpoint.stitching.media.handlers import repeats_transfer
 from touchpoint.stitching.media.inferred import complete, start_of
-from touchpoint.stitching.media.model import MediaItem, ResourceFigures, Segment
+from touchpoint.stitching.media.media_item import MediaItem, ResourceFigures, Segment
 from touchpoint.stitching.media.reported import add_hold_totals, believed, contradicts, doubtful
 from touchpoint.stitching.media.rules import CONSULT_ANSWERED, apply_rule, closes_what_is_open, would_open
 from touchpoint.stitching.media.timeline import OpenSegment, Timeline

@@ -12,7 +12,7 @@ from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.media.ending import Completion
 from touchpoint.stitching.media.figures import Figures
 from touchpoint.stitching.media.flags import Flag
-from touchpoint.stitching.media.model import ResourceFigures
+from touchpoint.stitching.media.media_item import ResourceFigures
 from touchpoint.stitching.media.timeline import OpenSegment, Timeline
 from touchpoint.stitching.verbs import RELEASES, Verbs
 

@@ -10,8 +10,8 @@ Events of one contact name its party in many ways, early or late, or not at all.
    (`parents.py`); without one it is a party of its own.
 
 `party_keys.py` applies all four to what is open at an instant; it is used by every walk, so by `stitch` and the stages.
-`party_sorting.py` sorts the whole of an input by party for `stitch`. A worker sees one partition at a time and sends facts to
-where their party's state is: `stages/media/items.py` and `stages/party/rerouting.py`, with the same functions.
+`party_sorting.py` sorts the whole of an input by party for `stitch`. A worker sees one partition at a time and sends
+facts to where their party's state is: `stages/media/items.py` and `stages/party/rerouting.py`, with the same functions.
 
 Why each is decided as of an instant, and never again for what has closed: a later identification must not move an
 interaction that a row was written of. The walk takes identifications in event time (test_fast_walk.py,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from touchpoint.stitching.facts import Fact
-from touchpoint.stitching.interactions.model import PartyKey
+from touchpoint.stitching.interactions.party_facts import PartyKey
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.media import ordered
 from touchpoint.stitching.ownership.identities import new_identifications

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from typing import TypeVar
 
 from touchpoint.stitching.facts import Fact, Micros
-from touchpoint.stitching.interactions.model import PartyKey
+from touchpoint.stitching.interactions.party_facts import PartyKey
 
 One = TypeVar("One", bound=Hashable)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from touchpoint.stitching.facts import Micros
-from touchpoint.stitching.interactions.model import PartyKey
+from touchpoint.stitching.interactions.party_facts import PartyKey
 from touchpoint.stitching.ownership.identities import Identity
 from touchpoint.stitching.ownership.parents import resolve_by_parent
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from touchpoint.stitching.facts import Fact
-from touchpoint.stitching.interactions.model import PartyFacts, PartyKey
+from touchpoint.stitching.interactions.party_facts import PartyFacts, PartyKey
 from touchpoint.stitching.limits import Limits
 from touchpoint.stitching.ownership.claims import claim, claimed_key, identifications
 from touchpoint.stitching.ownership.identities import new_identifications

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from touchpoint.stream import forms
-from touchpoint.stream.forms import Pairs, upgraded
+from touchpoint.stream import state_forms
+from touchpoint.stream.state_forms import Pairs, upgraded
 from touchpoint.stream.tables import PartitionState
 from touchpoint.stream.terms import FORM, HEADER, NONE, OLDEST_FORM, OtherFormError, next_term, term_and_form
 
@@ -33,7 +33,7 @@ NEW = {b"all": b"gone into its parts", b"part-0": b"a", b"part-1": b"b", b"part-
 
 
 def test_every_readable_form_has_a_step_to_the_next() -> None:
-    assert set(forms.STEPS) == set(range(OLDEST_FORM, FORM))
+    assert set(state_forms.STEPS) == set(range(OLDEST_FORM, FORM))
 
 
 def test_steps_follow_each_other_and_each_takes_what_the_one_before_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +43,7 @@ def test_steps_follow_each_other_and_each_takes_what_the_one_before_made(monkeyp
     def doubled(_table: str, key: bytes, value: bytes) -> Pairs:
         return [(key + b"1", value), (key + b"2", value)]
 
-    monkeypatch.setattr(forms, "STEPS", {FORM - 2: (named,), FORM - 1: (doubled, doubled)})
+    monkeypatch.setattr(state_forms, "STEPS", {FORM - 2: (named,), FORM - 1: (doubled, doubled)})
     assert upgraded("t", b"k", b"v", FORM) == [(b"k", b"v")]
     keys = [b"tk11", b"tk12", b"tk21", b"tk22"]
     assert upgraded("t", b"k", b"v", FORM - 2) == [(key, b"v") for key in keys]
