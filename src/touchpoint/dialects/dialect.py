@@ -104,7 +104,7 @@ class Dialect:
             return Unknown(f"a field is missing: {fault.args[0]}")
         except FormError as fault:
             return Unknown(f"a field is of another form: {fault}")
-        except (TypeError, ValueError, AttributeError, IndexError, OverflowError) as fault:
+        except (TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as fault:
             return Unknown(f"a field is missing or of another form: {type(fault).__name__}")
         for event in said:
             event["source"] = event.get("source") or feed.source or f"/{self.name}"

@@ -117,4 +117,5 @@ def _name(text: str) -> str | None:
     bare = re.sub(r"\\(.)", r"\1", text.strip().strip('"'))
     with contextlib.suppress(MessageError, LookupError, ValueError):
         bare = str(make_header(decode_header(bare)))
+    bare = bare.encode("utf-8", "replace").decode()  # UTF-7 and its like may hold half a surrogate pair
     return " ".join(bare.split()) or None

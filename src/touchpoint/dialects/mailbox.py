@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 from itertools import chain
 from typing import Any
 
-from touchpoint.dialects.dialect import MAX_ID, Dialect, Event, Feed, IdsChanged, Unknown, event, micros
+from touchpoint.dialects.dialect import MAX_ID, Dialect, Event, Feed, IdsChanged, Unknown, event, instant, micros
 from touchpoint.dialects.forms import MOMENT, TEXT, Fields
 from touchpoint.dialects.mail_headers import Person, message_ids, people
 from touchpoint.dialects.reading import json_records, utf8
@@ -30,8 +30,11 @@ HEADERS = (
 """All that is looked at: no subject, as it is text of the customer's."""
 
 MOST_REFERENCES = 100
+_NO_TIME = (ValueError, TypeError, IndexError, OverflowError)
 _FORMS = Fields({"header": TEXT, "received": MOMENT})
-_FROM = re.compile(r"From \S+ .*[0-9]{2}:[0-9]{2}.*\b[0-9]{4}\b.*")  # RFC 4155; a text's line has no date
+_FROM = re.compile(r"From (?![0-9a-f]{40} Mon Sep 17 00:00:00 2001)\S+ .*[0-9]{2}:[0-9]{2}.*\b[0-9]{4}\b.*")
+"""RFC 4155; a text's line has no date, and a patch of git always the same."""
+_LONGEST_FROM = 300  # characters: the expression takes time as the square of a line's length
 
 
 def read(stream: Iterable[bytes]) -> Iterator[Any]:
@@ -52,7 +55,7 @@ def _messages(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     inside, blank = True, True  # a header; the line before was empty
     for raw in lines:
         line = raw.decode("utf-8", "replace").rstrip("\r\n")
-        if blank and _FROM.fullmatch(line):
+        if blank and len(line) <= _LONGEST_FROM and _FROM.fullmatch(line):
             if header:
                 yield _record(header, delivered)
             header, inside, delivered = [], True, line
@@ -213,9 +216,12 @@ class _Mail:
     def _first(self, *texts: str | None) -> Micros:
         for text in texts:
             try:
-                return micros(text or "") if text and text[:4].isdigit() else _mail_time(text or "")
-            except (ValueError, TypeError, IndexError):
+                time = micros(text or "") if text and text[:4].isdigit() else _mail_time(text or "")
+                instant(time)  # raises OverflowError behind the year 9999
+            except _NO_TIME:
                 continue
+            if time >= 0:
+                return time
         raise ValueError("no date")
 
     def _ids(self, header: str) -> list[str]:
@@ -247,7 +253,7 @@ class _Mail:
         text = self._text("Date")
         try:
             return str(_mail_time(text or ""))
-        except (ValueError, TypeError, IndexError):
+        except _NO_TIME:
             return text
 
 

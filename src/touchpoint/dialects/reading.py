@@ -19,7 +19,8 @@ _UTF_8, _UTF_16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 
 _BETWEEN = re.compile(r"[\s,\[\]]*")
 """Between objects, of an array or end to end; a comma too many does no harm."""
-_BRACES = re.compile(r'[{}]|"(?:[^"\\\n]|\\.)*"')
+_BRACES = re.compile(r'[{}]|"(?:[^"\\\n]|\\.)*+"?')
+"""And texts, in which a brace is none; one that does not end is one to the end of its line."""
 
 
 def utf8(stream: Iterable[bytes]) -> Iterator[bytes]:
@@ -67,22 +68,32 @@ def _line(line: bytes) -> Iterator[Any]:
 
 
 def _text(raw: bytes) -> Iterator[Any]:
-    """Objects one after the other, in an array or not, with or without anything between."""
-    decoder = json.JSONDecoder()
+    """Objects one after the other, in an array or not, with or without anything between. Takes time as its length."""
     try:
         text = raw.decode()
     except UnicodeDecodeError:
         yield Unknown("not JSON: it is no UTF-8")
         return
     place = _after(text, 0)
+    decoder, sound = json.JSONDecoder(), True
     while place < len(text):
+        end = len(text)
         try:
-            value, end = decoder.raw_decode(text, place)
+            if sound:
+                value, end = decoder.raw_decode(text, place)
+            else:
+                end = _end_of_object(text, place)
+                value = json.loads(text[place:end])
             orjson.dumps(value)  # raises TypeError for half a surrogate pair and numbers beyond 64 bits
-            yield from _objects(value)
         except (ValueError, TypeError, RecursionError):
+            if sound:
+                sound = (
+                    False  # from here on by pieces: for each mistake the decoder counts the lines from the beginning
+                )
+                continue
             yield Unknown("not JSON")
-            end = _end_of_object(text, place)
+        else:
+            yield from _objects(value)
         place = _after(text, end)
 
 
@@ -92,11 +103,14 @@ def _after(text: str, place: int) -> int:
 
 
 def _end_of_object(text: str, place: int) -> int:
-    """Behind the braces that match the first one, so that what follows a broken object is read; else the text's end."""
+    """Behind the braces that match the first one, or before the next object of what is none; else the text's end."""
+    if text[place] != "{":
+        begin = text.find("{", place)
+        return len(text) if begin < 0 else begin
     depth = 0
     for found in _BRACES.finditer(text, place):
         depth += {"{": 1, "}": -1}.get(found[0], 0)
-        if depth <= 0 and found[0] == "}":
+        if depth == 0 and found[0] == "}":
             return found.end()
     return len(text)
 

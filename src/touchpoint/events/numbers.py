@@ -12,7 +12,9 @@ SPELLED = frozenset("+266696687 +7378742833 +2562533 +8656696 +86282452253".spli
 """ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE as keyed on a phone: some carriers send these as numbers."""
 
 _number = re.compile(r"\+?[0-9()./\s-]{1,40}(?:;[a-zA-Z0-9=;.+-]*)?")
-_extension = re.compile(r"([0-9][0-9()./\s-]{6,38}[0-9])\s*[,;]?\s*(?:x|ext\.?|extension|#)\s*[0-9]{1,7}", re.I)
+_extension = re.compile(
+    r"([0-9][0-9()./\s-]{6,38}[0-9])\s*[,;]?\s*(?:x|ext\.?|extension|#)\s*[0-9]{1,7}", re.IGNORECASE
+)
 """An extension behind a whole number: who calls from it has the number."""
 _LONGEST = 100  # characters of a number with whatever is written beside it
 _digits = re.compile(r"[^0-9]")
