@@ -10,9 +10,11 @@ from aiokafka.errors import IllegalSaslStateError, KafkaConnectionError, KafkaEr
 from aiokafka.errors import UnsupportedSaslMechanismError as UnknownMechanismError
 from aiokafka.protocol.metadata import MetadataRequest
 
+from touchpoint.kafka_token import TokenCommand, TokenError
 from touchpoint.settings import PREFIX, Settings
 
 PROBE_SECONDS = 5
+_TOKEN_REFUSED = f"refuses the token of {PREFIX}SASL_TOKEN_COMMAND: its log says why"
 _EXPIRED, _NOT_FOR_THE_HOST = (10,), (62, 64)  # OpenSSL's X509_V_ERR_*; the host is a name or a number
 
 
@@ -26,6 +28,9 @@ def client_options(settings: Settings) -> dict[str, Any]:
     }
     if settings.security.startswith("SASL"):
         options["sasl_mechanism"] = settings.sasl_mechanism
+        if settings.sasl_token_command and settings.sasl_mechanism == "OAUTHBEARER":
+            options["sasl_oauth_token_provider"] = TokenCommand(settings.sasl_token_command)
+            return options
         options["sasl_plain_username"] = settings.sasl_username
         options["sasl_plain_password"] = settings.sasl_password.get_secret_value() if settings.sasl_password else None
     return options
@@ -48,7 +53,10 @@ async def refusal(settings: Settings) -> Refusal | None:
         try:
             connection = await create_conn(host, port, request_timeout_ms=PROBE_SECONDS * 1000, **options)
             try:
-                await connection.send(MetadataRequest([]))
+                told = await connection.send(MetadataRequest([]))
+                # aiokafka leaves out the end of RFC 7628's exchange, and takes it for an answer without brokers
+                if not told.brokers and _by_token(settings):
+                    return Refusal(f"{host}:{port} {_TOKEN_REFUSED}", True)
             finally:
                 connection.close()
         except (OSError, KafkaError) as error:
@@ -64,6 +72,8 @@ def _refusal(error: OSError | KafkaError, settings: Settings) -> Refusal | None:
             return Refusal(_certificate(error, settings), True)
         case ssl.SSLError():
             return Refusal(f"cannot agree on TLS ({error.reason}): is it a TLS port? {_security(settings)}", True)
+        case TokenError():
+            return Refusal(f"is not logged in to: {error}", False)
         case SaslAuthenticationFailed():
             return Refusal(
                 f"refuses user {settings.sasl_username!r} or the password with {settings.sasl_mechanism}:"
@@ -77,6 +87,10 @@ def _refusal(error: OSError | KafkaError, settings: Settings) -> Refusal | None:
         case KafkaConnectionError() | ConnectionResetError():
             return Refusal(f"closes the connection at once: {_security(settings)}{_our_certificate(settings)}", False)
     return None
+
+
+def _by_token(settings: Settings) -> bool:
+    return settings.security.startswith("SASL") and settings.sasl_mechanism == "OAUTHBEARER"
 
 
 def _certificate(error: ssl.SSLCertVerificationError, settings: Settings) -> str:

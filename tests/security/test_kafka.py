@@ -10,13 +10,13 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from aiokafka import AIOKafkaConsumer
 from installation import Installation, arrival, offline
 from patience import LIMIT
-from secure_kafka import MECHANISMS, PASSWORD, USER, SecureBroker
+from secure_kafka import MECHANISMS, OAUTH, PASSWORD, USER, SecureBroker, token
 
 from touchpoint.kafka.topic_admin import create_topics
 from touchpoint.kafka_client import client_options
@@ -92,6 +92,37 @@ async def test_sasl_mechanisms_log_in_with_and_without_tls(
     await reached(Settings(**fields, **LOGIN))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("security", ["SASL_PLAINTEXT", "SASL_SSL"])
+async def test_a_token_of_a_command_logs_in_with_and_without_tls(secure_kafka: SecureBroker, security: str) -> None:
+    listener = "BOTH" if security == "SASL_SSL" else "LOGIN"
+    fields = trusting(secure_kafka, brokers=secure_kafka.at(listener), security=security, sasl_mechanism=OAUTH)
+    await reached(Settings(**fields, sasl_token_command=f"echo {token(USER)}"))  # type: ignore[arg-type]
+
+
+async def test_worker_with_tokens_stores_what_stitch_gives(
+    secure_kafka: SecureBroker, database: str, tmp_path: Path
+) -> None:
+    name = f"o{uuid.uuid4().hex[:8]}"
+    fields = trusting(secure_kafka, security="SASL_SSL", sasl_mechanism=OAUTH, sasl_token_command=f"echo {token(USER)}")
+    tokens = Installation(secure_kafka.at("BOTH"), database, tmp_path, name, **fields)
+    await create_topics(Settings(brokers=(secure_kafka.bootstrap,), **own(tokens)))
+    secure_kafka.allow(["Read", "Write", "Describe"], "--topic", name)
+    secure_kafka.allow(["Read"], "--group", name)
+    events = arrival(simulate(8, START, hours=0.1, volume=100), seed=8)
+    tokens.worker()
+    try:
+        await produce(events, {"bootstrap_servers": secure_kafka.bootstrap}, f"{name}.", finish=True)
+        await tokens.until_stored(offline(events))
+    finally:
+        tokens.close()
+
+
+def own(installation: Installation) -> dict[str, Any]:
+    settings = installation.settings
+    names = ("topic_prefix", "app_id", "partitions", "replication", "min_insync")
+    return {name: getattr(settings, name) for name in names}
+
+
 async def test_a_broker_that_asks_for_our_certificate_takes_it_and_its_key_may_have_a_password(
     secure_kafka: SecureBroker,
 ) -> None:
@@ -121,6 +152,13 @@ def login(mechanism: str, **fields: object) -> Callable[[SecureBroker], Fields]:
     }  # fmt: skip
 
 
+def oauth(command: str) -> Callable[[SecureBroker], Fields]:
+    return lambda broker: {
+        "brokers": broker.at("LOGIN"), "security": "SASL_PLAINTEXT", "sasl_mechanism": OAUTH,
+        "sasl_token_command": command,
+    }  # fmt: skip
+
+
 def tls(listener: str, **fields: object) -> Callable[[SecureBroker], Fields]:
     return lambda broker: trusting(broker, brokers=broker.at(listener), security="SSL", **fields)
 
@@ -135,6 +173,10 @@ ANOTHER = ("closes the connection at once", "TOUCHPOINT_SECURITY is")
 WRONG = [
     *(Wrong(f"wrong password, {each}", login(each, sasl_password="guessed"), (*REFUSES, each)) for each in MECHANISMS),
     *(Wrong(f"unknown user, {each}", login(each, sasl_username="nobody"), (*REFUSES, "nobody")) for each in MECHANISMS),
+    Wrong("a token that has ended", oauth(f"echo {token(USER, -60)}"), ("refuses the token", "SASL_TOKEN_COMMAND")),
+    Wrong("a command that fails", oauth("false"), ("SASL_TOKEN_COMMAND ended with status 1",)),
+    Wrong("a command that prints two", oauth("echo a b"), ("prints something other than a token: 3 bytes",)),
+    Wrong("no such command", oauth("/nowhere/token"), ("SASL_TOKEN_COMMAND cannot be run", "FileNotFoundError")),
     Wrong("expired certificate", tls("EXPIRED"), ("has expired", "renew it")),
     Wrong("certificate of a foreign authority", tls("FOREIGN"), ("of an authority", "TOUCHPOINT_TLS_CA_FILE")),
     Wrong("the system's authorities only", tls("TLS", tls_ca_file=""), ("this system trusts", "TLS_CA_FILE")),

@@ -41,7 +41,7 @@ def no_broker(settings: Settings, said: str = "") -> CliError:
 
 def ask_brokers(settings: Settings, question: Coroutine[Any, Any, Result]) -> Result:
     """The answer of what speaks to Kafka. Raises CliError in plain words, with status 3 where no broker answers."""
-    from aiokafka.errors import KafkaConnectionError, KafkaError
+    from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError
 
     from touchpoint.kafka.topic_admin import TopicsError
 
@@ -53,5 +53,7 @@ def ask_brokers(settings: Settings, question: Coroutine[Any, Any, Result]) -> Re
         raise CliError(str(error), status=UNREACHABLE) from None
     except KafkaConnectionError as error:
         raise no_broker(settings, str(error) if "gives nothing" in str(error) else "") from None
+    except NodeNotReadyError:  # of a connection that is closed at once
+        raise no_broker(settings) from None
     except KafkaError as error:
         raise CliError(f"the broker at {brokers} refused: {error}", status=UNREACHABLE) from None

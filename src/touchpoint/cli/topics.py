@@ -22,7 +22,7 @@ def topics(check: Check = False) -> None:
     Exit status: 0; 1 if topics are missing or differ; 2 for a wrong configuration; 3 if no broker answers or one
     refuses.
     """
-    from aiokafka.errors import KafkaConnectionError, KafkaError
+    from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError
 
     from touchpoint.kafka.topic_admin import TopicsError, check_topics, create_topics
 
@@ -37,7 +37,7 @@ def topics(check: Check = False) -> None:
         report = asyncio.run(create_topics(settings))
     except TopicsError as error:
         raise CliError(str(error)) from None
-    except KafkaConnectionError:
+    except (KafkaConnectionError, NodeNotReadyError):  # the latter of a connection that is closed at once
         raise no_broker(settings) from None
     except KafkaError as error:
         raise CliError(f"the broker at {brokers} refused: {error}") from None

@@ -45,7 +45,7 @@ from touchpoint.stitching.limits import CHANNELS, Limits
 PREFIX = "TOUCHPOINT_"
 FIXED_PARTY_SECRET = "touchpoint-demo"  # noqa: S105 - public on purpose: `stitch` and `demo` use it, the worker warns
 Security = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
-Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 
 
 class Settings(BaseSettings):
@@ -75,9 +75,11 @@ class Settings(BaseSettings):
     sasl_mechanism: Mechanism = "PLAIN"
     """how to log in, with SASL"""
     sasl_username: str | None = None
-    """needed with SASL"""
+    """needed with SASL, but for `OAUTHBEARER`"""
     sasl_password: SecretStr | None = None
-    """needed with SASL"""
+    """needed with SASL, but for `OAUTHBEARER`"""
+    sasl_token_command: str | None = None
+    """needed with `OAUTHBEARER`: a command, run without a shell, that prints a token good for two minutes or more"""
     tls_ca_file: Path | None = None
     """the authority that signed the brokers' certificates; unset: the system's"""
     tls_cert_file: Path | None = None
@@ -208,6 +210,12 @@ class Settings(BaseSettings):
             place(url.get_secret_value())
         return url
 
+    @property
+    def _can_log_in(self) -> bool:
+        if self.sasl_mechanism == "OAUTHBEARER":
+            return bool(self.sasl_token_command)
+        return bool(self.sasl_username and self.sasl_password)
+
     @model_validator(mode="after")
     def _together(self) -> Settings:
         problems = [
@@ -216,8 +224,10 @@ class Settings(BaseSettings):
             for address in getattr(self, field)
             if party_address(address, self.number_plan) is None
         ]
-        if self.security.startswith("SASL") and not (self.sasl_username and self.sasl_password):
-            problems.append(f"security {self.security} needs {PREFIX}SASL_USERNAME and {PREFIX}SASL_PASSWORD")
+        if self.security.startswith("SASL") and not self._can_log_in:
+            needed = f"{PREFIX}SASL_USERNAME and {PREFIX}SASL_PASSWORD"
+            needed = f"{PREFIX}SASL_TOKEN_COMMAND" if self.sasl_mechanism == "OAUTHBEARER" else needed
+            problems.append(f"security {self.security} with {self.sasl_mechanism} needs {needed}")
         if bool(self.tls_cert_file) != bool(self.tls_key_file):
             problems.append(f"{PREFIX}TLS_CERT_FILE and {PREFIX}TLS_KEY_FILE go together")
         for field in ("tls_ca_file", "tls_cert_file", "tls_key_file"):
