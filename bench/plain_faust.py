@@ -119,7 +119,7 @@ class Time:
         self.started = False
         self.taken = [0] * PARTITIONS
 
-    def saw(self, tp: TP, time: Micros) -> None:
+    def observe(self, tp: TP, time: Micros) -> None:
         if tp.topic != PREFIX + "parties":
             self._latest[tp] = max(time, self._latest.get(tp, 0))
 
@@ -149,7 +149,7 @@ async def media(stream: Any) -> None:
         verdict = DECODER.decode(event.value, tuple((message.headers or {}).items()))
         if isinstance(verdict, Accepted):
             await accept(verdict.fact, message.partition)
-            clock.saw(message.tp, verdict.fact.time)
+            clock.observe(message.tp, verdict.fact.time)
 
 
 def say_started() -> None:

@@ -55,7 +55,7 @@ async def test_event_time_lag_and_sources_are_those_of_brokers_and_pages_togethe
     metrics.hold(0, "calls", "/pbx")
     metrics.hold(1, "calls", "/somebody's")
     metrics.hold(1, "calls", "/pbx")
-    metrics.saw("calls", "/pbx", NOW - 30)
+    metrics.observe_event("calls", "/pbx", NOW - 30)
     metrics.observe("batch_seconds", 0.5, "history")
     found = status(progress(calls=7, faxes=0), await page_of(metrics, unused_tcp_port))
     assert found.problems == found.notes == []

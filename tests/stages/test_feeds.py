@@ -268,10 +268,10 @@ def test_a_heartbeat_is_the_sources_and_not_the_vendors_record() -> None:
 def test_silence_of_declared_sources_is_a_metric() -> None:
     metrics = Metrics(["/pbx/0"])
     for number in range(1_000):
-        metrics.saw("calls", f"/mail/alice-{number}@example.com", 1_000.0 + number)
+        metrics.observe_event("calls", f"/mail/alice-{number}@example.com", 1_000.0 + number)
     for seconds in (3_000.0, 500.0):
-        metrics.saw("calls", "/pbx/0", seconds)
-    metrics.saw("chats", "/pbx/1", 7.0)
+        metrics.observe_event("calls", "/pbx/0", seconds)
+    metrics.observe_event("chats", "/pbx/1", 7.0)
     told = {
         (sample.labels["topic"], sample.labels["source"]): sample.value
         for family in metrics.registry.collect()

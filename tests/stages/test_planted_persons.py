@@ -75,7 +75,7 @@ def test_causes_and_logs_of_an_event_name_no_person(
         assert (ours[CAUSE] or b"").decode().isprintable()
     sources = {place: time for report in cluster.reports["media"] for place, time in report.sources.items()}
     for (topic, source), time in sources.items():
-        metrics.saw(topic, source, time / 1e6)
+        metrics.observe_event(topic, source, time / 1e6)
     labels = [str(sample.labels) for family in metrics.registry.collect() for sample in family.samples]
     assert any(found(source) for _, source in sources)
     assert found(" ".join(labels)) == []

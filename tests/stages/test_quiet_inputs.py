@@ -38,14 +38,14 @@ def test_offsets_read_before_a_broker_failure_are_not_used() -> None:
 
 def test_a_tick_that_waited_for_the_broker_does_not_count_as_a_quiet_time() -> None:
     clock = MediaClock(Assignment(0, 1, 1, {}), ["calls"], DEFAULT)
-    clock.saw_stamp(stamped("calls", 1_000), 0)
-    clock.saw("calls", Fact(1_000 * SECOND, "call", "offered", "/pbx", "1", "c1"), 1_000 * SECOND, {})
-    clock.passes(SECOND, ["calls"])
+    clock.observe_stamp(stamped("calls", 1_000), 0)
+    clock.observe("calls", Fact(1_000 * SECOND, "call", "offered", "/pbx", "1", "c1"), 1_000 * SECOND, {})
+    clock.advance(SECOND, ["calls"])
     assert reached(clock) == 941 * SECOND  # the event's time, less the disorder, and the quiet second
-    clock.passes(601 * SECOND, ["calls"])
+    clock.advance(601 * SECOND, ["calls"])
     assert reached(clock) == 940 * SECOND + LONGEST_TICK
-    clock.saw_stamp(stamped("links", 1_600), 601 * SECOND)
-    clock.passes(601 * SECOND, ["calls"])
+    clock.observe_stamp(stamped("links", 1_600), 601 * SECOND)
+    clock.advance(601 * SECOND, ["calls"])
     assert reached(clock) == 1_540 * SECOND, "the broker says how much time has passed"
 
 

@@ -183,7 +183,7 @@ def test_a_clock_of_the_release_before_that_was_ahead_is_set_right_once() -> Non
     clock.time.is_bounded = False
     clock.save()
     again = MediaClock(Assignment(0, 1, 1, state), ["calls"], DEFAULT)
-    again.passes(micros(NOON), ())
+    again.advance(micros(NOON), ())
     assert again.watermark == micros(NOON) + DEFAULT.ahead
     assert again.time.inputs["calls"].latest == micros(NOON) + DEFAULT.ahead
     assert MediaTime(again.time.inputs, again.time.links).is_bounded is False

@@ -71,7 +71,7 @@ class Capture:
             await self.sink.deliver(outcome)
             self._ahead = False
             self._state.name({event["source"] for event in outcome.events})
-            self.metrics.heard()
+            self.metrics.mark_received()
             self.metrics.count("records", len(chunk.records))
             self.metrics.count("events", len(outcome.events))
             self.metrics.count("unknown", outcome.unknown)

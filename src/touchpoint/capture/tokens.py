@@ -124,7 +124,7 @@ class TokenEndpoint:
             except TimeoutError:
                 raise LostError(f"{self._grant.url} does not answer") from None
             except (OSError, http.client.HTTPException) as error:
-                raise LostError(f"{self._grant.url} cannot be asked ({_said(error)})") from None
+                raise LostError(f"{self._grant.url} cannot be asked ({_error_text(error)})") from None
             finally:
                 line.cut()
             self._token, self._until = self._granted(status, body)
@@ -233,7 +233,7 @@ def _object(body: bytes) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     return getattr(error, "verify_message", None) or getattr(error, "strerror", None) or type(error).__name__
 
 

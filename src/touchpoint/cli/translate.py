@@ -72,19 +72,19 @@ def translate(
     if files.count("-") > 1:
         raise CliError("-: standard input can be read once", status=2)
     feed = Feed(source, tenant, zone_of(zone), own=own_of(own), lines=configuration().lines.lines())
-    told = Told()
-    made = write(events_of(files, chosen, feed, told), () if yes else chosen.ids_changed)
-    for unknown, (count, first) in sorted(told.missed.items(), key=lambda each: -each[1][0]):
+    counts = ReadCounts()
+    made = write(events_of(files, chosen, feed, counts), () if yes else chosen.ids_changed)
+    for unknown, (count, first) in sorted(counts.missed.items(), key=lambda each: -each[1][0]):
         kept = "" if unknown.dead_letter else " (of no media item)"
         print(f"{count} not understood{kept}, the first is record {first}: {mask(unknown.reason)}", file=sys.stderr)
-    if not made and told.size:
-        print(f"no event: {told.records} records were read; {chosen.name} reads {chosen.reads}", file=sys.stderr)
-    if any(unknown.dead_letter for unknown in told.missed) or (not made and told.size):
+    if not made and counts.size:
+        print(f"no event: {counts.records} records were read; {chosen.name} reads {chosen.reads}", file=sys.stderr)
+    if any(unknown.dead_letter for unknown in counts.missed) or (not made and counts.size):
         raise typer.Exit(1)
 
 
 @dataclass
-class Told:
+class ReadCounts:
     """What was read beside events: records that were not understood, each with how many and the number of the first."""
 
     missed: dict[Unknown, tuple[int, int]] = field(default_factory=dict)
@@ -119,15 +119,15 @@ def own_of(addresses: Iterable[str] | None) -> frozenset[str]:
     return frozenset(each if each.startswith("@") else f"mailto:{each}" for each in found)
 
 
-def events_of(files: Iterable[str], dialect: Dialect, feed: Feed, told: Told) -> Iterable[dict[str, Any]]:
+def events_of(files: Iterable[str], dialect: Dialect, feed: Feed, counts: ReadCounts) -> Iterable[dict[str, Any]]:
     """The events of every record in the feed's order. Raises CliError for a file that cannot be read."""
     for name in files:
         try:
             with opened(name) as lines:
-                for said in translated(dialect, feed, told.counted(bounded(lines))):
-                    told.records += 1
+                for said in translated(dialect, feed, counts.counted(bounded(lines))):
+                    counts.records += 1
                     if isinstance(said, Unknown):
-                        told.note(said)
+                        counts.note(said)
                     else:
                         yield from said
         except (EOFError, zlib.error, BadGzipFile) as error:

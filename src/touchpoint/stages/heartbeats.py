@@ -41,7 +41,7 @@ class Sources:
 
     # --- where events are read
 
-    def saw(self, fact: Fact, news: dict[str, Life]) -> None:
+    def observe(self, fact: Fact, news: dict[str, Life]) -> None:
         """Hot path: an event. What others must know goes to ``news``: regular heartbeats, and ends of silences."""
         if fact.verb == "heartbeat" and fact.kind == "source":
             self._beat(source_name(fact.tenant, fact.source), fact.time, news)
@@ -72,7 +72,7 @@ class Sources:
 
     # --- where time passes for parties
 
-    def hear(self, lives: dict[str, Life]) -> None:
+    def receive(self, lives: dict[str, Life]) -> None:
         """What another partition tells."""
         for name, told in lives.items():
             known = self._lives.get(name) or Life()

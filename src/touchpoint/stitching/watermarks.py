@@ -43,7 +43,7 @@ class Input(msgspec.Struct, array_like=True):
     teller: tuple[str, str] = ("", "")  # tenant and source of its greatest event
     began: tuple[Micros, Micros] = (0, 0)  # its first event, and when that was appended
 
-    def saw(
+    def observe(
         self, time: Micros, appended: Micros, teller: tuple[str, str] = ("", ""), reached: Micros | None = None
     ) -> None:
         """An event, and when its record was appended: time is at least there, and no longer runs on by itself.
@@ -70,7 +70,7 @@ class Input(msgspec.Struct, array_like=True):
         if self.history is not None and teller == self.teller and until >= self.history:
             self.history = None
 
-    def passes(self, now: Micros, caught_up: bool, begun: bool = True) -> None:
+    def advance(self, now: Micros, caught_up: bool, begun: bool = True) -> None:
         """The broker's time is `now`: it counts where everything has been read, and there was an event anywhere."""
         self.at_end = caught_up
         if self.history is not None and self._is_over(now, caught_up):
@@ -122,7 +122,7 @@ class Progress(msgspec.Struct, array_like=True):
     senders: int
     told: dict[int, list[Micros]] = {}  # by sender: its watermarks by hop
 
-    def hear(self, sender: int, watermarks: list[Micros]) -> None:
+    def receive(self, sender: int, watermarks: list[Micros]) -> None:
         """A sender's watermarks never go back, unless it had nothing and now has its first event. What is not known
         changes nothing.
         """

@@ -143,7 +143,7 @@ class StageWork:
         for (dialect, outcome), count in report.translated.items():
             delivery.metrics.count("vendor_records", count, dialect, outcome)
         for (topic, source), latest in report.sources.items():
-            delivery.metrics.saw(topic, source, latest / 1e6)
+            delivery.metrics.observe_event(topic, source, latest / 1e6)
         for kind, count in report.full.items():
             delivery.metrics.count("state_full", count, self._changelog.table, kind)
         for failure, error in report.failures:

@@ -29,7 +29,7 @@ class CaptureMetrics:
         """Add to the counter ``touchpoint_capture_<name>``."""
         self._metrics.count(f"capture_{name}", amount, self._kind)
 
-    def heard(self) -> None:
+    def mark_received(self) -> None:
         """The source said something."""
         self._last = time.monotonic()
 

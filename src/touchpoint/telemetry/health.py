@@ -18,8 +18,8 @@ class HealthPage:
         self._endpoint = Endpoint(
             {
                 "/metrics": lambda: Answer(generate_latest(metrics.registry), content_type=CONTENT_TYPE_LATEST),
-                "/livez": lambda: _said(alive()),
-                "/readyz": lambda: _said(not (why := lacks()), why),
+                "/livez": lambda: _answer(alive()),
+                "/readyz": lambda: _answer(not (why := lacks()), why),
             }
         )
 
@@ -31,5 +31,5 @@ class HealthPage:
         await self._endpoint.stop()
 
 
-def _said(well: bool, why: str = "") -> Answer:
+def _answer(well: bool, why: str = "") -> Answer:
     return Answer(b"ok\n", 200) if well else Answer(f"no\n{why}\n".encode() if why else b"no\n", 503)

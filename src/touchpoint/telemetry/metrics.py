@@ -52,7 +52,7 @@ class Metrics:
         gauge = self._gauges[name]
         (gauge.labels(*labels) if labels else gauge).set(value)
 
-    def saw(self, topic: str, source: str, seconds: float) -> None:
+    def observe_event(self, topic: str, source: str, seconds: float) -> None:
         """An event or a heartbeat of a source in an input topic, by event time, seconds since 1970."""
         place = topic, self._source(source)
         if seconds > self._sources.get(place, 0.0):

@@ -53,7 +53,7 @@ _MAY_PASS = frozenset({"checksum", "framing"})
 _LIE = "the record's offset is not behind that of the record before it, or not within its batch"
 
 Records = Iterator[ConsumerRecord[Any, Any] | None]
-_said: dict[tuple[str, int, str], float] = {}
+_last_logged: dict[tuple[str, int, str], float] = {}
 _suspects: dict[tuple[str, int, int], int] = {}
 """(topic, partition, position) -> how often what lies there came with a checksum or a size that does not fit."""
 
@@ -340,9 +340,9 @@ def _try_again(tp: TopicPartition, position: int, error: DamagedError) -> bool:
 def _may_say(place: tuple[str, int, str]) -> bool:
     """Whether there was no line lately about this partition and reason."""
     now = time.monotonic()
-    if now - _said.get(place, -QUIET_SECONDS) < QUIET_SECONDS:
+    if now - _last_logged.get(place, -QUIET_SECONDS) < QUIET_SECONDS:
         return False
-    _said[place] = now
+    _last_logged[place] = now
     return True
 
 

@@ -34,8 +34,8 @@ class FeedClock:
         self._sources = Sources(assignment.state, limits)
         self._bound = TimeBound(limits)
         self._caught_up = False
-        self._told_at: Micros = 0
-        self._said: tuple[Micros, Micros] | None = None
+        self._last_sent_at: Micros = 0
+        self._last_sent: tuple[Micros, Micros] | None = None
 
     @property
     def watermark(self) -> Micros | None:
@@ -49,13 +49,13 @@ class FeedClock:
         if self.time.reached.has(record):
             return None
         appended = self._bound.appended(record, self.time.reached, now)
-        self.time.reached.take([record])
+        self.time.reached.extend_to([record])
         return appended
 
-    def saw(self, fact: Fact, appended: Micros, news: dict[str, Life]) -> None:
+    def observe(self, fact: Fact, appended: Micros, news: dict[str, Life]) -> None:
         """An event; what it tells of its source's life goes to ``news``."""
-        self.time.input.saw(fact.time, appended, (fact.tenant, fact.source))
-        self._sources.saw(fact, news)
+        self.time.input.observe(fact.time, appended, (fact.tenant, fact.source))
+        self._sources.observe(fact, news)
 
     def passed(self, fact: Fact) -> None:
         """A declaration was read: what it speaks of came before it."""
@@ -78,7 +78,7 @@ class FeedClock:
             TOUCHES, WatermarkUpdate(self._topic, self._partition, [UNKNOWN], lives=news), self._partitions
         )
 
-    def passes(self, now: Micros, caught_up: bool) -> None:
+    def advance(self, now: Micros, caught_up: bool) -> None:
         """A topic that is read to its end runs on at the pace of our clock: nothing else here has the broker's stamp.
 
         Whoever hears of it believes no more than the stamp of the message.
@@ -88,7 +88,7 @@ class FeedClock:
             self.time.is_bounded = True
         self._caught_up = caught_up
         if self.time.input.latest is not None or self.time.input.history is not None:
-            self.time.input.passes(now, caught_up)
+            self.time.input.advance(now, caught_up)
         if self.watermark is not None:
             self._sources.forget(self.watermark)
 
@@ -99,9 +99,9 @@ class FeedClock:
             own = EMPTY
         said = (own if own is not None else UNKNOWN, self.time.flushed)
         often = broadcast_every(max(self._of, self._partitions))
-        if said in ((UNKNOWN, 0), self._said) or now - self._told_at < often:
+        if said in ((UNKNOWN, 0), self._last_sent) or now - self._last_sent_at < often:
             return []
-        self._told_at, self._said = now, said
+        self._last_sent_at, self._last_sent = now, said
         history = self.time.input.history is not None
         message = WatermarkUpdate(
             self._topic, self._partition, [said[0]], of=self._of, flushed=[self.time.flushed], is_history=history

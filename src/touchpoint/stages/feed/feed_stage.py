@@ -67,7 +67,7 @@ class FeedStage:
                 if fact.verb == FLUSHED:
                     out += self._clock.flushed(fact)
                 elif fact.verb != UNREADABLE:
-                    self._clock.saw(fact, appended, lives)
+                    self._clock.observe(fact, appended, lives)
                     self._report.sources[self._topic, fact.source] = fact.time
                 if fact.kind != "source":
                     arrived.setdefault((fact.tenant, _item(fact)), []).append(fact)
@@ -78,7 +78,7 @@ class FeedStage:
 
     def tick(self, now: Micros, caught_up: Collection[str]) -> list[Forward]:
         """Time passes, and is told now that all that came before is durable."""
-        self._clock.passes(now, self._topic in caught_up)
+        self._clock.advance(now, self._topic in caught_up)
         told = self._clock.broadcast(now)
         if told:
             self._state[_PROGRESS] = _encode(self._clock.time)

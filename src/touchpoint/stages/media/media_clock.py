@@ -39,12 +39,12 @@ class Feeding(msgspec.Struct, array_like=True):
     begun: Micros = 0  # for how long there have been events anywhere, by the wall clock
     flushed: Progress = msgspec.field(default_factory=lambda: Progress(1, 0))
 
-    def hear(self, message: WatermarkUpdate, most: Micros, reached: Micros | None) -> None:
+    def receive(self, message: WatermarkUpdate, most: Micros, reached: Micros | None) -> None:
         self.progress.senders = self.flushed.senders = max(self.progress.senders, message.of)
         passed = message.is_history and reached is not None and message.watermarks[0] <= reached
-        self.progress.hear(message.sender, [EMPTY] if passed else bounded(message.watermarks, most))
+        self.progress.receive(message.sender, [EMPTY] if passed else bounded(message.watermarks, most))
         if message.flushed:
-            self.flushed.hear(message.sender, message.flushed)
+            self.flushed.receive(message.sender, message.flushed)
 
     def watermark(self, disorder: Micros) -> Micros | None:
         """As of an input: partitions without events are not waited for, once others have had some for a while."""
@@ -68,7 +68,7 @@ class Reached(msgspec.Struct, array_like=True):
         """
         return record.offset < self.next_offset and record.timestamp <= self.newest
 
-    def take(self, records: Sequence[Record]) -> None:
+    def extend_to(self, records: Sequence[Record]) -> None:
         self.next_offset = records[-1].offset + 1
         self.newest = max(self.newest, *[record.timestamp for record in records])
 
@@ -116,7 +116,7 @@ class BrokerTime:
         self._seen_at: Micros | None = None
         self._stamps = True
 
-    def saw(self, record: Record, now: Micros) -> None:
+    def observe(self, record: Record, now: Micros) -> None:
         """A record that was read."""
         if record.stamped:
             time = record.timestamp * 1000
@@ -196,8 +196,8 @@ class MediaClock:
         self._tellers: dict[str, str] = {}  # by input: the source of its latest event
         self._broker = BrokerTime(self.time.broker)
         self._ticked: Micros | None = None
-        self._told_at: Micros = 0
-        self._said: object = None
+        self._last_sent_at: Micros = 0
+        self._last_sent: object = None
 
     @property
     def watermark(self) -> Micros | None:
@@ -223,26 +223,26 @@ class MediaClock:
         """How far a topic has been read."""
         return self.time.reached.setdefault(topic, Reached())
 
-    def saw_stamp(self, record: Record, now: Micros) -> None:
+    def observe_stamp(self, record: Record, now: Micros) -> None:
         """A record: the broker may have stamped it."""
-        self._broker.saw(record, now)
+        self._broker.observe(record, now)
 
-    def took(self, records: Sequence[Record]) -> None:
+    def mark_read(self, records: Sequence[Record]) -> None:
         """Records of one topic; what is read again takes nothing back."""
-        if records and not self.had(records[-1]):
-            self.reached(records[0].topic).take(records)
+        if records and not self.was_read(records[-1]):
+            self.reached(records[0].topic).extend_to(records)
 
-    def had(self, record: Record) -> bool:
+    def was_read(self, record: Record) -> bool:
         """Whether a record is read again."""
         return (reached := self.time.reached.get(record.topic)) is not None and reached.has(record)
 
-    def saw(self, topic: str, fact: Fact, appended: Micros, news: dict[str, Life]) -> None:
+    def observe(self, topic: str, fact: Fact, appended: Micros, news: dict[str, Life]) -> None:
         """An event of an input; what it tells of its source's life goes to ``news``."""
         if (known := self.time.inputs.get(topic)) is not None:
-            known.saw(fact.time, appended, (fact.tenant, fact.source), self.watermark)
+            known.observe(fact.time, appended, (fact.tenant, fact.source), self.watermark)
             if known.latest == fact.time:
                 self._tellers[topic] = fact.source
-        self._sources.saw(fact, news)
+        self._sources.observe(fact, news)
 
     def passed(self, topic: str, fact: Fact) -> None:
         """A declaration was read in an input: what it speaks of came before it there."""
@@ -261,15 +261,15 @@ class MediaClock:
             TOUCHES, WatermarkUpdate("media", self._partition, [UNKNOWN], flushes=[flush]), self._partitions
         )
 
-    def hear(self, message: WatermarkUpdate, record: Record) -> None:
+    def receive(self, message: WatermarkUpdate, record: Record) -> None:
         """What a partition tells of its progress. Of a topic that is declared no longer it does not matter."""
         most = furthest(record, self._limits)
         if message.stage == "media":
-            self.time.links.hear(message.sender, bounded(message.watermarks, most))
+            self.time.links.receive(message.sender, bounded(message.watermarks, most))
             if message.flushed and self.time.flush_links is not None:
-                self.time.flush_links.hear(message.sender, message.flushed)
+                self.time.flush_links.receive(message.sender, message.flushed)
         elif (feeding := self.time.feeds.get(message.stage)) is not None:
-            feeding.hear(message, most, self.watermark)
+            feeding.receive(message, most, self.watermark)
 
     def lives(self, news: dict[str, Life]) -> list[Forward]:
         """Signs of life, told at once: they must be durable with the events that gave them."""
@@ -278,7 +278,7 @@ class MediaClock:
         update = WatermarkUpdate("media", self._partition, [UNKNOWN], lives=news)
         return broadcast(TOUCHES, update, self._partitions)
 
-    def passes(self, now: Micros, caught_up: Collection[str]) -> None:
+    def advance(self, now: Micros, caught_up: Collection[str]) -> None:
         """Our clock says `now`: an input that is read to its end runs on at the broker's pace."""
         if not self.time.is_bounded:
             self._bound(now + self._limits.ahead)
@@ -291,7 +291,7 @@ class MediaClock:
         )
         if (time := self._broker.at(now)) is not None:
             for topic, known in self.time.inputs.items():
-                known.passes(time, topic in caught_up, begun)
+                known.advance(time, topic in caught_up, begun)
         for feeding in self.time.feeds.values():
             feeding.begun += elapsed if begun else 0
         if self.watermark is not None:
@@ -307,7 +307,7 @@ class MediaClock:
 
     def broadcast(self, now: Micros) -> list[Forward]:
         """Our progress, if there is any and not too often; and now and then something to ourselves, for its stamp."""
-        if now - self._told_at < broadcast_every(self._partitions):
+        if now - self._last_sent_at < broadcast_every(self._partitions):
             return []
         links, flush_links = self.time.links, self.time.flush_links
         assert flush_links is not None
@@ -317,12 +317,12 @@ class MediaClock:
         flushed = [self._all_flushed(), *(flush_links.at(hop) or 0 for hop in range(LINK_HOPS - 1))]
         final, final_flush = _known(links.at(LINK_HOPS - 1)), flush_links.at(LINK_HOPS - 1) or 0
         said = (hops, final, flushed, final_flush)
-        if (own is None and not any(flushed)) or said == self._said:
-            if now - self._told_at < STAMP_EVERY:
+        if (own is None and not any(flushed)) or said == self._last_sent:
+            if now - self._last_sent_at < STAMP_EVERY:
                 return []
-            self._told_at = now
+            self._last_sent_at = now
             return broadcast(LINKS, WatermarkUpdate(STAMP, self._partition, []), 1, self._partition)
-        self._told_at, self._said = now, said
+        self._last_sent_at, self._last_sent = now, said
         last = WatermarkUpdate("media", self._partition, [final], flushed=[final_flush])
         return [
             *broadcast(LINKS, WatermarkUpdate("media", self._partition, hops, flushed=flushed), self._partitions),

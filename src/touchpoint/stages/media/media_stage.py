@@ -79,17 +79,17 @@ class MediaStage:
         out: list[Forward] = []
         linked = bool(records) and records[0].topic == LINKS
         if records:
-            self._clock.saw_stamp(records[-1], now)
+            self._clock.observe_stamp(records[-1], now)
         arrived = self._links(records, out) if linked else self._events(records, now, out)
         for (tenant, item), changes in arrived.items():
             self._settle(tenant, item, changes, out)
-        self._clock.took(records)
+        self._clock.mark_read(records)
         self._clock.save()
         return out
 
     def tick(self, now: Micros, caught_up: Collection[str]) -> list[Forward]:
         """Time passes, and is told now that all that came before is durable; what is long over is forgotten."""
-        self._clock.passes(now, caught_up)
+        self._clock.advance(now, caught_up)
         watermark = self._clock.watermark
         out: list[Forward] = []
         if watermark is not None:
@@ -134,7 +134,7 @@ class MediaStage:
             if fact.verb == FLUSHED:
                 out += self._clock.flushed(record.topic, fact)
                 continue
-            self._clock.saw(record.topic, fact, appended, lives)
+            self._clock.observe(record.topic, fact, appended, lives)
             self._place(record, fact, arrived, out)
         out += self._clock.lives(lives)
         return arrived
@@ -162,7 +162,7 @@ class MediaStage:
         """Whether what is that old is read again after its item was forgotten: it would open it anew. What comes that
         late for the first time is of a backfill.
         """
-        if fact.kind in ("source", "party") or not self._clock.had(record):
+        if fact.kind in ("source", "party") or not self._clock.was_read(record):
             return False
         item = (fact.data.get("media_item") if fact.kind == "activity" else None) or fact.subject
         return (fact.tenant, item) not in arrived and _key(fact.tenant, item) not in self._state
@@ -216,7 +216,7 @@ class MediaStage:
                 continue
             if isinstance(message, WatermarkUpdate):
                 if (why := incredible(message, self._partitions, _HOPS)) is None:
-                    self._clock.hear(message, record)
+                    self._clock.receive(message, record)
                 else:
                     out.append(dead_letter(record, f"not what a worker tells of its progress: {why}"))
             elif isinstance(message, ItemMessage) and message.hop == FROM_FEED:

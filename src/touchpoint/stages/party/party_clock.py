@@ -56,8 +56,8 @@ class PartyClock:
         self._flush_media = self.time.flush_media = self.time.flush_media or Progress(1, partitions)
         self._flush_parties = self.time.flush_parties = self.time.flush_parties or Progress(HOPS, partitions)
         self._sources = Sources(state, limits)
-        self._told_at: Micros = 0
-        self._said: object = None
+        self._last_sent_at: Micros = 0
+        self._last_sent: object = None
         self._flushes: tuple[Micros, Flushes] = (-1, {})
 
     @property
@@ -101,32 +101,32 @@ class PartyClock:
 
     # --- what others tell -------------------------------------------------------------------------------------
 
-    def hear(self, message: WatermarkUpdate, record: Record) -> None:
+    def receive(self, message: WatermarkUpdate, record: Record) -> None:
         """What another partition tells of its progress, of signs of life and of declarations."""
         watermarks = bounded(message.watermarks, furthest(record, self._limits))
         if message.stage == "media":
-            self.time.media.hear(message.sender, watermarks)
+            self.time.media.receive(message.sender, watermarks)
             if message.flushed:
-                self._flush_media.hear(message.sender, message.flushed)
+                self._flush_media.receive(message.sender, message.flushed)
         elif message.stage == "party":
-            self.time.parties.hear(message.sender, watermarks)
+            self.time.parties.receive(message.sender, watermarks)
             if message.flushed:
-                self._flush_parties.hear(message.sender, message.flushed)
-        self._sources.hear(message.lives)
+                self._flush_parties.receive(message.sender, message.flushed)
+        self._sources.receive(message.lives)
         new = [flush for flush in message.flushes if flush not in self.time.flushes]
         if new:
             self.time.flushes = sorted([*self.time.flushes, *new])[-MOST_FLUSHES:]
             self.time.waiting = [*self.time.waiting, *new][-MOST_FLUSHES:]
             self._flushes = (-1, {})
 
-    def had(self, record: Record) -> bool:
+    def was_read(self, record: Record) -> bool:
         """Whether a record is read again."""
         return self.time.reached.has(record)
 
-    def took(self, records: Sequence[Record], now: Micros) -> None:
+    def mark_read(self, records: Sequence[Record], now: Micros) -> None:
         """Records of our topic; what is read again takes nothing back."""
-        if records and not self.had(records[-1]):
-            self.time.reached.take(records)
+        if records and not self.was_read(records[-1]):
+            self.time.reached.extend_to(records)
         if not self.time.is_bounded:  # state of release 0.1.0, which believed any clock
             for progress in (self.time.media, self.time.parties):
                 progress.bound(now + self._limits.ahead)
@@ -146,7 +146,7 @@ class PartyClock:
 
     def broadcast(self, now: Micros) -> list[Forward]:
         """Our progress, if there is any and not too often."""
-        if now - self._told_at < broadcast_every(self._partitions):
+        if now - self._last_sent_at < broadcast_every(self._partitions):
             return []
         reached = [self.time.media.at(0), *(self.time.parties.at(hop) for hop in range(HOPS - 1))]
         hops = [UNKNOWN if w is None else w for w in reached]
@@ -154,9 +154,9 @@ class PartyClock:
             self._flush_media.at(0) or 0,
             *(self._flush_parties.at(hop) or 0 for hop in range(HOPS - 1)),
         ]
-        if (hops, flushed) == self._said:
+        if (hops, flushed) == self._last_sent:
             return []
         if self.watermark is not None:
             self._sources.forget(self.watermark)
-        self._told_at, self._said = now, (hops, flushed)
+        self._last_sent_at, self._last_sent = now, (hops, flushed)
         return broadcast(TOUCHES, WatermarkUpdate("party", self._partition, hops, flushed=flushed), self._partitions)

@@ -108,7 +108,7 @@ class PartyStage:
                 continue
             if isinstance(message, WatermarkUpdate):
                 if (why := incredible(message, self._partitions, _HOPS)) is None:
-                    self._clock.hear(message, rec)
+                    self._clock.receive(message, rec)
                 else:
                     out.append(dead_letter(rec, f"not what a worker tells of its progress: {why}"))
             elif isinstance(message, PartyMessage):
@@ -116,9 +116,9 @@ class PartyStage:
         oldest = (self._clock.watermark or 0) - self._limits.interaction_age
         for key, came in arrived.items():
             if touches := self._admitted(key, came, out):
-                again = oldest if self._clock.had(came[0][0]) else UNKNOWN
+                again = oldest if self._clock.was_read(came[0][0]) else UNKNOWN
                 self._take(key, touches, again, out)
-        self._clock.took(records, now)
+        self._clock.mark_read(records, now)
         self._pass_time(out)
         self._clock.save()
         return out

@@ -41,7 +41,9 @@ def start_of(facts: list[Fact]) -> Micros:
     if first.verb in STARTS:
         return first.time
     claims = (fact.data["reported"] for fact in facts if "reported" in fact.data)
-    return min(next((told["started_at"] for told in claims if "started_at" in told), first.time), first.time)
+    return min(
+        next((reported["started_at"] for reported in claims if "started_at" in reported), first.time), first.time
+    )
 
 
 def complete(facts: list[Fact], limits: Limits, flags: set[Flag]) -> list[Fact]:
@@ -180,34 +182,34 @@ def stand_ins(facts: list[Fact], derived: list[Fact], flags: set[Flag]) -> Itera
 
 
 def _of_one(summary: Fact, seen: _Seen, flags: set[Flag]) -> Iterator[Fact]:
-    told: dict[str, Any] = summary.data.get("reported", {})
+    claims: dict[str, Any] = summary.data.get("reported", {})
     ended = seen.ended
-    if ended is None and "ended_at" in told:
-        ended = told["ended_at"]
+    if ended is None and "ended_at" in claims:
+        ended = claims["ended_at"]
         if seen.last is None or seen.last <= ended:
             by, reason = summary.data.get("by"), summary.data.get("reason")
             yield derive(summary, "ended" if by is None else "disconnected", ended, _AGGREGATE, reason=reason, by=by)
-    yield from _queue(summary, told, seen, flags)
+    yield from _queue(summary, claims, seen, flags)
     agent = agent_of(summary)
     if agent is None:
         return
     own = seen.by_agent[agent]
     if own.isdisjoint(CONNECTS):
-        yield from _connection(summary, told, ended)
+        yield from _connection(summary, claims, ended)
     elif ended is None and own.isdisjoint(_ENDS_PART):
-        yield from _release(summary, told, seen.connected[agent])
+        yield from _release(summary, claims, seen.connected[agent])
     if own.isdisjoint(WRAPUPS):
-        yield from _wrapup(summary, told, ended, seen, flags)
+        yield from _wrapup(summary, claims, ended, seen, flags)
 
 
-def _queue(summary: Fact, told: dict[str, Any], seen: _Seen, flags: set[Flag]) -> Iterator[Fact]:
-    if "queued_at" not in told or _was_seen_queued(summary, told["queued_at"], seen):
+def _queue(summary: Fact, claims: dict[str, Any], seen: _Seen, flags: set[Flag]) -> Iterator[Fact]:
+    if "queued_at" not in claims or _was_seen_queued(summary, claims["queued_at"], seen):
         return
     queue = summary.data.get("queue")
-    yield derive(summary, "queued", told["queued_at"], _AGGREGATE, queue=queue)
-    if "dequeued_at" in told:
-        left = _not_before(told["queued_at"], told["dequeued_at"], flags)
-        reason = _left_because(summary, told, left)
+    yield derive(summary, "queued", claims["queued_at"], _AGGREGATE, queue=queue)
+    if "dequeued_at" in claims:
+        left = _not_before(claims["queued_at"], claims["dequeued_at"], flags)
+        reason = _left_because(summary, claims, left)
         yield derive(summary, "dequeued", left, _AGGREGATE, queue=queue, reason=reason)
 
 
@@ -216,11 +218,11 @@ def _was_seen_queued(summary: Fact, at: Micros, seen: _Seen) -> bool:
     return any(source != summary.source or abs(time - at) <= SAME_MOMENT for source, time in seen.queued)
 
 
-def _left_because(summary: Fact, told: dict[str, Any], left: Micros) -> str | None:
+def _left_because(summary: Fact, claims: dict[str, Any], left: Micros) -> str | None:
     """Why the customer left the queue: an agent answered, or they hung up at that moment."""
     if "resource" in summary.data:
         return "answered"
-    gone = summary.data.get("by") == "customer" and "ended_at" in told and told["ended_at"] - left <= SAME_MOMENT
+    gone = summary.data.get("by") == "customer" and "ended_at" in claims and claims["ended_at"] - left <= SAME_MOMENT
     return "abandoned" if gone else None
 
 
@@ -239,9 +241,9 @@ def _time(release: tuple[Micros, dict[str, Any]]) -> Micros:
     return release[0]
 
 
-def _connection(summary: Fact, told: dict[str, Any], ended: Micros | None) -> Iterator[Fact]:
-    length = _connected_ms(told)
-    answered = told.get("answered_at")
+def _connection(summary: Fact, claims: dict[str, Any], ended: Micros | None) -> Iterator[Fact]:
+    length = _connected_ms(claims)
+    answered = claims.get("answered_at")
     if answered is None and length is not None and ended is not None:
         answered = ended - length * 1000
     if answered is None:
@@ -252,23 +254,25 @@ def _connection(summary: Fact, told: dict[str, Any], ended: Micros | None) -> It
         yield derive(summary, "released", answered + length * 1000, _AGGREGATE, resource=resource)
 
 
-def _release(summary: Fact, told: dict[str, Any], since: Micros) -> Iterator[Fact]:
-    length = _connected_ms(told)
+def _release(summary: Fact, claims: dict[str, Any], since: Micros) -> Iterator[Fact]:
+    length = _connected_ms(claims)
     if length is not None:
         yield derive(summary, "released", since + length * 1000, _AGGREGATE, resource=summary.data["resource"])
 
 
-def _connected_ms(told: dict[str, Any]) -> int | None:
-    if "connected_ms" in told:
-        return int(told["connected_ms"])
-    return int(told["talk_ms"]) + int(told.get("hold_ms", 0)) if "talk_ms" in told else None
+def _connected_ms(claims: dict[str, Any]) -> int | None:
+    if "connected_ms" in claims:
+        return int(claims["connected_ms"])
+    return int(claims["talk_ms"]) + int(claims.get("hold_ms", 0)) if "talk_ms" in claims else None
 
 
-def _wrapup(summary: Fact, told: dict[str, Any], ended: Micros | None, seen: _Seen, flags: set[Flag]) -> Iterator[Fact]:
+def _wrapup(
+    summary: Fact, claims: dict[str, Any], ended: Micros | None, seen: _Seen, flags: set[Flag]
+) -> Iterator[Fact]:
     """After-contact work, as long as the record says: it cuts nothing of what was observed of the connection."""
-    claimed, over = told.get("acw_started_at", ended), told.get("acw_ended_at")
-    if claimed is not None and over is None and "acw_ms" in told:
-        over = claimed + told["acw_ms"] * 1000
+    claimed, over = claims.get("acw_started_at", ended), claims.get("acw_ended_at")
+    if claimed is not None and over is None and "acw_ms" in claims:
+        over = claimed + claims["acw_ms"] * 1000
     if claimed is None or over is None:
         return
     resource = summary.data["resource"]

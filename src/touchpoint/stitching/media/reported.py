@@ -27,7 +27,7 @@ _OF_ITEM: tuple[_Reported, ...] = (*_OF_AGENT, "queue_wait_ms")
 
 
 def is_believed(instant: Micros, earliest: Micros, latest: Micros, limits: Limits) -> bool:
-    """Whether an instant told by events between ``earliest`` and ``latest`` counts.
+    """Whether an instant reported by events between ``earliest`` and ``latest`` counts.
 
     The contract's clock checks look at an event's `time` alone. So that no other instant keeps an interaction open for
     years, or begins it years ago, it may not be later than the event plus the disorder, nor earlier by more than an
@@ -123,20 +123,20 @@ def contradicts(
     summary: Fact, end: Completion, start: Micros, figures: Figures, agents: dict[str, ResourceFigures]
 ) -> bool:
     """Whether a summary differs from what was observed by more than 2 s."""
-    told: dict[str, Any] = summary.data.get("reported", {})
+    reported: dict[str, Any] = summary.data.get("reported", {})
     instants = (("started_at", start), ("ended_at", end.ended_at))
-    if any(name in told and abs(told[name] - seen) > 2 * SECOND for name, seen in instants):
+    if any(name in reported and abs(reported[name] - seen) > 2 * SECOND for name, seen in instants):
         return True
     agent = agent_of(summary)
     if agent is None:
-        return _differs(told, {name: figures[name] for name in _OF_ITEM})
+        return _differs(reported, {name: figures[name] for name in _OF_ITEM})
     own = agents.get(agent)
     return own is not None and (
-        _differs(told, {name: getattr(own, name) for name in _OF_AGENT})
-        or ("connected_ms" in told and abs(told["connected_ms"] - own.talk_ms - own.hold_ms) > _TOLERANCE_MS)
+        _differs(reported, {name: getattr(own, name) for name in _OF_AGENT})
+        or ("connected_ms" in reported and abs(reported["connected_ms"] - own.talk_ms - own.hold_ms) > _TOLERANCE_MS)
     )
 
 
-def _differs(told: dict[str, Any], seen: Mapping[str, int | None]) -> bool:
-    pairs = ((told[name], value) for name, value in seen.items() if name in told)
+def _differs(reported: dict[str, Any], seen: Mapping[str, int | None]) -> bool:
+    pairs = ((reported[name], value) for name, value in seen.items() if name in reported)
     return any(there is not None and abs(claim - there) > _TOLERANCE_MS for claim, there in pairs)
