@@ -8,10 +8,8 @@ from pathlib import Path
 import touchpoint
 
 SOURCE = Path(touchpoint.__file__).parent
-BEFORE = {"forms", "session"}
-"""Twins that are still to be renamed."""
 
 
 def test_no_module_name_occurs_twice() -> None:
     names = Counter(path.stem for path in SOURCE.rglob("*.py") if not path.stem.startswith("__"))
-    assert {name for name, count in names.items() if count > 1} - BEFORE == set()
+    assert {name for name, count in names.items() if count > 1} == set()

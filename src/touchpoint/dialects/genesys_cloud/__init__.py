@@ -12,7 +12,7 @@ from typing import Any
 from touchpoint.dialects.dialect import Dialect, Event, Feed, Unknown
 from touchpoint.dialects.forms import plain_name
 from touchpoint.dialects.genesys_cloud.details import conversation_events
-from touchpoint.dialects.genesys_cloud.forms import CONVERSATION, NOTIFICATION
+from touchpoint.dialects.genesys_cloud.field_forms import CONVERSATION, NOTIFICATION
 from touchpoint.dialects.genesys_cloud.notifications import notification_events
 from touchpoint.dialects.reading import json_records
 from touchpoint.stitching.limits import Capabilities

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from touchpoint.dialects.dialect import Event, micros
-from touchpoint.dialects.genesys_cloud.session import (
+from touchpoint.dialects.genesys_cloud.conversation_session import (
     ALERTS,
     BY,
     QUEUES,

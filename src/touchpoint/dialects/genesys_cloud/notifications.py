@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from touchpoint.dialects.dialect import Event, Feed, Unknown
-from touchpoint.dialects.genesys_cloud.session import (
+from touchpoint.dialects.genesys_cloud.conversation_session import (
     ALERTS,
     BY,
     QUEUES,
