@@ -48,6 +48,7 @@ def test_hold_time_and_talk_time_are_elapsed_seconds_whatever_the_documentation_
     item = items(events(NAME, fixture("asterisk_ami")))[CALL]
     assert item["talk_ms"] + item["hold_ms"] == stated("TalkTime")[0] * 1000
     assert item["queue_wait_ms"] // 1000 == stated("HoldTime")[0]
+    assert item["ring_ms"] == stated("RingTime")[-1] * 1000
     assert item["hold_ms"] == 12_500  # HoldTime is the wait in the queue, not the customer on hold
 
 

@@ -36,6 +36,13 @@ def test_every_dialect_has_its_page_with_configuration_and_mapping(name: str) ->
     assert f"touchpoint translate --dialect {name}" in page
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_page_says_with_a_document_which_figures_are_equal_to_the_vendors(name: str) -> None:
+    figures = (PAGES / f"{name}.md").read_text().partition("\n## Figures held against ")[2].partition("\n## ")[0]
+    assert "| figure | equal to | when |" in figures
+    assert "](https://" in figures
+
+
 def test_dialect_pages_name_existing_dialects() -> None:
     assert sorted(path.stem for path in PAGES.glob("*.md") if path.stem != "README") == NAMES
 

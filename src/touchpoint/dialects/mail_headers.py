@@ -117,5 +117,5 @@ def _name(text: str) -> str | None:
     bare = re.sub(r"\\(.)", r"\1", text.strip().strip('"'))
     with contextlib.suppress(MessageError, LookupError, ValueError):
         bare = str(make_header(decode_header(bare)))
-    bare = bare.encode("utf-8", "replace").decode()  # UTF-7 and its like may hold half a surrogate pair
+    bare = bare.encode("utf-8", "replace").decode().replace("\0", "")  # half a surrogate pair, of UTF-7 and its like
     return " ".join(bare.split()) or None
