@@ -22,7 +22,7 @@ def check(as_json: AsJson = False) -> None:
 
     Settings, secrets and their files, the port, the database (schema, role, fingerprint of the secret, limits, clock),
     the brokers, our rights, the topics with their sizes, stamps and replicas, the group and its instance ids, the
-    changelogs.
+    changelogs, the brokers' clock, the ends of certificates.
 
     Exit status: that of the first failure, as of `touchpoint worker`: 0 if there is none; 1 if topics are missing; 2
     for a wrong configuration; 3 if no broker or no database answers, or one refuses.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from touchpoint.inspection.broker_check import check_broker
+from touchpoint.inspection.broker_clock_check import check_broker_clock
+from touchpoint.inspection.certificate_check import check_certificates
 from touchpoint.inspection.changelog_check import check_changelogs
 from touchpoint.inspection.database_check import check_database
 from touchpoint.inspection.finding import Finding
@@ -24,3 +26,7 @@ async def check_installation(settings: Settings) -> AsyncIterator[Finding]:
         topics = finding.state if finding.check == "topics" else topics
     if topics in {"ok", "note"}:
         yield await check_changelogs(settings)
+        yield await check_broker_clock(settings)
+    certificates = await check_certificates(settings)
+    if certificates is not None:
+        yield certificates

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from touchpoint.history.agreement import fingerprint
 from touchpoint.inspection.finding import CONFIGURATION, UNUSABLE, Finding, failed
-from touchpoint.kafka.topic_admin import TABLES, admin_client, changelog, partition_counts
-from touchpoint.kafka_client import client_options
+from touchpoint.inspection.latest_records import latest_records
+from touchpoint.kafka.topic_admin import TABLES, changelog, feed_table, feed_topics
 from touchpoint.settings import Settings
 from touchpoint.stream.terms import OtherFormError, OtherStateError, check_secret, term_and_form
 
@@ -23,7 +23,7 @@ async def check_changelogs(settings: Settings) -> Finding:
     """Reads one record of each partition."""
     try:
         async with asyncio.timeout(SECONDS):
-            records = await _latest(settings)
+            records = await latest_records(settings, _changelogs(settings))
     except (KafkaError, OSError) as error:
         return Finding(_NAME, "skipped", f"they could not be read: {type(error).__name__}")
     return judged(settings, records)
@@ -46,32 +46,5 @@ def judged(settings: Settings, records: Iterable[ConsumerRecord]) -> Finding:
     return Finding(_NAME, "ok", "their form is ours, and so is the secret's fingerprint")
 
 
-async def _latest(settings: Settings) -> list[ConsumerRecord]:
-    places = await _places(settings)
-    consumer = AIOKafkaConsumer(**client_options(settings), group_id=None, enable_auto_commit=False)
-    await consumer.start()
-    try:
-        consumer.assign(places)
-        firsts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
-        filled = {place for place in places if firsts[place] < ends[place]}
-        consumer.assign(sorted(filled))
-        for place in filled:
-            consumer.seek(place, ends[place] - 1)
-        found: dict[TopicPartition, ConsumerRecord] = {}
-        while filled - found.keys():
-            for place, records in (await consumer.getmany(timeout_ms=500)).items():
-                if records:
-                    found[place] = records[-1]
-        return list(found.values())
-    finally:
-        await consumer.stop()
-
-
-async def _places(settings: Settings) -> list[TopicPartition]:
-    admin = admin_client(settings)
-    await admin.start()
-    try:
-        counts = await partition_counts(admin, [changelog(settings, table) for table in TABLES])
-    finally:
-        await admin.close()
-    return [TopicPartition(topic, number) for topic, count in counts.items() for number in range(count)]
+def _changelogs(settings: Settings) -> list[str]:
+    return [changelog(settings, table) for table in (*TABLES, *map(feed_table, feed_topics(settings)))]
