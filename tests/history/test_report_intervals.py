@@ -167,8 +167,10 @@ async def test_a_report_of_a_period_reads_no_month_before_it(pool: asyncpg.Pool)
         at = START.replace(month=month)
         assert await HistoryWriter(pool).write_batch([closed(call(f"c{month}", at))]) == []
     for function in ("queue_intervals", "agent_intervals", "channel_intervals"):
-        body = await pool.fetchval("SELECT prosrc FROM pg_proc WHERE proname = $1", function)
-        arguments = ("'default'", "'2026-06-05'", "'2026-06-06'", "interval '1 hour'", "'UTC'", *["NULL::text[]"] * 2)
+        source = await pool.fetchval("SELECT prosrc FROM pg_proc WHERE proname = $1", function)
+        body = source.split("$query$")[1]
+        bounds = "'{2026-06-05,2026-06-06}'::timestamptz[]"
+        arguments = ("'default'", bounds, "'2026-06-05'", "'2026-06-06'", *["NULL::text[]"] * 2)
         for number, argument in enumerate(arguments, 1):
             body = body.replace(f"${number}", argument)
         plan = [row[0] for row in await pool.fetch(f"EXPLAIN (ANALYZE, COSTS off, TIMING off) {body}")]

@@ -77,7 +77,7 @@ async def reports(request: Request, viewer: Supervising, asked: Annotated[Asked,
     given = {
         "from": first.isoformat(), "to": (asked.last or first).isoformat(), "length": asked.length.value, "zone": zone,
     }  # fmt: skip
-    agents = [row for row in agents if not row["bot"]]
+    read, agents = len(agents), [row for row in agents if not row["bot"]]
     by_queue, by_agent = totals(queues, "queue", COUNTS), totals(agents, "resource_id", HANDLED)
     queue = asked.queue or most(by_queue, "offered")
     agent = asked.resource or most(by_agent, "handle_ms")
@@ -86,7 +86,7 @@ async def reports(request: Request, viewer: Supervising, asked: Annotated[Asked,
     members = {
         "given": given, "words": WORDS, "chosen": WORDS[asked.length],
         "queues": by_queue, "agents": by_agent, "queue": queue, "agent": agent,
-        "rows": rows, "scale": scale, "width": WIDTH, "height": HEIGHT, "incomplete": len(queues) == MOST_ROWS,
+        "rows": rows, "scale": scale, "width": WIDTH, "height": HEIGHT, "incomplete": max(len(queues), read) == MOST_ROWS,
         "count": lambda value: f"{value:.0f}", "percent": lambda value: f"{value:.0%}", "lasting": duration,
         "charts": charts_of(rows, scale), "link": Links(given),
         "worked": [row for row in agents if row["resource_id"] == agent],
