@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 import ssl
 import time
 import traceback
@@ -18,6 +17,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from touchpoint.backoff import backoff
 from touchpoint.capture.source import Chunk, LostError, Position, SourceError
 
 log = logging.getLogger(__name__)
@@ -165,7 +165,7 @@ class Reconnecting:
         return records, taken
 
     async def _converse_again_and_again(self) -> None:
-        wait = self._pauses.first
+        delays = backoff(self._pauses.first, self._pauses.longest)
         while True:
             try:
                 await self._conversation.converse(self)
@@ -180,12 +180,12 @@ class Reconnecting:
                     raise
             except Exception as error:  # noqa: BLE001 - whatever a server can cause
                 why = reason(error)
-            wait = self._pauses.first if self._received else wait
+            if self._received:
+                delays = backoff(self._pauses.first, self._pauses.longest)
             self._lost()
-            seconds = min(self._pauses.longest, wait * random.uniform(1.0, 1.25))  # noqa: S311 - not all at once
+            seconds = next(delays)
             log.warning("%s: %s; trying again in %.1f s", self._conversation.address, why, seconds)
             await asyncio.sleep(seconds)
-            wait = min(self._pauses.longest, wait * 2)
 
     def _lost(self) -> None:
         self._received = False

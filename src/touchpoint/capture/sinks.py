@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol, Self
 import orjson
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
+from touchpoint.backoff import backoff
 from touchpoint.capture.blocking import in_thread
 from touchpoint.capture.outcome import Letter, Outcome
 from touchpoint.events.dead_letter_headers import CAPTURED, TOPIC, reasons
@@ -66,7 +67,7 @@ class KafkaSink:
     async def deliver(self, outcome: Outcome) -> None:
         """Raises KafkaError for what the brokers will refuse again, such as a missing permission."""
         left = [self._event(event) for event in outcome.events] + [self._letter(each) for each in outcome.letters]
-        wait, renewed = 0.1, False
+        delays, renewed = backoff(0.1, LONGEST_PAUSE), False
         while left:
             left, error = await self._send(left)
             if error is None:
@@ -75,8 +76,7 @@ class KafkaSink:
             if not passing and renewed:
                 raise error
             log.warning("Kafka did not take %d records, trying again: %s", len(left), type(error).__name__)
-            await asyncio.sleep(wait)
-            wait = min(LONGEST_PAUSE, wait * 2)
+            await asyncio.sleep(next(delays))
             await self._renew()
             renewed = True
 

@@ -9,6 +9,7 @@ from datetime import date
 import asyncpg
 import msgspec
 
+from touchpoint.backoff import backoff
 from touchpoint.history.identity import Connection
 
 PATIENCE_SECONDS = 600.0
@@ -92,17 +93,15 @@ async def drop_months(
 
 async def _drop(connection: Connection, statement: str, month: date, *more: bool, patience: float) -> None:
     deadline = asyncio.get_running_loop().time() + patience
-    pause = _SHORTEST_PAUSE
-    while True:
+    for delay in backoff(_SHORTEST_PAUSE, _LONGEST_PAUSE):
         try:
             await connection.execute(statement, month, *more)
         except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
-            if asyncio.get_running_loop().time() + pause > deadline:
+            if asyncio.get_running_loop().time() + delay > deadline:
                 raise MonthInUseError(
                     f"the month {month:%Y-%m} is not dropped: for {patience:.0f} s transactions were using its tables"
                     " all the time; pg_stat_activity names them. Run the command again: it goes on with this month"
                 ) from None
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            await asyncio.sleep(delay)
         else:
             return

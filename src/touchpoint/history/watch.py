@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import asyncpg
 
+from touchpoint.backoff import backoff
 from touchpoint.history.agreement import Limits, limits_kept, set_limits
 from touchpoint.history.checks import UnusableError, Wanted, check
 from touchpoint.settings import PREFIX, Settings
@@ -64,10 +65,9 @@ class HistoryWatch:
 
     async def follow(self, refused: Callable[[UnusableError], None]) -> None:
         """Look until the database answers, then compare limits for ever. Ends after telling ``refused``."""
-        pause = _SHORTEST_PAUSE
+        delays = backoff(_SHORTEST_PAUSE, _LONGEST_PAUSE)
         while not self.usable:
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            await asyncio.sleep(next(delays))
             try:
                 await self.look()
             except UnusableError as error:

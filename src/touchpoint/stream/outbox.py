@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -18,6 +17,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 from aiokafka.partitioner import murmur2
 
+from touchpoint.backoff import backoff
 from touchpoint.stages.protocol import Headers
 
 log = logging.getLogger(__name__)
@@ -88,22 +88,22 @@ class Outbox:
         for record in records:
             left[record.topic, record.partition].append(record)
         written: Written = defaultdict(list)
-        pause = 0.1
+        delays = backoff(0.1, LONGEST_PAUSE)
         while left:
             results = await asyncio.gather(*(self._send(place, of_place) for place, of_place in left.items()))
             again: dict[Place, list[Outbound]] = {}
+            delay = next(delays)
             for place, (done, failed, error) in zip(left, results, strict=True):
                 written[place] += done
                 if error is not None:
                     again[place] = failed
-                    log.warning("producing to %s failed, trying again in %.1f s: %r", place[0], pause, error)
+                    log.warning("producing to %s failed, trying again in %.1f s: %r", place[0], delay, error)
                     self._on_retry("produce")
             left = again
             if left:
                 if give_up():
                     raise AbandonedError
-                await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
-                pause = min(LONGEST_PAUSE, pause * 2)
+                await asyncio.sleep(delay)
         return written
 
     async def _send(

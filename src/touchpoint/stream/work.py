@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
+from touchpoint.backoff import backoff
 from touchpoint.stages import dead_letter_records
 from touchpoint.stages.bounds import FullError
 from touchpoint.stages.protocol import Assignment, Forward, InputTime, Record, Stage, StageFactory, Writer
@@ -185,18 +185,15 @@ class WriterWork:
         """Nothing closes by time here."""
 
     async def _write(self, records: Sequence[Record]) -> Sequence[Forward]:
-        pause = 0.2
-        while True:
+        for delay in backoff(0.2, LONGEST_PAUSE):
             try:
                 return await self._writer.write(records)
             except self._transient as error:
                 self._delivery.metrics.count("retries", 1, "postgres")
-                log.warning("the history is not writable, trying again in %.1f s: %s", pause, explained(error))
-            if await self._stopped_within(
-                pause * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
-            ):
-                raise AbandonedError
-            pause = min(LONGEST_PAUSE, pause * 2)
+                log.warning("the history is not writable, trying again in %.1f s: %s", delay, explained(error))
+            if await self._stopped_within(delay):
+                break
+        raise AbandonedError
 
     async def _stopped_within(self, seconds: float) -> bool:
         try:
