@@ -51,7 +51,9 @@ class Pauses:
         What closed in a pause before was decided there. To find it again at each look would make every later fact of
         the interaction a look of its own, and each look folds all of it (hostile_shapes: rings after a pause).
         """
-        last = max([f.time for e in component.entities for f in (*e.facts, *e.controls)])
+        # of requests only the first can put a close off: those after it tell of no life that a step might have missed
+        last = max([f.time for e in component.entities for f in e.facts])
+        last = last if component.request is None else max(last, component.request)
         until = min([e.started_at for e in component.entities])
         sealed = component.sealed_at(self._limits)
         # sealed, it closes with its last item, a quiet moment after that one's end at the soonest
