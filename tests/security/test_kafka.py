@@ -18,6 +18,7 @@ from installation import Installation, arrival, offline
 from patience import LIMIT
 from secure_kafka import MECHANISMS, OAUTH, PASSWORD, USER, SecureBroker, token
 
+from touchpoint.inspection.certificate_check import check_certificates
 from touchpoint.kafka.topic_admin import create_topics
 from touchpoint.kafka_client import client_options
 from touchpoint.settings import PREFIX, Settings
@@ -131,6 +132,20 @@ async def test_a_broker_that_asks_for_our_certificate_takes_it_and_its_key_may_h
         secure_kafka, brokers=secure_kafka.at("MUTUAL"), security="SSL", tls_cert_file=certificate, tls_key_file=key
     )
     await reached(Settings(**fields, tls_key_password="of the key"))  # type: ignore[arg-type]
+
+
+async def test_check_tells_when_the_certificates_of_brokers_and_our_own_end(secure_kafka: SecureBroker) -> None:
+    certificate, key = secure_kafka.authority.issue("client")
+    fields = trusting(
+        secure_kafka, brokers=secure_kafka.at("MUTUAL"), security="SSL", tls_cert_file=certificate, tls_key_file=key
+    )
+    found = await check_certificates(Settings(**fields))  # type: ignore[arg-type]
+    assert found is not None
+    assert found.state in {"ok", "note"}
+    assert "first of 2 ends on" in found.detail or (
+        secure_kafka.at("MUTUAL") in found.detail and "TOUCHPOINT_TLS_CERT_FILE" in found.detail
+    )
+    assert await check_certificates(Settings(brokers=(secure_kafka.bootstrap,))) is None
 
 
 async def reached(settings: Settings) -> None:
