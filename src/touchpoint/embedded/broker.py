@@ -14,10 +14,8 @@ import time
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from touchpoint.embedded.held import Held
+from touchpoint.embedded.held import Held, HeldBroker
 
 _PROBE = bytes.fromhex("0000000f 0012 0000 00000001 0005") + b"ready"  # ApiVersions, version 0
 
@@ -26,7 +24,7 @@ class EmbeddedBrokerError(Exception):
     """The broker from the wheel cannot run here; the message says why and the way out."""
 
 
-class EmbeddedBroker:
+class EmbeddedBroker(HeldBroker):
     """One broker on a free port of 127.0.0.1, empty at its start."""
 
     idempotence = False  # whether a producer may ask for it
@@ -50,11 +48,6 @@ class EmbeddedBroker:
             self.end()
             raise
 
-    def stop(self) -> None:
-        """End it, unless it was to be kept. A second time does nothing."""
-        if not self._keep:
-            self.end()
-
     def end(self) -> None:
         """End it, even if it was to be kept."""
         if self._held is not None:
@@ -69,21 +62,6 @@ class EmbeddedBroker:
     def address(self) -> str:
         """host:port, as clients want it."""
         return f"127.0.0.1:{self.port}"
-
-    @property
-    def pid(self) -> int:
-        """The process to end when it was kept."""
-        assert self._held is not None, "the broker is not running"
-        return self._held.pid
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _await_ready(self, held: Held, deadline: float) -> None:
         """It is ready when it answers a request, not when its port is open."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from signal import Signals
+from types import TracebackType
+from typing import Self
 
 _HOLD = """
 trap '' INT
@@ -73,3 +76,45 @@ class Held:
         self._process.wait(seconds)
         self._process = None
         self.log.unlink(missing_ok=True)
+
+
+class Started(ABC):
+    """A server that runs for as long as a `with` block."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start it; returns when it answers."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End it, unless it was to be kept. A second time does nothing."""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class HeldBroker(Started):
+    """A broker in a process of its own."""
+
+    _keep: bool
+    _held: Held | None = None
+
+    @abstractmethod
+    def end(self) -> None:
+        """End it, even if it was to be kept."""
+
+    def stop(self) -> None:
+        if not self._keep:
+            self.end()
+
+    @property
+    def pid(self) -> int:
+        """The process to end when it was kept."""
+        assert self._held is not None, "the broker is not running"
+        return self._held.pid

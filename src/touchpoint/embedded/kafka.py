@@ -11,14 +11,12 @@ import tempfile
 import time
 from io import BytesIO
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from aiokafka.protocol.api import RequestHeader_v1
 from aiokafka.protocol.metadata import MetadataRequest_v1, MetadataResponse_v1
 
 from touchpoint.embedded.broker import EmbeddedBrokerError, free_port
-from touchpoint.embedded.held import Held
+from touchpoint.embedded.held import Held, HeldBroker
 
 VERSION = "3.9.1"
 POM = Path(__file__).with_name("kafka-pom.xml")
@@ -40,7 +38,7 @@ class KafkaMissingError(EmbeddedBrokerError):
     """Java or Maven is not there, or Maven could not fetch something."""
 
 
-class ApacheKafka:
+class ApacheKafka(HeldBroker):
     """One node, broker and controller in one, on free ports of 127.0.0.1, empty at its start."""
 
     name = f"Apache Kafka {VERSION}, one KRaft node from Maven Central"
@@ -77,32 +75,12 @@ class ApacheKafka:
             self.end()
             raise
 
-    def stop(self) -> None:
-        """End it, unless it was to be kept. A second time does nothing."""
-        if not self._keep:
-            self.end()
-
     def end(self) -> None:
         """End it and remove its data, even if it was to be kept."""
         if self._held is not None:
             self._held.stop()
         if self._directory != Path():
             shutil.rmtree(self._directory, ignore_errors=True)
-
-    @property
-    def pid(self) -> int:
-        """The process to end when it was kept."""
-        assert self._held is not None, "the broker is not running"
-        return self._held.pid
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _configure(self) -> Path:
         self.address, controller = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"

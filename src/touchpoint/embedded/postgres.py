@@ -14,8 +14,9 @@ import subprocess
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+
+from touchpoint.embedded.held import Started
 
 _WATCH = 'read -r _; "$1/pg_ctl" -D "$2/data" -m fast -w stop >/dev/null 2>&1; rm -rf "$2"'
 _SOCKET_PATH_LIMIT = 80  # of 107 bytes, less the names of the directory and the socket
@@ -27,7 +28,7 @@ class EmbeddedPostgresError(Exception):
     """PostgreSQL from the wheel cannot run here; the message says why and the way out."""
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(Started):
     """One server with data of its own. Works as root too, by running the server as `nobody`."""
 
     def __init__(self, *, keep: bool = False, package: Path | None = None) -> None:
@@ -77,15 +78,6 @@ class EmbeddedPostgres:
     def pid(self) -> int:
         """The server's process; SIGINT ends it."""
         return int((self.directory / "data" / "postmaster.pid").read_text().split(maxsplit=1)[0])
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def _watch(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
