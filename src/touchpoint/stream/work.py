@@ -86,6 +86,8 @@ class StageWork:
     async def tick(self, caught_up: Collection[str]) -> None:
         await self._changelog.write_upgraded()
         self._state.begin()
+        # a tick passes through the actor between batches: the progress that it tells is of batches that are durable,
+        # and stands behind their forwards in the same partitions; shown by test_stages_agree_with_stitch.py
         await self._settle(self._stage.tick(now_micros(), caught_up))
         self._measure()
 

@@ -123,6 +123,8 @@ class Item:
     def _send(self, new: list[Fact]) -> Iterator[Sent]:
         """New facts the way that the others took; all at first, to a root, and when it is none's alias."""
         state = self.state
+        # a root may have none of the facts yet, however many batches ago this one had them: it is sent all of them, and
+        # deduplicates; shown by test_messages_repeated_after_a_crash_have_the_same_content
         first = (state.route is None and state.parent is None) or state.root is not None
         if not state.stub:
             yield from self._resolve_route(new)
@@ -150,6 +152,7 @@ class Item:
         root = home if home != self._item and self._hop < MOST_HOPS else None
         if state.root is None:
             self._first_route([fact for fact in new if fact.subject == self._item], root)
+        # before the facts go to the root: else the item would be open in two places, and close twice
         if root is not None and state.root is None:
             yield from self._withdraw()
         state.root = root
@@ -162,6 +165,7 @@ class Item:
         told = [fact.time for fact in state.facts if fact.verb == "alias"]
         if not told:
             return self._item
+        # cost: each alias may take a fold of all facts before it (ownership/aliases.py), so not for every batch
         last = max(told)
         if all(fact.verb != "alias" and fact.time >= last for fact in new):
             return state.root or self._item
@@ -173,6 +177,9 @@ class Item:
         After a crash they may come again in other batches, when some of it was sent already: it must go the same way.
         """
         state = self.state
+        # race: were it decided by all facts of a batch, a crash after sending and before the changelog would let a
+        # batch that falls otherwise choose another way, and the item would be in two parties; shown by
+        # test_stages_agree_with_stitch.py
         for fact in own:
             if fact.kind == "interaction" or fact.verb == UNREADABLE:
                 continue

@@ -282,6 +282,8 @@ class MediaClock:
         """Our clock says `now`: an input that is read to its end runs on at the broker's pace."""
         if not self.time.is_bounded:
             self._bound(now + self._limits.ahead)
+        # a machine that slept, or a tick that waited for a broker, is no quiet time of the sources; shown by
+        # test_a_tick_that_waited_for_the_broker_does_not_count_as_a_quiet_time
         elapsed = 0 if self._ticked is None else min(LONGEST_TICK, max(0, now - self._ticked))
         self._ticked = now
         begun = (
@@ -320,6 +322,7 @@ class MediaClock:
         if (own is None and not any(flushed)) or said == self._last_sent:
             if now - self._last_sent_at < STAMP_EVERY:
                 return []
+            # without a record nobody knows the broker's time, and a quiet night would close nothing (test_time.py)
             self._last_sent_at = now
             return broadcast(LINKS, WatermarkUpdate(STAMP, self._partition, []), 1, self._partition)
         self._last_sent_at, self._last_sent = now, said

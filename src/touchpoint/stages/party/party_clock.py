@@ -148,6 +148,8 @@ class PartyClock:
         """Our progress, if there is any and not too often."""
         if now - self._last_sent_at < broadcast_every(self._partitions):
             return []
+        # what all partitions have sent at a hop is what this one has passed on at the next: a vector, because a record
+        # of hop 2 may be under way when hop 1 has come further (test_stages_agree_with_stitch.py, contradictory worlds)
         reached = [self.time.media.at(0), *(self.time.parties.at(hop) for hop in range(HOPS - 1))]
         hops = [UNKNOWN if w is None else w for w in reached]
         flushed = [

@@ -85,6 +85,7 @@ class Rerouting(msgspec.Struct, array_like=True):
         limits: Limits,
     ) -> tuple[PartyFacts, list[PartyMessage]]:
         """(what stays, what leaves) of a party's facts, after some touches; `known`: its identity facts before them."""
+        # progress is kept by hop up to the last: what went further could arrive behind the watermark and be late
         hop = max(each.hop for each in touches)
         if hop >= MOST_HOPS:
             return facts, []
@@ -97,11 +98,14 @@ class Rerouting(msgspec.Struct, array_like=True):
             return self._move_some(key, facts, touches, None, to), list(leaving.values())
         identity = Identity(facts.identity)
         if key.kind == "id" and identity.root(key.value) != key.value:
+            # the first target stays: what was sent there is there, and its key sends on in turn if it was merged too
             self.into = self.into or PartyKey(key.tenant, "id", identity.root(key.value))
             stays = self._move_all(to(self.into), facts, touches)
         else:
             self.into = None
             stays = self._move_some(key, facts, touches, _OwnerResolver(key, facts.identity, identity, limits), to)
+        # race: an item may reach the address before the identification and the party after it. Whoever has something of
+        # the address is told each news, so that the order of the two does not matter (test_stages_agree_with_stitch)
         if facts.identity != known:
             before = {(fact.source, fact.id) for fact in known}
             news = [fact for fact in facts.identity if (fact.source, fact.id) not in before]
@@ -136,6 +140,7 @@ class Rerouting(msgspec.Struct, array_like=True):
                     self._move_along(name, its)
                 elif name not in closed:
                     self._move(whose.of(name, its, self.moved), name, its)
+        # race: the address that sent it here may still send later facts here, or send it on once more by an older word
         if key.kind == "id":
             for name in self.moved.keys() - before:
                 to(self.moved[name].party).rekey[name] = self.moved[name].party  # should it have come from there
