@@ -85,6 +85,8 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> None:
 @given(seed=st.integers(0, 10_000), worlds=st.integers(0, 4), part=st.floats(0.2, 1.2), identity=st.booleans())
 @example(seed=298, worlds=0, part=0.3, identity=True)  # a fax that was complete while a segment of it was open
 @example(seed=318, worlds=4, part=0.3, identity=True)  # a note without a party, before the call that it names
+@example(seed=8110, worlds=3, part=1.1, identity=True)  # a fax that ended before its party was told
+@example(seed=657, worlds=4, part=1.1, identity=True)  # a mail whose party another of its ids told
 def test_many_instants_at_once_are_the_same_as_one_after_the_other(
     limits: Limits, seed: int, worlds: int, part: float, identity: bool
 ) -> None:

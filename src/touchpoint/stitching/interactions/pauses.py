@@ -8,6 +8,7 @@ from touchpoint.stitching.facts import Micros
 from touchpoint.stitching.interactions.entities import Entity
 from touchpoint.stitching.interactions.grouping import Component, deadlines, stitches
 from touchpoint.stitching.limits import Limits
+from touchpoint.stitching.ownership.claims import claim
 from touchpoint.stitching.verbs import CLOSING, ENDS, Verbs
 
 _MANY_FACTS = 50
@@ -71,12 +72,13 @@ class Pauses:
 def _linked_by_time(component: Component, limits: Limits) -> list[Component]:
     """Its parts that are linked by time alone, so as soon as the later of two begins.
 
-    Any other link may be told long after both began, by either or by a third: until then each part was alone.
+    Any other link may be told long after both began, by either or by a third: until then each part was alone. So was a
+    thing whose party was not told, or was another, when it began.
     """
     parts: list[Component] = []
     last = Component(component.key)
     for entity in sorted(component.entities, key=lambda e: e.order):
-        claims = entity.claim.id is not None or entity.claim.address is not None
+        claims = _claims_from_the_start(entity, limits)
         if not (claims and stitches(component.key, entity, limits) and last.is_near(entity)):
             part = Component(component.key)
             parts.append(part)
@@ -85,6 +87,16 @@ def _linked_by_time(component: Component, limits: Limits) -> list[Component]:
             part = last
         part.add(entity)
     return parts
+
+
+def _claims_from_the_start(entity: Entity, limits: Limits) -> bool:
+    """Whether its first events tell whose it is, and no later one tells more."""
+    whole = entity.claim
+    if whole.id is None and whole.address is None:
+        return False
+    own = entity.facts if entity.item is None else [f for f in entity.facts if f.subject == entity.id]
+    first = claim([fact for fact in own if fact.time == entity.first_event], limits)
+    return (first.id, first.address) == (whole.id, whole.address)
 
 
 def _quiet(component: Component, limits: Limits) -> Micros:
