@@ -27,8 +27,8 @@ START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 MARY = "tel:+441632960960"
 
 
-def some_events(seed: int = 5, start: datetime = START, hours: float = 0.5) -> list[Event]:
-    return arrival(simulate(seed, start, hours=hours, volume=int(400 * hours)), seed=seed)
+def some_events(seed: int = 5, start: datetime = START) -> list[Event]:
+    return arrival(simulate(seed, start, hours=0.5, volume=200), seed=seed)
 
 
 async def send(installation: Installation, events: list[Event], finish: bool = True) -> None:
@@ -100,19 +100,19 @@ async def test_half_a_database_from_a_backup_is_completed_and_nothing_is_stored_
 async def test_after_kafka_is_lost_events_that_come_again_complete_what_is_stored(
     kafka: KafkaBroker, installation: Installation, tmp_path: Path
 ) -> None:
-    events = some_events(hours=2)
-    half = len(events) // 2
-    expected = offline(events)
+    closed, open_still = some_events(), some_events(6, START + timedelta(days=2))
+    events = [*closed, *open_still]
     lost = installation.worker()
-    await send(installation, events[:half], finish=False)
-    await installation.until_count(1)
+    await send(installation, closed)
+    await installation.until_count(len(offline(closed)))
+    await send(installation, open_still[: len(open_still) // 2], finish=False)
     lost.kill()
     renewed = Installation(kafka.bootstrap, installation.database, tmp_path, f"n{uuid.uuid4().hex[:8]}")
     await renewed.prepare()
     renewed.worker()
     try:
         await send(renewed, events)
-        await renewed.until_stored(expected)
+        await renewed.until_stored(offline(events))
         assert "stored: equal" in await verified(renewed)
     finally:
         renewed.close()
