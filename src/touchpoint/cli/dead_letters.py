@@ -14,6 +14,7 @@ import typer
 
 from touchpoint.cli.brokers import BrokersOption, ask_brokers, settings_of
 from touchpoint.cli.errors import CliError
+from touchpoint.cli.progress import counting
 
 if TYPE_CHECKING:
     from touchpoint.kafka.dead_letter_reader import Letter, Wanted
@@ -203,19 +204,14 @@ async def _sent(
 ) -> Counter[tuple[str, str, str]]:
     from touchpoint.kafka.dead_letter_reader import group, replay
 
-    watched = sys.stderr.isatty()
     counts: Counter[tuple[str, str, str]] = Counter()
+    with counting("dead letters sent") as show:
 
-    def show(letter: Letter) -> None:
-        counts[group(letter)] += 1
-        if watched and not counts.total() % 100:
-            print(f"\r{counts.total():,} dead letters sent", end="", file=sys.stderr, flush=True)
+        def count(letter: Letter) -> None:
+            counts[group(letter)] += 1
+            show(counts.total())
 
-    try:
-        await replay(settings, _able(settings, wanted, unable), rate, show)
-    finally:
-        if watched:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        await replay(settings, _able(settings, wanted, unable), rate, count)
     return counts
 
 

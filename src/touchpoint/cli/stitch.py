@@ -6,7 +6,6 @@ import gc
 import gzip
 import io
 import sys
-import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
@@ -16,6 +15,7 @@ import msgspec
 import typer
 
 from touchpoint.cli.errors import CliError, configuration
+from touchpoint.cli.progress import counting
 from touchpoint.events import Accepted, DeadLetter, Decoder
 from touchpoint.events.masking import mask, spelt
 from touchpoint.stitching.facts import Fact
@@ -24,7 +24,7 @@ from touchpoint.stitching.offline import fold_all
 from touchpoint.stitching.record import InteractionRecord, Json, as_json
 
 GZIP = b"\x1f\x8b"
-PROGRESS_EVERY = 16_384  # lines; a power of two
+PROGRESS_EVERY = 1_000  # lines
 LONGEST = 16 << 20  # bytes of a line that are looked at; a record has at most 256 KiB
 
 
@@ -136,21 +136,13 @@ def facts_of(name: str, lines: Iterable[bytes], decoder: Decoder, refused: Refus
                 yield verdict.about
 
 
-def noted(lines: Iterable[bytes]) -> Iterable[bytes]:
-    """The lines; on a terminal and where there are many, with a count that goes up."""
-    return counted(lines) if sys.stderr.isatty() else lines
-
-
-def counted(lines: Iterable[bytes]) -> Iterator[bytes]:
-    began = time.monotonic()
-    shown = False
-    for number, line in enumerate(lines):
-        if not number % PROGRESS_EVERY and time.monotonic() - began > 1:
-            print(f"\r{number:,} events read", end="", file=sys.stderr, flush=True)
-            shown = True
-        yield line
-    if shown:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+def noted(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines; on a terminal with a count that goes up."""
+    with counting("events read") as show:
+        for number, line in enumerate(lines):
+            if not number % PROGRESS_EVERY:
+                show(number)
+            yield line
 
 
 def closed(facts: Iterable[Fact], limits: Limits, secret: bytes, refused: Refused) -> list[InteractionRecord]:

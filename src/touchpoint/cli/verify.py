@@ -17,6 +17,7 @@ from touchpoint.cli.comparison import Comparison, compare, differences
 from touchpoint.cli.database import DatabaseOption, ask
 from touchpoint.cli.earlier_rules import apart
 from touchpoint.cli.errors import CliError
+from touchpoint.cli.progress import counting
 from touchpoint.cli.stitch import Refused, read
 from touchpoint.stitching.facts import Fact
 from touchpoint.stitching.offline import fold_all
@@ -158,20 +159,19 @@ async def _consumed(settings: Settings) -> tuple[list[Fact], int]:
     from touchpoint.kafka.topic_reader import records
 
     facts: list[Fact] = []
-    refused, watched, verdicts = 0, sys.stderr.isatty(), _reader(settings)
+    refused, verdicts = 0, _reader(settings)
     damaged: list[Damaged] = []
     topics = [topic for topic in media_topics(settings) if topic != "links"]
-    async for record in records(settings, [*topics, *feed_topics(settings)], on_damaged=damaged.append):
-        for verdict in verdicts(record):
-            if isinstance(verdict, Accepted):
-                facts.append(verdict.fact)
-                if watched and not len(facts) % 10_000:
-                    print(f"\r{len(facts):,} events read", end="", file=sys.stderr, flush=True)
-            elif isinstance(verdict, DeadLetter):
-                refused += 1
-                facts += [verdict.about] if verdict.about is not None else []
-    if watched:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    with counting("events read") as show:
+        async for record in records(settings, [*topics, *feed_topics(settings)], on_damaged=damaged.append):
+            for verdict in verdicts(record):
+                if isinstance(verdict, Accepted):
+                    facts.append(verdict.fact)
+                elif isinstance(verdict, DeadLetter):
+                    refused += 1
+                    facts += [verdict.about] if verdict.about is not None else []
+            if not len(facts) % 1_000:
+                show(len(facts))
     return facts, refused + len(damaged)
 
 
