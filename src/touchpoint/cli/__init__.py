@@ -44,7 +44,11 @@ COMMANDS = (
     Command(
         "partitions", "touchpoint.cli.migrate:partitions", "Make the coming months' partitions; drop expired ones."
     ),
-    Command("history", "touchpoint.cli.history:history", "Show a party's interaction history."),
+    Command(
+        "history",
+        "touchpoint.cli.history:history",
+        "Show the interaction history of a party, an account or a business object.",
+    ),
     Command(
         "explain",
         "touchpoint.cli.explain:explain",
