@@ -338,6 +338,41 @@ def test_a_parking_that_times_out_goes_on_with_the_call() -> None:
         of_leg("CHANNEL_BRIDGE", 111, 12, "m", Other_Leg_Unique_ID="d"), GONE,
     ]  # fmt: skip
     item = items(events(NAME, lines))["m"]
-    assert [part[:3] for part in kinds(item)][-3:] == [
-        ("parked", None, 40_000), ("routing", None, 5_000), ("with_agent", "1002", 15_000),
+    assert [part[:3] for part in kinds(item)][-4:] == [
+        ("parked", None, 40_000), ("routing", None, 5_000), ("alerting", "1002", 4_000), ("with_agent", "1002", 15_000),
     ]  # fmt: skip
+
+
+RUNG = [
+    created(0, 1, "c", "+441632960936", "5001"),
+    created(1, 2, "b", "+441632960936", "1001", Call_Direction="outbound", Other_Leg_Unique_ID="c"),
+    created(1, 3, "d", "+441632960936", "1002", Call_Direction="outbound", Channel_Call_UUID="c"),
+]
+
+
+def test_a_caller_who_hangs_up_while_phones_ring_outside_of_a_queue_has_given_up() -> None:
+    lines = [
+        *RUNG, of_leg("CHANNEL_HANGUP_COMPLETE", 21, 4, "b", Hangup_Cause="ORIGINATOR_CANCEL"),
+        of_leg("CHANNEL_HANGUP_COMPLETE", 21, 5, "d", Channel_Call_UUID="c", Hangup_Cause="ORIGINATOR_CANCEL"),
+        of_leg("CHANNEL_HANGUP_COMPLETE", 21, 6, "c", variable_sip_hangup_disposition="recv_cancel"),
+    ]  # fmt: skip
+    found = items(events(NAME, lines))
+    assert list(found) == ["c"]
+    assert (found["c"]["abandoned"], found["c"]["flags"]) == ("while_ringing", [])
+    assert [part[:3] for part in kinds(found["c"]) if part[0] == "alerting"] == [
+        ("alerting", "1001", 20_000), ("alerting", "1002", 20_000),
+    ]  # fmt: skip
+
+
+def test_of_phones_that_ring_outside_of_a_queue_one_answers() -> None:
+    lines = [
+        *RUNG, of_leg("CHANNEL_BRIDGE", 6, 4, "c", Bridge_B_Unique_ID="d"),
+        of_leg("CHANNEL_HANGUP_COMPLETE", 6, 5, "b", Hangup_Cause="LOSE_RACE"),
+        of_leg("CHANNEL_HANGUP_COMPLETE", 66, 6, "d", Channel_Call_UUID="c"),
+        of_leg("CHANNEL_HANGUP_COMPLETE", 66, 7, "c", **RECEIVED),
+    ]  # fmt: skip
+    item = items(events(NAME, lines))["c"]
+    assert [part[:3] for part in kinds(item)][1:] == [
+        ("alerting", "1001", 5_000), ("alerting", "1002", 5_000), ("with_agent", "1002", 60_000),
+    ]  # fmt: skip
+    assert (item["abandoned"], item["flags"]) == (None, [])

@@ -91,6 +91,7 @@ def _created(said: SocketEvent) -> None:
     headers = said.headers
     callee = headers.get("Caller-Destination-Number")
     said.memory.put(("dialed", said.leg), callee)
+    _ring(said, callee)
     if said.leg != said.root:  # an agent's leg
         return
     told = _side(said)
@@ -103,6 +104,19 @@ def _created(said: SocketEvent) -> None:
     if headers.get("Call-Direction") != "outbound" and told["direction"] == "outbound":
         said.memory.put(("dials", said.leg), headers.get("Caller-Caller-ID-Number"))
     said.say("offered", **told)
+
+
+def _ring(said: SocketEvent, callee: str | None) -> None:
+    """A phone that a customer is put through to, outside of a queue: of queues mod_callcenter tells."""
+    call = said.root if said.leg != said.root else said.headers.get("Other-Leg-Unique-ID")
+    who, memory = agent(callee), said.memory
+    known = memory.get(("dialed", call)) is not None and memory.get(("queued", call)) is None
+    if not known or who is None or said.headers.get("Call-Direction") != "outbound":
+        return
+    if memory.get(("dials", call)) or memory.get(("phone", call)) or said.channels.is_outside(callee):
+        return
+    memory.put(("rings", said.leg), (who, call))
+    said.say("alerting", item=call, resource=who)
 
 
 def _queued(said: SocketEvent) -> None:
@@ -223,6 +237,7 @@ def _bridged_outside(said: SocketEvent, legs: list[str]) -> None:
     if not others or said.memory.get(("answered", said.root)) is not None:
         return
     who = agent(_bridged_to(said, others[-1]))
+    said.memory.pop(("rings", others[-1]))
     if who is not None:
         said.say("answered", resource=who)
         said.memory.put(("answered", said.root), who["id"])
@@ -271,6 +286,10 @@ def _retrieved(said: SocketEvent) -> None:
 
 def _hung_up(said: SocketEvent) -> None:
     """The end of the caller's channel is the end; its own stamps tell when it began and ended."""
+    rings = said.memory.pop(("rings", said.leg))
+    if rings is not None:
+        reason = _FAILED.get(said.headers.get("Hangup-Cause", ""), "no_answer")
+        said.say("alert_ended", item=rings[1], resource=rings[0], reason=reason)
     if said.leg != said.root:
         held = said.memory.pop(("leg", said.leg))
         if held is not None and said.memory.get(("answered", said.root)) == held[0]["id"]:
