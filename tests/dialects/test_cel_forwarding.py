@@ -57,3 +57,10 @@ def test_a_queue_whose_member_is_a_mobile_was_answered_by_them() -> None:
     local = [told("APP_START", 2, "h", "Local/x@y", appname="Dial", appdata=f"PJSIP/{MOBILE}@carrier-b")]
     item = items(events(NAME, [*BEGIN, *queue, *local, *OUT]))["c"]
     assert [part[:3] for part in kinds(item) if part[0] == "with_agent"] == [("with_agent", "PJSIP/carrier-b", 60_000)]
+
+
+def test_dialstatus_cancel_is_a_caller_who_gave_up_while_a_phone_rang() -> None:
+    gone = told("HANGUP", 21, extra=json.dumps({"hangupcause": 127, "hangupsource": "", "dialstatus": "CANCEL"}))
+    rung = [told("CHAN_START", 1, "305", "PJSIP/305", cid_num="305"), told("HANGUP", 21, "305", "PJSIP/305")]
+    item = items(events(NAME, [*BEGIN, *rung, gone, told("LINKEDID_END", 21)]))["c"]
+    assert item["abandoned"] == "while_ringing"

@@ -217,7 +217,8 @@ def _hung_up(said: CelRow) -> None:
     if not call.ours:
         gave_up = call.gave_up is not None  # straight out of the queue, unanswered
         call.gave_up = None
-        if gave_up or itself:
+        canceled = call.answered is None and said.extra.get("dialstatus") == "CANCEL"  # by who called, while it rang
+        if gave_up or itself or canceled:
             said.say("disconnected", by="customer")
     _over(said, call)
 

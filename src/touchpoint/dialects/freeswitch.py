@@ -107,13 +107,20 @@ def _created(said: SocketEvent) -> None:
 
 
 def _ring(said: SocketEvent, callee: str | None) -> None:
-    """A phone that a customer is put through to, outside of a queue: of queues mod_callcenter tells."""
+    """A phone that a customer is put through to, outside of a queue: of queues mod_callcenter tells.
+
+    Of a call that an agent dialed, the customer.
+    """
     call = said.root if said.leg != said.root else said.headers.get("Other-Leg-Unique-ID")
     who, memory = agent(callee), said.memory
     known = memory.get(("dialed", call)) is not None and memory.get(("queued", call)) is None
     if not known or who is None or said.headers.get("Call-Direction") != "outbound":
         return
-    if memory.get(("dials", call)) or memory.get(("phone", call)) or said.channels.is_outside(callee):
+    outside = said.channels.is_outside(callee)
+    if memory.get(("dials", call)) and outside:
+        memory.put(("rings", said.leg), (None, call))
+        said.say("dialing", item=call)
+    if memory.get(("dials", call)) or memory.get(("phone", call)) or outside:
         return
     memory.put(("rings", said.leg), (who, call))
     said.say("alerting", item=call, resource=who)
@@ -231,6 +238,8 @@ def _bridged_outside(said: SocketEvent, legs: list[str]) -> None:
             said.say("offered", direction="outbound", party={"address": outside})
     dials = said.memory.get(("dials", said.leg))
     if dials is not None:
+        for leg in legs:
+            said.memory.pop(("rings", leg))
         said.say("connected", resource=agent(dials))
         return
     others = [leg for leg in legs if leg != said.leg and said.memory.get(("leg", leg)) is None]
@@ -289,7 +298,7 @@ def _hung_up(said: SocketEvent) -> None:
     rings = said.memory.pop(("rings", said.leg))
     if rings is not None:
         reason = _FAILED.get(said.headers.get("Hangup-Cause", ""), "no_answer")
-        said.say("alert_ended", item=rings[1], resource=rings[0], reason=reason)
+        said.say("failed" if rings[0] is None else "alert_ended", item=rings[1], resource=rings[0], reason=reason)
     if said.leg != said.root:
         held = said.memory.pop(("leg", said.leg))
         if held is not None and said.memory.get(("answered", said.root)) == held[0]["id"]:
