@@ -25,3 +25,11 @@ async def test_a_kill_between_any_two_steps_leaves_nothing_committed_that_is_not
     await lab.until_committed()
     assert await lab.check_commits() >= len(lab.sent)
     await lab.check()
+
+
+async def test_a_worker_whose_membership_fails_unexpectedly_ends_at_once(lab: Lab) -> None:
+    """As aiokafka fails that asks a broker which has just started and names no brokers yet."""
+    worker = lab.worker(trip="join:before:raise:1")
+    await lab.until(lambda: not worker.running, "the end of the worker")
+    assert worker.process.returncode == 70
+    assert "TrippedError" in worker.log.read_text()

@@ -12,11 +12,13 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+
 from touchpoint.history.sink import History
 from touchpoint.stream.outbox import Outbox
 from touchpoint.stream.transport import Consumer
 
-POINTS = ("forward", "changelog", "history", "ack", "commit")
+POINTS = ("forward", "changelog", "history", "ack", "commit", "join")
 
 
 class TrippedError(Exception):
@@ -36,6 +38,7 @@ class Trip:
         owner, name = {
             "forward": (Outbox, "deliver"), "changelog": (Outbox, "deliver"), "history": (writer, "write"),
             "ack": (Consumer, "ack"), "commit": (Consumer, "_commit"),
+            "join": (GroupCoordinator, "ensure_active_group"),
         }[self.point]  # fmt: skip
         setattr(owner, name, (self._around_call if name == "ack" else self._around)(getattr(owner, name)))
 

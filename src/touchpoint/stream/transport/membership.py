@@ -84,6 +84,11 @@ class Membership:
         if coordinator is None or not hasattr(coordinator, "_pending_exception"):
             self._member_at = self._well_at = now
             return None
+        task = getattr(coordinator, "_coordination_task", None)
+        if task is not None and task.done() and not task.cancelled() and (ended := task.exception()) is not None:
+            # nobody fetches before the first assignment, so that aiokafka has nobody to tell (faults: a broker that
+            # had just started named no brokers, and the worker was ready again only after JOIN_SECONDS)
+            return f"the work for the consumer group has ended unexpectedly: {ended!r}"
         error = coordinator._pending_exception
         if is_fenced(error):
             return self.replaced()
