@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path += [str(Path(__file__).parents[1] / name) for name in ("support", "faults")]
+sys.path += [str(Path(__file__).parents[2] / name) for name in ("tests/support", "tests/faults", "docs/reference")]
 
 from broker_account import Account
 from broker_campaign import BrokerCampaign

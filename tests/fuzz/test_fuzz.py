@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import gc
 import random
+import subprocess
+import sys
+from pathlib import Path
 
 import orjson
 import pytest
 from fuzz_campaign import Campaign
 from fuzz_events import TYPES, event
 from fuzz_inputs import Input
+from patience import LIMIT
 
 from touchpoint.stitching.media.rules import RULES
 
@@ -37,6 +41,18 @@ def test_twenty_thousand_damaged_inputs_find_nothing_and_every_rule_was_applied(
     assert campaign.verdicts.keys() >= {"accepted", "value", "not_json", "too_large", "mode", "missing", "time", "type"}
     assert campaign.verdicts["accepted"] > INPUTS / 2
     assert campaign.worked > 5
+
+
+@pytest.mark.slow
+def test_the_verb_reports_what_it_tried() -> None:
+    """As a process of its own: it finds what it imports without the settings of pytest."""
+    program = Path(__file__).with_name("fuzz.py")
+    done = subprocess.run(
+        [sys.executable, program, "--inputs", "300", "--seed", "1"],
+        capture_output=True, text=True, check=False, timeout=LIMIT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "0 findings" in done.stdout
 
 
 @pytest.mark.parametrize("name", TYPES)
