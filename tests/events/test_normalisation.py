@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from canonical_events import accepted, refused, smallest_event
 
-from touchpoint.events import Decoder, NumberPlan, dialed_address, party_address, spellings
+from touchpoint.events import NumberPlan, dialed_address, party_address, spellings
 
 NUMBER = "+441632960960"
 
@@ -94,14 +94,6 @@ def test_dialed_addresses_keep_their_scheme_and_lines_their_name() -> None:
     assert offered(dialed="Sales@Example.com")["dialed"] == "mailto:sales@example.com"
     assert offered(dialed="AA0101")["dialed"] == "AA0101"
     assert dialed_address("main menu", NumberPlan()) == "main menu"
-
-
-def test_the_region_is_the_tenant_s() -> None:
-    decoder = Decoder(default_region="GB", regions={"roma": "IT", "dc": "US"})
-    event = smallest_event("call.offered", data={"party": {"address": "202 555 0123"}})
-    assert accepted(event | {"tenant": "dc"}, decoder).data["party"]["address"] == "tel:+12025550123"
-    event = smallest_event("party.identified", subject="06 6982 1234", tenant="roma")
-    assert accepted(event, decoder).subject == "tel:+390669821234"
 
 
 def test_null_empty_text_and_empty_lists_are_left_out() -> None:

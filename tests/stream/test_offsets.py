@@ -39,7 +39,7 @@ def test_a_failed_commit_is_tried_again_with_the_same_offset() -> None:
     assert tracker.committable(HERE) == 10
     tracker.committed(HERE, 10)
     assert tracker.committable(HERE) is None
-    assert tracker.in_flight() == 0
+    assert tracker.idle(HERE)
 
 
 @pytest.mark.trap(4)
@@ -70,4 +70,4 @@ def test_a_commit_never_passes_an_unfinished_batch(sizes: list[tuple[int, int]],
             assert all(other.first >= committable for other in unfinished)
             if data.draw(st.booleans()):
                 tracker.committed(HERE, committable)
-    assert tracker.in_flight() == 0
+    assert tracker.idle(HERE)

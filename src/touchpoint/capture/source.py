@@ -34,16 +34,10 @@ class LostError(Exception):
 class Source(Protocol):
     """A live feed. `chunks` begins behind `position`, and ends soon after `stopping` is set, with what it has read.
 
-    It waits for the source where it is away (and tells `Watch`), and raises SourceError for what waiting does not cure.
+    It waits for the source where it is away, and raises SourceError for what waiting does not cure.
     """
 
     def chunks(self, position: Position, stopping: asyncio.Event) -> AsyncGenerator[Chunk, None]: ...
-
-
-class Watch(Protocol):
-    """Whom a source tells whether it is there."""
-
-    def connected(self, well: bool) -> None: ...
 
 
 async def pause(seconds: float, stopping: asyncio.Event) -> None:

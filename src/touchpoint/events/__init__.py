@@ -1,7 +1,7 @@
 """The inbound contract: what an event must look like, and what becomes of a record (docs/events.md)."""
 
 from touchpoint.events.addresses import dialed_address, party_address, spellings
-from touchpoint.events.catalogue import CHANNELS, event_model, event_types, event_union
+from touchpoint.events.catalogue import CHANNELS, event_model, event_types
 from touchpoint.events.decoder import Decoder
 from touchpoint.events.numbers import NumberPlan
 from touchpoint.events.verdicts import Accepted, Code, DeadLetter, Skipped, Verdict
@@ -18,7 +18,6 @@ __all__ = [
     "dialed_address",
     "event_model",
     "event_types",
-    "event_union",
     "party_address",
     "spellings",
 ]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache, reduce
-from operator import or_
-from typing import Annotated, Any, Literal, NamedTuple, cast
+from functools import cache
+from typing import Any, Literal, NamedTuple, cast
 
-from pydantic import Field, TypeAdapter, create_model
+from pydantic import create_model
 
 from touchpoint.events import data as d
 from touchpoint.events.fields import Data, Id, Instant, Name, Shape, Text
@@ -156,10 +155,3 @@ def event_model(name: str) -> type[Event]:
         fields["subject"] = (Id, ...)
     # the class is named as the type, so that JSON Schema speaks of `call.answered`
     return cast("type[Event]", create_model(name, __base__=Event, __doc__=meaning, **fields))
-
-
-@cache
-def event_union(channels: tuple[str, ...] = CHANNELS) -> TypeAdapter[Any]:
-    """Every event as one union, discriminated by `type`. The decoder dispatches over the same models by itself."""
-    union: Any = reduce(or_, (event_model(name) for name in event_types(channels)))
-    return TypeAdapter(Annotated[union, Field(discriminator="type")])

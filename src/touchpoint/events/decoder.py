@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, cast
 
 import phonenumbers
@@ -31,7 +31,7 @@ class Decoder:
     """The inbound contract as one function.
 
     `channels`: further channels beside call, email, fax and chat. `default_region`: ISO 3166 code of the
-    country whose form bare phone numbers have, or the whole plan of numbers; `regions` overrides it by tenant.
+    country whose form bare phone numbers have, or the whole plan of numbers.
     Raises ValueError for a channel or a region that cannot be.
     """
 
@@ -39,13 +39,10 @@ class Decoder:
         self,
         channels: Iterable[str] = CHANNELS,
         default_region: str | NumberPlan = "GB",
-        regions: Mapping[str, str] | None = None,
     ) -> None:
         self.channels = check_channels(channels)
         self._plan = default_region if isinstance(default_region, NumberPlan) else NumberPlan(default_region)
         _check_region(self._plan.region)
-        own = {tenant: _check_region(region) for tenant, region in (regions or {}).items()}
-        self._plans = {tenant: self._plan._replace(region=region) for tenant, region in own.items()}
         self._entries = _Entries(self.channels)
 
     def decode(self, value: bytes | None, headers: wire.Headers = (), key: bytes | None = None) -> Verdict:
@@ -75,15 +72,14 @@ class Decoder:
         if event.dataschema:
             _check_version(event.dataschema)
         tenant = event.tenant or "default"
-        plan = self._plans.get(tenant, self._plan)
         subject, data, ext = event.subject or "", {}, event.__pydantic_extra__ or {}
         if event.data is not None:
             unknown: Fields = {}
-            data = condense(event.data, unknown, plan)
+            data = condense(event.data, unknown, self._plan)
             if unknown:
                 ext["data"] = unknown
         if not media:
-            subject = _subject(kind, verb, subject, data, plan)
+            subject = _subject(kind, verb, subject, data, self._plan)
         if ext:
             wire.check(ext)
         fact = Fact(
@@ -165,7 +161,6 @@ def _check_key(key: bytes) -> None:
         raise Rejected("key", f"the record's key is not UTF-8: byte {fault.start}") from None
 
 
-def _check_region(region: str) -> str:
+def _check_region(region: str) -> None:
     if region not in phonenumbers.SUPPORTED_REGIONS:
         raise ValueError(f"region {region!r}: use an ISO 3166 country code, such as GB")
-    return region

@@ -76,10 +76,6 @@ class OffsetTracker:
     def partitions(self) -> list[TP]:
         return list(self._entries)
 
-    def in_flight(self) -> int:
-        """Batches delivered and not finished."""
-        return sum(not entry.done for queue in self._entries.values() for entry in queue)
-
     def forget(self, tps: set[TP] | None = None) -> None:
         """Drop partitions (all, if none are named); their outstanding entries die."""
         for tp in list(self._entries) if tps is None else tps:
