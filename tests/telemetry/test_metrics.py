@@ -33,6 +33,16 @@ def test_a_gauge_that_was_forgotten_is_gone_and_shows_what_is_set_afterwards() -
     assert value(metrics, "lag_records", topic="calls", partition="0") == 3
 
 
+def test_a_value_that_is_not_known_any_more_is_gone_and_the_others_stay() -> None:
+    metrics = Metrics()
+    for partition in ("0", "1"):
+        metrics.set("input_delay_seconds", 7, "calls", partition)
+    metrics.remove("input_delay_seconds", "calls", "0")
+    metrics.remove("input_delay_seconds", "calls", "0")
+    assert value(metrics, "input_delay_seconds", topic="calls", partition="0") is None
+    assert value(metrics, "input_delay_seconds", topic="calls", partition="1") == 7
+
+
 def test_each_partition_is_held_by_one_input_and_unknown_sources_are_others() -> None:
     metrics = Metrics(["/pbx"])
 

@@ -159,7 +159,9 @@ class StageWork:
         metrics, partition, now = self._delivery.metrics, self._delivery.partition, now_micros()
         slowest = min(inputs, key=lambda topic: inputs[topic].watermark or UNKNOWN, default=None)
         for topic, (watermark, _) in inputs.items():
-            if watermark is not None:
+            if watermark is None:
+                metrics.remove("input_delay_seconds", topic, str(partition))
+            else:
                 delay = 0.0 if watermark == EMPTY else (now - watermark) / 1e6
                 metrics.set("input_delay_seconds", delay, topic, str(partition))
         if slowest is not None:

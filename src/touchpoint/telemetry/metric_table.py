@@ -146,7 +146,7 @@ WORKER: tuple[Metric, ...] = (
     Metric(
         "touchpoint_input_delay_seconds", "gauge", "seconds",
         "How far the event time of a partition of an input is behind the clock, the disorder included; 0 while it "
-        "holds nothing back.", ("topic", "partition"),
+        "holds nothing back, absent while it is not known.", ("topic", "partition"),
         "Far beyond that of other inputs: this one is not read to its end, or its source's clock is behind.",
     ),
     Metric(

@@ -88,6 +88,11 @@ class Metrics:
         """Add an observation to a histogram."""
         self._series(name, labels, self._histograms).observe(value)
 
+    def remove(self, name: str, *labels: str) -> None:
+        """Drop one labelled value of a gauge, which is not known any more."""
+        if self._known.pop((name, labels), None) is not None:
+            self._gauges[name].remove(*labels)
+
     def forget(self, name: str) -> None:
         """Drop every labelled value of a gauge, as when partitions were lost."""
         self._gauges[name].clear()
