@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SOURCES = [path for folder in ("src", "tests", "bench") for path in sorted((ROOT / folder).rglob("*.py"))]
 RESULTS = {"latency.md", "state.md", "soak.md"}  # what a bench or a soak writes
-DOCUMENTS = RESULTS | {path.name for path in [*ROOT.glob("docs/**/*.md"), *ROOT.glob("*.md")]}
+DOCUMENTS = RESULTS | {path.name for glob in ("docs/**/*.md", "bench/results/*.md", "*.md") for path in ROOT.glob(glob)}
 
 
 def test_every_document_that_code_names_exists() -> None:
