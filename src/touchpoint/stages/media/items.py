@@ -23,8 +23,8 @@ from touchpoint.stitching.ownership.parents import parent_of, reference_times
 from touchpoint.stitching.ownership.party_sorting import place
 from touchpoint.stitching.verbs import ENDS
 
-Sent = ItemMessage | PartyMessage
-"""To another media item's partition, or to a party's."""
+Sent = ItemMessage | PartyMessage | Fact
+"""To another media item's partition, or to a party's; a fact by itself has been sent on too often, and goes nowhere."""
 
 MOST_ASKED = 100
 """Questions about an item that are remembered, the latest: a mailing that everybody answers is asked for by each."""
@@ -128,8 +128,11 @@ class Item:
         first = (state.route is None and state.parent is None) or state.root is not None
         if not state.stub:
             yield from self._resolve_route(new)
-        if state.root is not None:
+        if state.root is not None and self._hop < MOST_HOPS:
             yield ItemMessage(self._tenant, state.root, self._hop, [*state.facts, *state.controls])
+            return
+        if state.root is not None:  # its own facts are forgotten, so it can be no media item of its own
+            yield from new
             return
         facts = [*state.facts, *state.controls] if first and not state.stub else new
         if state.parent is not None:

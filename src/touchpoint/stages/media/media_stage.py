@@ -12,7 +12,7 @@ from touchpoint.events.verdicts import OF_OTHERS
 from touchpoint.stages.backfill import HELD_FOR
 from touchpoint.stages.dead_letter_records import dead_letter, orphan
 from touchpoint.stages.due_times import Timers, unstamped
-from touchpoint.stages.media.items import Changes, Item, ItemState
+from touchpoint.stages.media.items import Changes, Item, ItemState, Sent
 from touchpoint.stages.media.media_clock import LINK_HOPS, OURS, STAMP, MediaClock, TimeBound
 from touchpoint.stages.messages import (
     FROM_FEED,
@@ -257,9 +257,14 @@ class MediaStage:
             brought = {(record.topic, record.offset): record for record in changes.records}
             out += [dead_letter(record, _FULL, "too_large") for record in brought.values()]
             return
-        out += [link(each) if isinstance(each, ItemMessage) else self._addresses.touch(each) for each in sent]
+        out += map(self._sent, sent)
         if after != before:
             self._timers.put(key, self._due(item), after)
+
+    def _sent(self, sent: Sent) -> Forward:
+        if isinstance(sent, Fact):
+            return orphan(sent)
+        return link(sent) if isinstance(sent, ItemMessage) else self._addresses.touch(sent)
 
     def _due(self, item: Item) -> Micros:
         """When an item's facts are no longer needed here; of a backfill that time has passed long ago, later."""
