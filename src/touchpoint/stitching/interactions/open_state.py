@@ -122,12 +122,13 @@ class OpenState:
             if len(self._facts) + end - begin <= self._many:  # hot path: each fact brings one thing at most
                 return end
             homes = {key for key in self._facts if key[0] != CONTROL}
+            things = len(homes)
             for n in range(begin, end):
                 homes.add(burst[n][:2])
                 if len(homes) > self._many and burst[n].kind not in (CONTROL, IDENTITY):
                     end = bisect_left(burst, burst[n].fact.time, begin, n, key=time_of)
                     break
-            if end > begin and len(self._facts) <= self._many:
+            if end > begin and things <= self._many:
                 return end
             entities = {key: entity for key in self._facts if (entity := self._entity(key)) is not None}
             self._busy = Busy(entities, self.identity, self._closed, self._limits)
