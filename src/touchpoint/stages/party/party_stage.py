@@ -44,6 +44,8 @@ MOST_DUE = 500
 """Parties looked at in one call: a long queue of them must not keep the others of the process waiting."""
 MOST_AT_ONCE = 256 * 1024
 """Bytes of their state, but for the last of them."""
+MOST_PASSED = 1_000
+"""Facts of a party that one look takes beyond those that the look before had taken: the rest is for the next call."""
 MOST_READ = 1024 * 1024
 """Bytes of state that one call reads for the records it is given, unless one key has more."""
 _FULL = (
@@ -61,6 +63,7 @@ class PartyState(msgspec.Struct, array_like=True):
     erased: Micros | None = None  # what began by then closes without identity
     requests: list[str] = []  # to erase, that the history was told of
     held: dict[str, Micros] = {}  # things of a backfill, and until when they wait (backfill.py)
+    passed: Micros = 0  # of one that had too much for one look: the instant up to which time has passed for it
 
 
 _HOPS = {"media": 1, "party": HOPS}
@@ -82,6 +85,7 @@ class PartyStage:
         self._parent_lookup = ParentLookup(state, self._addresses, limits, self._report)
         self._wait = shortest_wait(limits)
         self._to_flush: tuple[list[Flush], deque[bytes]] | None = None
+        self._cut: set[bytes] = set()  # parties of which this call left something for the next
 
     def parts(self, records: Sequence[Record]) -> Iterator[Sequence[Record]]:
         """Parts that each concern little state; what several records of one key concern is read once."""
@@ -307,6 +311,10 @@ class PartyStage:
             for key in self._timers.pop_due(watermark, MOST_DUE, MOST_AT_ONCE)
             if (error := self._tried(key, watermark, out)) is not None
         ]
+        for key in self._cut:  # behind all that is due by now, so that other parties go on meanwhile
+            self._timers.postpone(key, watermark - 1)
+            self._timers.again(key)
+        self._cut.clear()
         if failed:
             self._report.failures.append((f"{len(failed)} parties failed and are tried again later", failed[0]))
 
@@ -323,7 +331,8 @@ class PartyStage:
 
     def _close(self, key: bytes, watermark: Micros, out: list[Forward]) -> None:
         """What closes of a party; its state changes only if all of that could be told."""
-        state = _decode(unstamped(self._state[key]))
+        raw = self._state[key]
+        state = _decode(unstamped(raw))
         state.rerouting.forget(watermark, self._limits)
         look: Micros | None = None
         if state.facts.items or state.facts.controls or state.facts.activities or state.facts.identity:
@@ -333,13 +342,19 @@ class PartyStage:
             going, waits = parted(state.held, state.facts) if state.held else (state.facts, PartyFacts())
             going.closed = self._closed_memory.of(key)
             known = len(going.closed)
-            step = advance(going, watermark, self._limits, self._clock.silences(watermark), flushes)
+            horizon = watermark if flushes or state.held else _horizon(going, state.passed, watermark)
+            step = advance(going, horizon, self._limits, self._clock.silences(watermark), flushes)
+            if horizon < watermark or state.passed:
+                state.passed = horizon
             out += outcome_events(step, state.key, state.erased, self._secret)
             self._closed_memory.keep(key, step.rest.closed)
             self._report.full["closed"] += len(step.rest.closed) < known + len(step.closed)
             state.facts = rejoined(step.rest, waits)
             state.facts.closed = []
             look = self._next_look(step, watermark)
+            if horizon < watermark:
+                self._cut.add(key)
+                look = due_of(raw)
             if state.held:
                 look = min(LATEST if look is None else look, max(state.held.values()))
         if look is None and (until := self._erased_until(state)) is not None and until < watermark:
@@ -354,6 +369,15 @@ class PartyStage:
         if step.due is not None and self._clock.someone_is_silent(watermark):
             return min(step.due, watermark + self._limits.silence)
         return step.due
+
+
+def _horizon(facts: PartyFacts, passed: Micros, watermark: Micros) -> Micros:
+    """The instant before which time passes in one look; what follows is decided by what is kept, as after any look."""
+    homes = (*facts.items.values(), *facts.controls.values(), *facts.activities.values(), facts.identity)
+    if sum(map(len, homes)) <= MOST_PASSED:
+        return watermark
+    times = sorted(fact.time for its in homes for fact in its if passed <= fact.time < watermark)
+    return watermark if len(times) <= MOST_PASSED else times[MOST_PASSED - 1] + 1
 
 
 def _wait_after(controls: Collection[Fact], limits: Limits) -> Micros:
