@@ -231,7 +231,9 @@ def _transfer(summary: Fact, seen: _Seen) -> Iterator[Fact]:
     at = summary.data.get("reported", {}).get("transferred_at")
     if at is None or any(abs(time - at) <= SAME_MOMENT for time in seen.transfers):
         return
-    until = summary.data["reported"].get("answered_at", at)
+    told = summary.data["reported"]
+    # nobody answered this part where the customer gave up in its queue: the agent lets go before that
+    until = told.get("answered_at", told.get("dequeued_at", told.get("ended_at", at)))
     over, resource = min((each for each in seen.releases if at <= each[0] <= until), default=(at, None), key=_time)
     seen.transfers.append(at)
     yield derive(summary, "transferred", over, _AGGREGATE, resource=resource, kind="blind")
