@@ -15,9 +15,10 @@ async def latest_records(settings: Settings, topics: list[str]) -> list[Consumer
     consumer = AIOKafkaConsumer(**client_options(settings), group_id=None, enable_auto_commit=False)
     await consumer.start()
     try:
-        consumer.assign(places)
         firsts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
         filled = {place for place in places if firsts[place] < ends[place]}
+        if not filled:
+            return []
         consumer.assign(sorted(filled))
         for place in filled:
             consumer.seek(place, ends[place] - 1)
