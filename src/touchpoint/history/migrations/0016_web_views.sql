@@ -92,7 +92,9 @@ END $$;
 -- The interactions of the context that `filter` asks for, newest end first, behind (`after_end`, `after_id`) in that order, at most
 -- so many (NULL: all). Members of `filter`: party (a list that `resolve_party` takes), account, object_type and object_id, from and
 -- to (of the end), channel, direction, queue (waited in), resource (an agent in it), outcome, campaign, parent, flag, min_duration
--- (ms). The text of the query is put together from what stands here alone; every value is a parameter.
+-- (ms); with a queue, wait_from and wait_to (the wait in it began then) and wait_outcome (answered, abandoned or by class
+-- abandoned_in_queue and abandoned_while_ringing, other); with a resource, work_from and work_to (the agent was connected or in
+-- wrap-up then). The text of the query is put together from what stands here alone; every value is a parameter.
 CREATE FUNCTION touchpoint.search_interactions(
     filter jsonb, after_end timestamptz DEFAULT NULL, after_id uuid DEFAULT NULL, at_most integer DEFAULT NULL
 ) RETURNS TABLE (interaction_id uuid, ended_at timestamptz)
@@ -103,6 +105,21 @@ DECLARE
     parties  text[];  -- of the account
     since    timestamptz := filter ->> 'from';
     until    timestamptz := filter ->> 'to';
+    ringing  text := 'EXISTS (SELECT FROM touchpoint.media_item AS r WHERE r.interaction_id = x.interaction_id
+                          AND r.interaction_ended_at = x.interaction_ended_at AND r.media_item_id = x.media_item_id
+                          AND r.abandoned = ''while_ringing'')';
+    wait     text := 'x.type = ''queue'' AND x.queue = $2 ->> ''queue'''
+                     || CASE WHEN filter ? 'wait_from' THEN ' AND x.started_at >= $14' ELSE '' END
+                     || CASE WHEN filter ? 'wait_to' THEN ' AND x.started_at < $15' ELSE '' END
+                     || CASE filter ->> 'wait_outcome' WHEN 'answered' THEN ' AND x.end_reason = ''answered'''
+                        WHEN 'abandoned' THEN ' AND x.end_reason = ''abandoned'''
+                        WHEN 'abandoned_in_queue' THEN ' AND x.end_reason = ''abandoned'' AND NOT ' || ringing
+                        WHEN 'abandoned_while_ringing' THEN ' AND x.end_reason = ''abandoned'' AND ' || ringing
+                        WHEN 'other' THEN ' AND x.end_reason IS DISTINCT FROM ''answered'' AND x.end_reason IS DISTINCT FROM ''abandoned'''
+                        ELSE '' END;
+    work     text := 'x.track = $2 ->> ''resource'' AND x.type IN (''with_agent'', ''wrap_up'')'
+                     || CASE WHEN filter ? 'work_from' THEN ' AND x.ended_at > $16' ELSE '' END
+                     || CASE WHEN filter ? 'work_to' THEN ' AND x.started_at < $17' ELSE '' END;
     sources  text[] := ARRAY['touchpoint.interaction AS i WHERE'];
     wanted   text := 'i.tenant = $1';
     joined   text := 'x.interaction_id = i.interaction_id AND x.interaction_ended_at = i.ended_at AND'
@@ -128,6 +145,14 @@ BEGIN
         sources := ARRAY['(SELECT DISTINCT o.interaction_id, o.interaction_ended_at FROM touchpoint.interaction_object AS o
             WHERE o.object_type = $2 ->> ''object_type'' AND o.object_id = $2 ->> ''object_id'') AS o
             JOIN touchpoint.interaction AS i ON i.interaction_id = o.interaction_id AND i.ended_at = o.interaction_ended_at WHERE'];
+    ELSIF filter ? 'queue' AND filter ? 'wait_from' THEN
+        sources := ARRAY['(SELECT DISTINCT x.interaction_id, x.interaction_ended_at FROM touchpoint.segment AS x
+            WHERE x.interaction_ended_at >= $14 AND ' || wait || ') AS o
+            JOIN touchpoint.interaction AS i ON i.interaction_id = o.interaction_id AND i.ended_at = o.interaction_ended_at WHERE'];
+    ELSIF filter ? 'resource' AND filter ? 'work_from' THEN
+        sources := ARRAY['(SELECT DISTINCT x.interaction_id, x.interaction_ended_at FROM touchpoint.segment AS x
+            WHERE x.interaction_ended_at >= $16 AND ' || work || ') AS o
+            JOIN touchpoint.interaction AS i ON i.interaction_id = o.interaction_id AND i.ended_at = o.interaction_ended_at WHERE'];
     ELSIF filter ? 'flag' THEN
         sources := ARRAY['touchpoint.interaction AS i WHERE i.flags <> ''{}'' AND i.flags @> ARRAY[$2 ->> ''flag''] AND',
             'touchpoint.media_item AS o JOIN touchpoint.interaction AS i ON i.interaction_id = o.interaction_id
@@ -145,7 +170,11 @@ BEGIN
         (filter ? 'campaign', 'i.campaign = $2 ->> ''campaign'''),
         (filter ? 'parent', 'i.parent_interaction_id = ($2 ->> ''parent'')::uuid'),
         (filter ? 'min_duration', 'i.duration_ms >= ($2 ->> ''min_duration'')::bigint'),
-        (filter ? 'queue', 'EXISTS (SELECT FROM touchpoint.segment AS x WHERE %1$s x.type = ''queue'' AND x.queue = $2 ->> ''queue'')'),
+        (filter ? 'wait_from', 'i.ended_at >= $14'),  -- no interaction ends before its wait begins
+        (filter ? 'work_from', 'i.ended_at >= $16'),
+        (filter ? 'queue', 'EXISTS (SELECT FROM touchpoint.segment AS x WHERE %1$s ' || wait || ')'),
+        (filter ? 'resource' AND (filter ? 'work_from' OR filter ? 'work_to'),
+            'EXISTS (SELECT FROM touchpoint.segment AS x WHERE %1$s ' || work || ')'),
         (filter ? 'resource', 'EXISTS (SELECT FROM touchpoint.interaction_resource AS x WHERE %1$s x.resource_id = $2 ->> ''resource'')'),
         (filter ? 'flag', '($2 ->> ''flag'' = ANY (i.flags)
             OR EXISTS (SELECT FROM touchpoint.media_item AS x WHERE %1$s $2 ->> ''flag'' = ANY (x.flags)))'),
@@ -158,7 +187,8 @@ BEGIN
             source, wanted), ' UNION '))
         FROM unnest(sources) AS source
     ) USING v.tenant, filter, who.party_keys, who.party_ids, who.address_ids, parties, after_end, after_id, v.queues, v.resources,
-        at_most, since, until;
+        at_most, since, until, (filter ->> 'wait_from')::timestamptz, (filter ->> 'wait_to')::timestamptz,
+        (filter ->> 'work_from')::timestamptz, (filter ->> 'work_to')::timestamptz;
 END $$;
 
 -- Parties by name (words or their beginnings), for roles that see identity, and by what `resolve_party` takes, in the order of
