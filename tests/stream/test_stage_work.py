@@ -25,6 +25,7 @@ class ReportingStage:
 
     def __init__(self, report: Report) -> None:
         self._report = report
+        self.watermark: int | None = 1_000_000
 
     def parts(self, records: Sequence[Record]) -> Iterable[Sequence[Record]]:
         return (records,)
@@ -36,7 +37,7 @@ class ReportingStage:
         return []
 
     def report(self) -> Report:
-        return self._report.take(1_000_000)
+        return self._report.take(self.watermark)
 
 
 class FailingStage(ReportingStage):
@@ -123,3 +124,14 @@ async def test_report_of_a_stage_becomes_metrics_and_a_line_without_the_error_te
     [line] = caplog.messages
     assert line.startswith("2 parties failed and are tried again later: ArithmeticError at ")
     assert MARY not in line
+
+
+async def test_delay_of_event_time_is_absent_while_event_time_is_not_known() -> None:
+    """As after a flush: its last value would rise no more, and an alert on it would stay."""
+    metrics, stage = Metrics(), ReportingStage(Report())
+    stage_work, labels = work(stage, metrics), {"agent": "media", "partition": "3"}
+    await stage_work.tick(())
+    assert metrics.registry.get_sample_value("touchpoint_watermark_delay_seconds", labels) is not None
+    stage.watermark = None
+    await stage_work.tick(())
+    assert metrics.registry.get_sample_value("touchpoint_watermark_delay_seconds", labels) is None

@@ -139,6 +139,8 @@ class StageWork:
         if report.watermark:
             delay = (now_micros() - report.watermark) / 1e6
             delivery.metrics.set("watermark_delay_seconds", delay, delivery.agent, str(delivery.partition))
+        else:
+            delivery.metrics.remove("watermark_delay_seconds", delivery.agent, str(delivery.partition))
         self._measure_inputs(report.inputs)
         for verdict, count in report.verdicts.items():
             delivery.metrics.count("events", count, delivery.agent, verdict)
