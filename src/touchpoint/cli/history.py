@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -62,22 +63,11 @@ def history(
 
         touchpoint history --object order O-17
     """
-    from touchpoint.history.reader import account_records, object_records, party_records
-
     if sum(one is not None for one in (party, account, business_object)) != 1:
         raise CliError("name one of PARTY, --account ID and --object TYPE ID", status=USAGE)
     after = since.replace(tzinfo=UTC) if since is not None and since.tzinfo is None else since
-    if party is not None:
-        plan, whose = configuration().number_plan, repr(party)
-        found = party_records(database, party, tenant=tenant, limit=limit, since=after, plan=plan)
-    elif account is not None:
-        whose = f"account {account!r}"
-        found = account_records(database, account, tenant=tenant, limit=limit, since=after)
-    else:
-        assert business_object is not None
-        whose = f"{business_object[0]} {business_object[1]!r}"
-        found = object_records(database, business_object, tenant=tenant, limit=limit, since=after)
-    records = ask(database, found)
+    whose, read = asked(party, account, business_object)
+    records = ask(database, read(database, tenant=tenant, limit=limit, since=after))
     if not records:
         when = f" since {after:%Y-%m-%d}" if after else ""
         raise CliError(f"no interaction of {whose} in tenant {tenant!r}{when}", status=NOT_FOUND)
@@ -91,3 +81,15 @@ def history(
         if number:
             out.print()
         out.print(render_interaction(record))
+
+
+def asked(party: str | None, account: str | None, business_object: tuple[str, str] | None) -> tuple[str, partial[Any]]:
+    """Whose history is asked for, in words, and what reads it from a database."""
+    from touchpoint.history.reader import account_records, object_records, party_records
+
+    if party is not None:
+        return repr(party), partial(party_records, party=party, plan=configuration().number_plan)
+    if account is not None:
+        return f"account {account!r}", partial(account_records, account=account)
+    assert business_object is not None
+    return f"{business_object[0]} {business_object[1]!r}", partial(object_records, business_object=business_object)

@@ -95,7 +95,6 @@ def verify(
 
     stored = ask(database, content_hashes(database, began, ended))
     versions = {id_: one.record_version for id_, one in stored.items()}
-    require_known(versions.values())
     folded = at_versions(folded, versions)
     hashes = {id_: record.content_hash for id_, record in folded.records.items()}
     found = compare({id_: one.content_hash for id_, one in stored.items()}, hashes, folded.open_still)
@@ -225,7 +224,11 @@ def fold(facts: list[Fact], settings: Settings, *, complete: bool) -> Folded:
 
 
 def at_versions(folded: Folded, versions: Mapping[str, int]) -> Folded:
-    """Each record as the version would tell it that wrote the stored one: members that came later are no difference."""
+    """Each record as the version would tell it that wrote the stored one: members that came later are no difference.
+
+    Raises CliError for a version that is later than ours.
+    """
+    require_known(versions.values())
     records = folded.records.items()
     return folded._replace(records={id_: at_version(one, versions.get(id_, RECORD_VERSION)) for id_, one in records})
 
